@@ -1,0 +1,152 @@
+import { NoteError } from './errors.js';
+import { parseVerifierKey, type VerifierKey } from './key.js';
+import { isCosignatureKey } from './open-checkpoint.js';
+import type { VerifiedSignature } from './verifier.js';
+
+/** A log that the policy's owner follows. */
+export interface PolicyLog {
+  readonly key: VerifierKey;
+  readonly url?: string;
+}
+
+/** A witness, and where it takes checkpoints (https://c2sp.org/tlog-witness). */
+export interface PolicyWitness {
+  readonly name: string;
+  readonly key: VerifierKey;
+  readonly url?: string;
+}
+
+/** k of the named members (witnesses or other groups). */
+export interface PolicyGroup {
+  readonly name: string;
+  readonly threshold: number;
+  readonly members: readonly string[];
+}
+
+/** Which cosignatures make a head good enough: https://c2sp.org/tlog-policy */
+export interface TrustPolicy {
+  readonly logs: readonly PolicyLog[];
+  readonly witnesses: readonly PolicyWitness[];
+  readonly groups: readonly PolicyGroup[];
+  /** Name of the witness or group that must agree, or 'none'. */
+  readonly quorum: string;
+}
+
+/** Logs, witnesses and groups beyond this number each are refused. */
+const MAX_ITEMS = 256;
+
+/**
+ * Reads a policy file. White space is space and tab only; a comment is a line that starts with '#'; a name is defined before
+ * it is used; each name is a member of at most one group; there is exactly one quorum line; no key stands twice.
+ * @throws NoteError (note/bad-policy) with the number of the line
+ */
+export function parsePolicy(text: string): TrustPolicy {
+  const logs: PolicyLog[] = [];
+  const witnesses: PolicyWitness[] = [];
+  const groups: PolicyGroup[] = [];
+  const used = new Set<string>();
+  const publicKeys = new Set<string>();
+  let quorum: string | undefined;
+
+  const defined = (name: string): boolean => [...witnesses, ...groups].some((item) => item.name === name);
+  const lines = text.split('\n');
+  for (let number = 1; number <= lines.length; number++) {
+    const fail = (why: string): never => {
+      throw new NoteError('note/bad-policy', `line ${number} of the policy: ${why}`);
+    };
+    const line = lines[number - 1];
+    if (/^[ \t]*(?:#.*)?$/s.test(line)) continue;
+    const fields = line.split(/[ \t]+/).filter((field) => field !== '');
+    const checkName = (name: string): string => {
+      if (name === 'none') fail('"none" is no name');
+      if (defined(name)) fail(`${name} is defined twice`);
+      return name;
+    };
+    const readKey = (vkey: string): VerifierKey => {
+      let key: VerifierKey;
+      try {
+        key = parseVerifierKey(vkey);
+      } catch (error) {
+        return fail((error as Error).message);
+      }
+      const bytes = Array.from(key.publicKey).join();
+      if (publicKeys.has(bytes)) fail('this public key stands in the policy already');
+      publicKeys.add(bytes);
+      return key;
+    };
+    switch (fields[0]) {
+      case 'log':
+        if (fields.length < 2 || fields.length > 3) fail('a log line reads: log <vkey> [<url>]');
+        logs.push({ key: readKey(fields[1]), url: fields[2] });
+        break;
+      case 'witness': {
+        if (fields.length < 3 || fields.length > 4) fail('a witness line reads: witness <name> <vkey> [<url>]');
+        const key = readKey(fields[2]);
+        if (!isCosignatureKey(key)) fail('the key of a witness is of type 0x04 or 0x06: a plain signature carries no time');
+        witnesses.push({ name: checkName(fields[1]), key, url: fields[3] });
+        break;
+      }
+      case 'group': {
+        const [, name, rule, ...members] = fields;
+        if (members.length === 0) fail('a group line reads: group <name> all|any|<k> <member>...');
+        checkName(name);
+        for (const member of members) {
+          if (!defined(member)) fail(`${member} is not defined above`);
+          if (used.has(member)) fail(`${member} is a member of a group already`);
+          used.add(member);
+        }
+        const threshold = rule === 'all' ? members.length : rule === 'any' ? 1 : /^[1-9][0-9]{0,3}$/.test(rule) ? Number(rule) : 0;
+        if (threshold < 1 || threshold > members.length) fail(`"${rule}" is neither all, any nor a number from 1 to ${members.length}`);
+        groups.push({ name, threshold, members });
+        break;
+      }
+      case 'quorum':
+        if (fields.length !== 2) fail('a quorum line reads: quorum <name>|none');
+        if (quorum !== undefined) fail('there is a quorum already');
+        if (fields[1] !== 'none' && !defined(fields[1])) fail(`${fields[1]} is not defined above`);
+        quorum = fields[1];
+        break;
+      default:
+        fail(`${JSON.stringify(fields[0])} is no keyword; log, witness, group and quorum are`);
+    }
+    if (Math.max(logs.length, witnesses.length, groups.length) > MAX_ITEMS) fail(`there are more than ${MAX_ITEMS} of one kind`);
+  }
+  if (quorum === undefined) throw new NoteError('note/bad-policy', 'the policy has no quorum line');
+  return { logs, witnesses, groups, quorum };
+}
+
+/** What the cosignatures on a head amount to under a policy. */
+export interface QuorumResult {
+  readonly met: boolean;
+  /** Names of the witnesses that count, each once. */
+  readonly witnesses: readonly string[];
+}
+
+/**
+ * Counts verified cosignatures under a policy. A witness counts once however many lines it has; the log's own keys and keys
+ * that the policy does not name never count.
+ */
+export function evaluateQuorum(policy: TrustPolicy, cosignatures: readonly VerifiedSignature[]): QuorumResult {
+  const same = (a: VerifierKey, b: VerifierKey): boolean => a.name === b.name && a.id === b.id && a.type === b.type;
+  const present = policy.witnesses
+    .filter((witness) => cosignatures.some((cosignature) => same(cosignature.key, witness.key)))
+    .map((witness) => witness.name);
+  // Groups stand in the order in which they are defined, so members are decided before the groups that name them.
+  const satisfied = new Set(present);
+  for (const group of policy.groups) {
+    if (group.members.filter((member) => satisfied.has(member)).length >= group.threshold) satisfied.add(group.name);
+  }
+  return { met: policy.quorum === 'none' || satisfied.has(policy.quorum), witnesses: present };
+}
+
+/**
+ * @throws NoteError (note/quorum-not-met) that says who is missing
+ */
+export function requireQuorum(policy: TrustPolicy, cosignatures: readonly VerifiedSignature[]): QuorumResult {
+  const result = evaluateQuorum(policy, cosignatures);
+  if (!result.met) {
+    const missing = policy.witnesses.map((witness) => witness.name).filter((name) => !result.witnesses.includes(name));
+    throw new NoteError('note/quorum-not-met', `the quorum "${policy.quorum}" is not met; not cosigned by: ${missing.join(', ')}`);
+  }
+  return result;
+}
