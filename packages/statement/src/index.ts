@@ -1,0 +1,27 @@
+export { type CborInput, CborTag, type CborValue, decodeCbor, encodeCbor } from './cbor.js';
+export type { CborProfile } from './cbor-scan.js';
+export { ALG, type CoseKey, coseKeyThumbprint, createCoseKey, encodeCoseKey, parseCoseKey } from './cose-key.js';
+export { type DsseEnvelope, dsseFromJson, dssePae, parseDsse, verifyDsse } from './dsse.js';
+export { StatementError, type StatementErrorCode } from './errors.js';
+export { decodeBase64Url, encodeBase64Url, fromJson, type Json, toJson } from './json-view.js';
+export { issueReceipt, parseReceipt, type Receipt, type ReceiptProof, verifyReceipt } from './receipt.js';
+export {
+  checkSignature,
+  createStatementSigner,
+  HEADER,
+  parseSign1,
+  type Sign1,
+  type SignatureCheck,
+  type StatementSigner,
+  signatureCheck,
+  sigStructure,
+  verifySign1,
+} from './sign1.js';
+export {
+  MAX_STATEMENT_SIZE,
+  parseStatement,
+  RECORD_CONTENT_TYPE,
+  type SignedStatement,
+  type StatementHeader,
+  signStatement,
+} from './signed-statement.js';
