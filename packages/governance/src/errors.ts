@@ -1,0 +1,29 @@
+/** Stable codes of a refusal. */
+export type RefusalCode =
+  | 'governance/no-charter'
+  | 'governance/bad-charter'
+  | 'governance/charter-exists'
+  | 'governance/foreign'
+  | 'governance/invalid-record'
+  | 'governance/unknown-key'
+  | 'governance/revoked-key'
+  | 'governance/expired-key'
+  | 'governance/wrong-issuer'
+  | 'governance/frozen'
+  | 'governance/not-allowed'
+  | 'governance/threshold'
+  | 'governance/limit'
+  | 'governance/key-taken'
+  | 'governance/prev-conflict'
+  | 'governance/clock';
+
+/** The log contradicts its own rules: an entry that is in it would not be admitted. */
+export class GovernanceError extends Error {
+  override readonly name = 'GovernanceError';
+  readonly code: RefusalCode;
+
+  constructor(code: RefusalCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}

@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { metric, tolerance } from './change-records.js';
+import { common, digest, line, milliseconds } from './fields.js';
+
+/** What a machine measured while it ran a deployment. */
+export const attestation = z.strictObject({
+  ...common,
+  type: z.literal('attestation'),
+  deployment: digest,
+  format: line(1, 100),
+  evidence: digest,
+  nonce: digest,
+  measured: digest,
+  verdict: z.enum(['match', 'mismatch', 'inconclusive']),
+});
+
+/** What the verification routine saw, compared with what was logged. */
+export const verification = z.strictObject({
+  ...common,
+  type: z.literal('verification'),
+  deployment: digest,
+  observed: digest,
+  verdict: z.enum(['match', 'mismatch', 'drift']),
+  baseline: digest.optional(),
+  metrics: z.array(metric).max(512).optional(),
+  tolerances: z.array(tolerance).max(512).optional(),
+});
+
+/** Something went wrong (AI Act Art. 73). */
+export const incident = z.strictObject({
+  ...common,
+  type: z.literal('incident'),
+  severity: z.enum(['low', 'medium', 'high', 'critical']),
+  aware_at: milliseconds,
+  affected: z.array(digest).max(256),
+  due_at: milliseconds.optional(),
+  authorities: z.array(line(1, 500)).max(64).optional(),
+});

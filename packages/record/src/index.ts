@@ -1,0 +1,30 @@
+export { type Attachment, createAttachment, openAttachment, SALT_SIZE } from './attachment.js';
+export { diffRecords, type FieldDiff } from './diff.js';
+export { RecordError, type RecordErrorCode } from './errors.js';
+export { isSubject } from './fields.js';
+export {
+  DEFAULT_IGNORED,
+  formatManifest,
+  type ManifestResource,
+  type ModelSigningManifest,
+  manifestRoot,
+  parseManifest,
+  sortResources,
+} from './manifest.js';
+export {
+  type AttachmentRef,
+  type ChangeRecord,
+  decodeRecord,
+  encodeRecord,
+  type PolicyBody,
+  type PolicyRule,
+  type RecordOf,
+  type RecordType,
+  recordFromJson,
+  recordSchemas,
+  recordToJson,
+  validateRecord,
+} from './record.js';
+export { printable, type Rendering, renderRecord } from './render.js';
+export { diffTensors, headerLength, parseHeader, type TensorDiff, type TensorDigest, type TensorInfo } from './safetensors.js';
+export { stateDigest } from './state-digest.js';
