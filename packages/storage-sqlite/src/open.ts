@@ -1,0 +1,105 @@
+import { existsSync, statSync } from 'node:fs';
+import { StorageError } from '@treering/storage';
+import Database from 'better-sqlite3';
+import { APPLICATION_ID, MIGRATIONS, migrate } from './schema.js';
+
+/** Older versions can lose commits when a WAL is reset under load (fixed in SQLite 3.51.3). */
+const OLDEST_SQLITE = '3.51.3';
+
+/** How a database is opened. */
+export interface OpenOptions {
+  /**
+   * 'create' makes a new store and refuses an existing file; 'open' refuses a missing or empty one, so that a lost disk is
+   * never mistaken for a new log; 'read' opens for inspection while another process may hold the log.
+   */
+  readonly mode: 'create' | 'open' | 'read';
+}
+
+/** An open log, and the lock that keeps other writers out; undefined when it was opened to read. */
+export interface OpenDatabase {
+  readonly db: Database.Database;
+  readonly lock: Database.Database | undefined;
+}
+
+/**
+ * Opens the database file with every setting that durability rests on, and reads the settings back.
+ * @throws StorageError storage/missing, storage/locked, storage/schema, storage/corrupt or storage/unsupported
+ */
+export function openDatabase(path: string, { mode }: OpenOptions): OpenDatabase {
+  const empty = !existsSync(path) || statSync(path).size === 0;
+  if (mode === 'create' && existsSync(path)) {
+    throw new StorageError('storage/schema', `${path} exists; a new log is never created over it`);
+  }
+  if (mode !== 'create' && empty) {
+    throw new StorageError('storage/missing', `there is no log at ${path}; "treering init" makes a new one, a backup brings back an old one`);
+  }
+  let db: Database.Database | undefined;
+  let lock: Database.Database | undefined;
+  try {
+    if (mode !== 'read') lock = acquireLock(path);
+    db = new Database(path, { readonly: mode === 'read', timeout: 5000 });
+    checkVersion(db);
+    if (mode !== 'create') checkFile(db, path);
+    if (mode !== 'read') {
+      if (db.pragma('journal_mode = WAL', { simple: true }) !== 'wal') throw new StorageError('storage/unsupported', 'the file system allows no WAL');
+      // better-sqlite3 is built with NORMAL as the default for WAL, which loses acknowledged commits at a power cut.
+      db.pragma('synchronous = FULL');
+      db.pragma('fullfsync = ON');
+      db.pragma('checkpoint_fullfsync = ON');
+      if (db.pragma('synchronous', { simple: true }) !== 2) throw new StorageError('storage/unsupported', 'SQLite does not accept synchronous=FULL');
+      migrate(db);
+    }
+    db.pragma('foreign_keys = ON');
+    db.pragma('trusted_schema = OFF');
+    db.pragma('cell_size_check = ON');
+    return { db, lock };
+  } catch (error) {
+    db?.close();
+    lock?.close();
+    throw toStorageError(error, path);
+  }
+}
+
+/**
+ * Takes the one writer's lock of a log: a transaction on a file of its own that stays open as long as the process lives. The
+ * kernel gives it up when the process ends, however it ends. The database itself stays readable for backup and inspection.
+ */
+function acquireLock(path: string): Database.Database {
+  const lock = new Database(`${path}.lock`, { timeout: 0 });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+function checkVersion(db: Database.Database): void {
+  const version = db.prepare('SELECT sqlite_version()').pluck().get() as string;
+  const number = (text: string): number => text.split('.').reduce((sum, part) => sum * 1000 + Number(part), 0);
+  if (number(version) < number(OLDEST_SQLITE)) {
+    throw new StorageError('storage/unsupported', `SQLite ${version} is too old: versions below ${OLDEST_SQLITE} can corrupt a WAL`);
+  }
+}
+
+function checkFile(db: Database.Database, path: string): void {
+  if (db.pragma('application_id', { simple: true }) !== APPLICATION_ID) throw new StorageError('storage/schema', `${path} is no Treering log`);
+  const version = db.pragma('user_version', { simple: true }) as number;
+  if (version > MIGRATIONS.length) {
+    throw new StorageError('storage/schema', `${path} was written by a newer Treering (schema ${version}, this one knows ${MIGRATIONS.length}); use that one`);
+  }
+}
+
+/** What an SQLite error means for the caller. */
+export function toStorageError(error: unknown, path: string): StorageError {
+  if (error instanceof StorageError) return error;
+  const code = (error as { code?: string }).code ?? '';
+  const message = error instanceof Error ? error.message : String(error);
+  const as = (kind: StorageError['code'], text: string): StorageError => new StorageError(kind, text, { cause: error });
+  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) return as('storage/locked', `another process holds the log at ${path}`);
+  if (code === 'SQLITE_FULL') return as('storage/full', `there is no space left for ${path}`);
+  if (code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT_')) return as('storage/corrupt', `${path} is damaged: ${message}`);
+  if (code.startsWith('SQLITE_CONSTRAINT')) return as('storage/immutable', `the store refuses to change what is stored: ${message}`);
+  return as('storage/io', `${path}: ${message}`);
+}

@@ -1,0 +1,61 @@
+import type Database from 'better-sqlite3';
+
+/** 'TREE' in the database header says what kind of file this is. */
+export const APPLICATION_ID = 0x54524545;
+
+/**
+ * The schema, step by step: step i leads from version i to version i + 1. A step is never changed once released.
+ * Entries and tiles are append-only: triggers refuse to update or delete them, so that not even a mistake in this code can.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE entries (
+    idx   INTEGER PRIMARY KEY,
+    leaf  BLOB NOT NULL UNIQUE CHECK (length(leaf) = 32),
+    topic TEXT NOT NULL CHECK (length(topic) <= 512),
+    bytes BLOB NOT NULL CHECK (length(bytes) <= 65535)
+  ) STRICT;
+  CREATE INDEX entries_by_topic ON entries (topic, idx) WHERE topic <> '';
+
+  CREATE TABLE tiles (
+    level  INTEGER NOT NULL CHECK (level BETWEEN 0 AND 63),
+    idx    INTEGER NOT NULL CHECK (idx >= 0),
+    root   BLOB NOT NULL CHECK (length(root) = 32),
+    hashes BLOB NOT NULL CHECK (length(hashes) = 8192),
+    PRIMARY KEY (level, idx)
+  ) STRICT;
+
+  CREATE TABLE heads (
+    kind TEXT PRIMARY KEY CHECK (kind IN ('committed', 'published')),
+    size INTEGER NOT NULL CHECK (size >= 0),
+    root BLOB NOT NULL CHECK (length(root) = 32),
+    time INTEGER NOT NULL,
+    note BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE attachments (
+    digest TEXT PRIMARY KEY CHECK (length(digest) = 64),
+    blob   BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), time INTEGER NOT NULL) STRICT;
+
+  CREATE TRIGGER entries_are_immutable BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'entries are never changed'); END;
+  CREATE TRIGGER entries_stay BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'entries are never removed'); END;
+  CREATE TRIGGER tiles_are_immutable BEFORE UPDATE ON tiles BEGIN SELECT RAISE(ABORT, 'tiles are never changed'); END;
+  CREATE TRIGGER tiles_stay BEFORE DELETE ON tiles BEGIN SELECT RAISE(ABORT, 'tiles are never removed'); END;
+  CREATE TRIGGER heads_grow BEFORE UPDATE ON heads WHEN NEW.size < OLD.size BEGIN SELECT RAISE(ABORT, 'a head never shrinks'); END;
+  CREATE TRIGGER heads_stay BEFORE DELETE ON heads BEGIN SELECT RAISE(ABORT, 'heads are never removed'); END;
+  `,
+];
+
+/** Brings a database to the newest schema, each step in a transaction of its own. */
+export function migrate(db: Database.Database, steps: readonly string[] = MIGRATIONS): void {
+  for (let version = db.pragma('user_version', { simple: true }) as number; version < steps.length; version++) {
+    db.transaction(() => {
+      db.exec(steps[version]);
+      db.pragma(`user_version = ${version + 1}`);
+      db.pragma(`application_id = ${APPLICATION_ID}`);
+    })();
+  }
+}

@@ -1,0 +1,167 @@
+import { type CommitBatch, type EntryInfo, type ExpectedHead, HeadConflictError, type Storage, StorageError, type StoredHead, type TopicInfo } from '@treering/storage';
+import { type OpenOptions, openDatabase, toStorageError } from './open.js';
+
+interface HeadRow {
+  size: number;
+  root: Uint8Array;
+  time: number;
+  note: Uint8Array;
+}
+interface InfoRow {
+  idx: number;
+  leaf: Uint8Array;
+  topic: string;
+}
+
+/** better-sqlite3 returns Buffers; the contract speaks of plain byte arrays. */
+const plain = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
+const toInfo = ({ idx, leaf, topic }: InfoRow): EntryInfo => ({ index: idx, leafHash: plain(leaf), topic });
+const toHead = (row: HeadRow | undefined): StoredHead | null =>
+  row === undefined ? null : { size: row.size, root: plain(row.root), time: row.time, note: plain(row.note) };
+
+/**
+ * Opens a log's store in one SQLite file.
+ * @throws StorageError storage/missing, storage/locked, storage/schema, storage/corrupt or storage/unsupported
+ */
+export function openSqliteStorage(path: string, options: OpenOptions): Storage {
+  const { db, lock } = openDatabase(path, options);
+  const run = async <T>(work: () => T): Promise<T> => {
+    try {
+      return work();
+    } catch (error) {
+      throw toStorageError(error, path);
+    }
+  };
+
+  const headOf = db.prepare<[string], HeadRow>('SELECT size, root, time, note FROM heads WHERE kind = ?');
+  const setHead = db.prepare(
+    `INSERT INTO heads (kind, size, root, time, note) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (kind) DO UPDATE SET size = excluded.size, root = excluded.root, time = excluded.time, note = excluded.note`,
+  );
+  const addEntry = db.prepare('INSERT INTO entries (idx, leaf, topic, bytes) VALUES (?, ?, ?, ?)');
+  const addTile = db.prepare('INSERT INTO tiles (level, idx, root, hashes) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING');
+  const tileRow = db.prepare<[number, number], { root: Uint8Array; hashes: Uint8Array }>('SELECT root, hashes FROM tiles WHERE level = ? AND idx = ?');
+  const count = db.prepare<[], number>('SELECT coalesce(max(idx) + 1, 0) FROM entries').pluck();
+  const bytesOf = db.prepare<[number, number], Uint8Array>('SELECT bytes FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx').pluck();
+  const infosOf = db.prepare<[number, number], InfoRow>('SELECT idx, leaf, topic FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx');
+  const indexOf = db.prepare<[Uint8Array], number>('SELECT idx FROM entries WHERE leaf = ?').pluck();
+  const leavesOf = db.prepare<[number, number], Uint8Array>('SELECT leaf FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx').pluck();
+  const rootsOf = db
+    .prepare<[number, number, number], Uint8Array>('SELECT root FROM tiles WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx')
+    .pluck();
+  const topicsOf = db.prepare<[string, string, string, number], InfoRow & { total: number }>(
+    `SELECT topic, count(*) AS total, max(idx) AS idx, leaf FROM entries
+     WHERE topic <> '' AND topic > ? AND substr(topic, 1, length(?)) = ? GROUP BY topic ORDER BY topic LIMIT ?`,
+  );
+  const entriesOfTopic = db.prepare<[string, number, number], InfoRow>(
+    "SELECT idx, leaf, topic FROM entries WHERE topic = ? AND topic <> '' AND idx < ? ORDER BY idx DESC LIMIT ?",
+  );
+
+  const commit = db.transaction((batch: CommitBatch, expected: ExpectedHead) => {
+    const head = headOf.get('committed');
+    const same = head === undefined ? expected === null : expected !== null && expected.size === head.size && equal(expected.root, head.root);
+    if (!same) throw new HeadConflictError(`the committed head has ${head?.size ?? 0} entries and the writer expected ${expected?.size ?? 0}`);
+    const first = count.get() as number;
+    if (first !== (head?.size ?? 0) || batch.head.size !== first + batch.entries.length) {
+      throw new StorageError('storage/corrupt', `the store holds ${first} entries, its head counts ${head?.size ?? 0} and the new one ${batch.head.size}`);
+    }
+    batch.entries.forEach(({ bytes, leafHash, topic }, i) => {
+      addEntry.run(first + i, leafHash, topic, bytes);
+    });
+    for (const { level, index, root, hashes } of batch.tiles) {
+      if (addTile.run(level, index, root, hashes).changes === 1) continue;
+      const stored = tileRow.get(level, index);
+      if (stored === undefined || !equal(stored.root, root) || !equal(stored.hashes, hashes)) {
+        throw new StorageError('storage/immutable', `tile ${level}/${index} is stored with other hashes`);
+      }
+    }
+    setHead.run('committed', batch.head.size, batch.head.root, batch.head.time, batch.head.note);
+  });
+
+  const publish = db.transaction((next: StoredHead) => {
+    const committed = headOf.get('committed');
+    const published = headOf.get('published');
+    if (committed === undefined || next.size > committed.size) throw new HeadConflictError('only a committed head is published');
+    if (published !== undefined && (next.size < published.size || (next.size === published.size && !equal(next.root, published.root)))) {
+      throw new HeadConflictError(`the published checkpoint has ${published.size} entries and does not go back to ${next.size}`);
+    }
+    setHead.run('published', next.size, next.root, next.time, next.note);
+  });
+
+  const checkRange = (start: number, end: number, found: number): void => {
+    if (start < 0 || end < start || found !== end - start) {
+      throw new StorageError('storage/missing', `entries ${start} to ${end} are not all stored; there are ${count.get()}`);
+    }
+  };
+  const join = (hashes: readonly Uint8Array[], width: number): Uint8Array | null => {
+    if (hashes.length !== width) return null;
+    const out = new Uint8Array(width * 32);
+    hashes.forEach((hash, i) => {
+      out.set(hash, i * 32);
+    });
+    return out;
+  };
+
+  return {
+    name: 'sqlite',
+    head: () => run(() => toHead(headOf.get('committed'))),
+    commit: (batch, expected) => run(() => commit.immediate(batch, expected)),
+    published: () => run(() => toHead(headOf.get('published'))),
+    publish: (head) => run(() => publish.immediate(head)),
+    entries: (start, end) =>
+      run(() => {
+        const rows = bytesOf.all(start, end);
+        checkRange(start, end, rows.length);
+        return rows.map(plain);
+      }),
+    entryInfos: (start, end) =>
+      run(() => {
+        const rows = infosOf.all(start, end);
+        checkRange(start, end, rows.length);
+        return rows.map(toInfo);
+      }),
+    indicesOf: (leafHashes) => run(() => leafHashes.map((hash) => indexOf.get(hash))),
+    tile: (level, index, width) =>
+      run(() => {
+        const full = tileRow.get(level, index);
+        if (full !== undefined) return plain(full.hashes).slice(0, width * 32);
+        const first = index * 256;
+        return join(level === 0 ? leavesOf.all(first, first + width) : rootsOf.all(level - 1, first, first + width), width);
+      }),
+    topics: (prefix, after, limit) =>
+      run(() => topicsOf.all(after, prefix, prefix, limit).map((row): TopicInfo => ({ topic: row.topic, count: row.total, latest: toInfo(row) }))),
+    entriesOf: (topic, before, limit) => run(() => entriesOfTopic.all(topic, before, limit).map(toInfo)),
+    putAttachment: (digest, blob) =>
+      run(() => db.prepare('INSERT INTO attachments (digest, blob) VALUES (?, ?) ON CONFLICT DO NOTHING').run(digest, blob).changes === 1),
+    attachment: (digest) =>
+      run(() => {
+        const blob = db.prepare<[string], Uint8Array>('SELECT blob FROM attachments WHERE digest = ?').pluck().get(digest);
+        return blob === undefined ? null : plain(blob);
+      }),
+    attachments: (after, limit) =>
+      run(() => db.prepare<[string, number], string>('SELECT digest FROM attachments WHERE digest > ? ORDER BY digest LIMIT ?').pluck().all(after, limit)),
+    removeAttachment: (digest) => run(() => db.prepare('DELETE FROM attachments WHERE digest = ?').run(digest).changes === 1),
+    async backup(target, progress) {
+      try {
+        await db.backup(target, {
+          progress: ({ totalPages, remainingPages }) => {
+            progress?.(totalPages - remainingPages, totalPages);
+            return 1000;
+          },
+        });
+      } catch (error) {
+        throw toStorageError(error, target);
+      }
+    },
+    checkWritable: () =>
+      run(() => {
+        db.prepare('INSERT INTO probe (id, time) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET time = excluded.time').run(Date.now());
+      }),
+    close: () =>
+      run(() => {
+        db.close();
+        lock?.close();
+      }),
+  };
+}

@@ -1,0 +1,12 @@
+export { HeadConflictError, StorageError, type StorageErrorCode } from './errors.js';
+export { createMemoryStorage } from './memory.js';
+export type {
+  CommitBatch,
+  EntryInfo,
+  ExpectedHead,
+  FullTile,
+  Storage,
+  StoredEntry,
+  StoredHead,
+  TopicInfo,
+} from './storage.js';
