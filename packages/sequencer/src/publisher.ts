@@ -1,0 +1,94 @@
+import { type Ed25519, formatNote, type LogTrust, type NoteSignature, openCheckpoint, parseNote, portableEd25519, requireQuorum, type Signer, type TrustPolicy } from '@treering/note';
+import type { Storage, StoredHead } from '@treering/storage';
+import type { HeadAnchor } from './anchor.js';
+import { SequencerError } from './errors.js';
+
+/** Asks witnesses to cosign a checkpoint that the log has signed; `published` is the one they saw last. */
+export type Cosign = (checkpoint: Uint8Array, published: StoredHead | null) => Promise<readonly NoteSignature[]>;
+
+/** Everything publication works with; the seams for tests are named here. */
+export interface PublisherOptions {
+  readonly storage: Storage;
+  readonly anchor: HeadAnchor;
+  readonly trust: LogTrust;
+  /** Signers whose lines stand on a published checkpoint besides the committed head's: the log's ML-DSA-44 key. */
+  readonly signers: readonly Signer[];
+  /** The log's own witness policy; without one no cosignature is needed. */
+  readonly policy?: TrustPolicy;
+  readonly cosign?: Cosign;
+  /** Called before a head is taken, so that the log can add records of its own. */
+  readonly author?: () => Promise<void>;
+  /** The newest committed head. */
+  readonly head: () => StoredHead | null;
+  readonly ed25519?: Ed25519;
+  /** Milliseconds since the epoch. */
+  readonly clock?: () => number;
+}
+
+/** Publishes committed heads: the step between what submitters hold and what everybody sees. */
+export class Publisher {
+  readonly #options: PublisherOptions;
+  readonly #listeners = new Set<(published: StoredHead) => void>();
+  #published: StoredHead | null;
+  #running: Promise<StoredHead | null> | undefined;
+
+  private constructor(options: PublisherOptions, published: StoredHead | null) {
+    this.#options = options;
+    this.#published = published;
+  }
+
+  static async open(options: PublisherOptions): Promise<Publisher> {
+    return new Publisher(options, await options.storage.published());
+  }
+
+  /** The newest published checkpoint. */
+  get published(): StoredHead | null {
+    return this.#published;
+  }
+
+  /** Calls back after every publication. Returns what ends it. */
+  onPublish(listener: (published: StoredHead) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Publishes the newest committed head if it is larger than the published one. Calls that overlap share one run.
+   * @throws SequencerError (sequencer/quorum-not-met): the published checkpoint stays as it was
+   */
+  publish(): Promise<StoredHead | null> {
+    this.#running ??= this.#publish().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #publish(): Promise<StoredHead | null> {
+    const { storage, anchor, trust, signers, policy, cosign, author, head, clock = Date.now, ed25519 = portableEd25519 } = this.#options;
+    await author?.();
+    const committed = head();
+    if (committed === null || committed.size === this.#published?.size) return this.#published;
+    const time = clock();
+    const { text, signatures } = parseNote(committed.note);
+    const own = [...signatures, ...signers.map((signer) => signer.sign(text, BigInt(Math.floor(time / 1000))))];
+    const signed = formatNote({ text, signatures: own });
+    const lines = (await cosign?.(signed, this.#published)) ?? [];
+    const note = formatNote({ text, signatures: [...own, ...lines] });
+    // What is published is opened as a reader would, so that no line of a known key on it can fail.
+    const opened = openCheckpoint(note, { ...trust, witnessKeys: policy?.witnesses.map((w) => w.key) ?? [] }, ed25519);
+    if (policy !== undefined) {
+      try {
+        requireQuorum(policy, opened.cosignatures);
+      } catch (error) {
+        throw new SequencerError('sequencer/quorum-not-met', (error as Error).message, { cause: error });
+      }
+    }
+    const published: StoredHead = { size: committed.size, root: committed.root, time, note };
+    // The anchor is durable before anybody can see the checkpoint: a restored older store is then recognised.
+    await anchor.write(committed.note, true);
+    await storage.publish(published);
+    this.#published = published;
+    for (const listener of this.#listeners) listener(published);
+    return published;
+  }
+}

@@ -1,0 +1,136 @@
+import { type CompactRange, equalBytes, type Hasher, MerkleInputError, MerkleStateError, restoreRange, tileHashReader } from '@treering/merkle';
+import type { Ed25519, LogTrust } from '@treering/note';
+import type { Storage, StoredHead } from '@treering/storage';
+import type { HeadAnchor } from './anchor.js';
+import { SequencerError } from './errors.js';
+import { type RightEdge, rangeFromEdge, readRightEdge } from './growth.js';
+import { checkHead, openHead } from './head.js';
+
+/** Milliseconds by which the clock may lie behind the newest head before the log refuses to sign. */
+export const CLOCK_TOLERANCE = 10_000;
+
+/** What recovery needs to know about the log. */
+export interface RecoverOptions {
+  readonly storage: Storage;
+  readonly anchor: HeadAnchor;
+  readonly trust: LogTrust;
+  readonly hasher: Hasher;
+  readonly ed25519: Ed25519;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  /** Accept a store whose anchor is missing, and write a new one. */
+  readonly trustStore: boolean;
+}
+
+/** Where the log stands, checked against everything that it signed and kept. */
+export interface Recovered {
+  readonly head: StoredHead | null;
+  readonly published: StoredHead | null;
+  readonly range: CompactRange;
+}
+
+/**
+ * Reads the log's position from the store. The same code runs at the start and after every commit that failed.
+ * @throws SequencerError with what was found and what to do
+ */
+export async function recover(options: RecoverOptions): Promise<Recovered> {
+  const { storage, anchor, trust, hasher, ed25519, clock } = options;
+  const head = await storage.head();
+  const published = await storage.published();
+  const anchored = await anchor.read();
+  const size = head?.size ?? 0;
+
+  if (head !== null) checkHead(trust, head, 'the committed head', ed25519);
+  const { range } = await readPosition(storage, head, hasher);
+  if (head !== null && clock() < head.time - CLOCK_TOLERANCE) throw clockBehind(clock(), head.time);
+
+  if (published !== null) {
+    checkHead(trust, published, 'the published checkpoint', ed25519);
+    await checkPrefix(storage, size, published, hasher, 'the published checkpoint', 'sequencer/corrupt');
+  }
+  if (anchored !== null) {
+    const known = openHead(trust, anchored, 'the head anchor', ed25519);
+    await checkPrefix(storage, size, known, hasher, 'the head anchor', 'sequencer/rolled-back');
+  } else if (head !== null) {
+    if (!options.trustStore) {
+      throw new SequencerError(
+        'sequencer/no-anchor',
+        `the head anchor is missing, so nothing tells whether the store with ${size} entries is the newest; compare its head with a witness or with "treering log" output you kept, then start once with --trust-store`,
+      );
+    }
+    await anchor.write(head.note, true);
+  }
+  return { head, published, range };
+}
+
+/**
+ * The right edge of the committed tree as stored, and its compact range, compared with the head.
+ * @throws SequencerError (sequencer/corrupt)
+ */
+export async function readPosition(
+  storage: Storage,
+  head: StoredHead | null,
+  hasher: Hasher,
+): Promise<{ readonly edge: RightEdge; readonly range: CompactRange }> {
+  const size = head?.size ?? 0;
+  let edge: RightEdge;
+  let range: CompactRange;
+  try {
+    edge = await readRightEdge(storage, size);
+    range = rangeFromEdge(size, edge, hasher);
+  } catch (error) {
+    if (!(error instanceof MerkleStateError || error instanceof MerkleInputError)) throw error;
+    throw corrupt(`the stored right edge does not fit the head of ${size} entries: ${error.message}`);
+  }
+  if (head !== null && !equalBytes(range.root(), head.root)) {
+    throw corrupt(`the stored right edge does not hash to the signed head of ${size} entries`);
+  }
+  return { edge, range };
+}
+
+/** Checks that an earlier head is a prefix of the stored tree. */
+async function checkPrefix(
+  storage: Storage,
+  size: number,
+  earlier: { size: number; root: Uint8Array },
+  hasher: Hasher,
+  what: string,
+  code: 'sequencer/corrupt' | 'sequencer/rolled-back',
+): Promise<void> {
+  if (earlier.size > size) {
+    throw new SequencerError(
+      'sequencer/rolled-back',
+      `${what} has ${earlier.size} entries and the store only ${size}: an old copy of the store was brought back. Signing from it would sign a second history. Bring back the newest copy, or end this log and start a new one`,
+    );
+  }
+  const root = (await restoreRange(storedTree(storage, size, hasher), earlier.size, hasher)).root();
+  if (!equalBytes(root, earlier.root)) {
+    throw new SequencerError(code, `${what} at size ${earlier.size} is not a prefix of the stored tree: the store holds another history than was signed; run "treering fsck" and keep both for the auditors`);
+  }
+}
+
+/** A reader over the stored tiles of a tree of `size` entries. */
+export function storedTree(storage: Storage, size: number, hasher: Hasher, cache?: Parameters<typeof tileHashReader>[3]) {
+  return tileHashReader(
+    size,
+    async ({ level, index, width }) => {
+      const tile = await storage.tile(level, index, width);
+      if (tile === null) throw new MerkleStateError(`the store has no tile ${level}/${index} of ${width} hashes`);
+      return tile;
+    },
+    hasher,
+    cache,
+  );
+}
+
+function corrupt(message: string): SequencerError {
+  return new SequencerError('sequencer/corrupt', `${message}; run "treering fsck", and restore the newest backup if it confirms damage`);
+}
+
+/** The refusal to sign with a clock behind the newest head. */
+export function clockBehind(now: number, headTime: number): SequencerError {
+  return new SequencerError(
+    'sequencer/clock-behind',
+    `the clock says ${new Date(now).toISOString()}, but the newest head was signed at ${new Date(headTime).toISOString()}; set the clock`,
+  );
+}

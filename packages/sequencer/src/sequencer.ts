@@ -1,0 +1,331 @@
+import { equalBytes, HASH_SIZE, type Hasher, type Proof, portableHasher, proveConsistency, proveInclusion, TileCache } from '@treering/merkle';
+import { type Ed25519, type LogTrust, portableEd25519, type Signer } from '@treering/note';
+import { type Storage, StorageError, type StoredEntry, type StoredHead } from '@treering/storage';
+import type { HeadAnchor } from './anchor.js';
+import { SequencerError } from './errors.js';
+import { Growth } from './growth.js';
+import { signHead } from './head.js';
+import { Pool, type PoolLimits } from './pool.js';
+import { CLOCK_TOLERANCE, clockBehind, type Recovered, readPosition, recover, storedTree } from './recover.js';
+
+/** Takes one admission back. */
+export type Undo = () => void;
+
+/** Decides, entry by entry and in the order of the log, what may follow. */
+export interface Admission<C> {
+  /**
+   * Admits a candidate as entry `index` and takes it into its state, or throws why not: the error reaches the submitter.
+   * What it returns takes exactly this entry back; it is called last in, first out when a batch is lost.
+   */
+  admit(candidate: C, index: number): Undo;
+  /** Builds its state again from the store, which holds `size` entries. Called at the start and after a lost batch. */
+  reload(size: number): Promise<void>;
+}
+
+/** Something to be logged. */
+export interface Submission<C> {
+  readonly bytes: Uint8Array;
+  /** RFC 6962 leaf hash of `bytes`, 32 bytes. */
+  readonly leafHash: Uint8Array;
+  readonly topic: string;
+  readonly candidate: C;
+}
+
+/** What a submitter learns once its entry is durable. */
+export interface Committed {
+  readonly index: number;
+  /** True when the same bytes were in the log before. */
+  readonly duplicate: boolean;
+  /** A head that covers the entry. */
+  readonly head: StoredHead;
+  /** Inclusion proof at that head. */
+  readonly inclusion: Proof;
+}
+
+/** Everything a sequencer works with; the seams for tests are named here. */
+export interface SequencerOptions<C> {
+  readonly storage: Storage;
+  readonly anchor: HeadAnchor;
+  /** The log's Ed25519 note key. */
+  readonly signer: Signer;
+  /** Origin and keys that heads of this log are checked against. */
+  readonly trust: LogTrust;
+  readonly admission: Admission<C>;
+  readonly hasher?: Hasher;
+  readonly ed25519?: Ed25519;
+  /** Milliseconds since the epoch. */
+  readonly clock?: () => number;
+  readonly pool?: PoolLimits;
+  /** Most entries in one commit. */
+  readonly batchSize?: number;
+  readonly trustStore?: boolean;
+  /** Told once when the log may not go on: the process must end and start again from the disk. */
+  readonly onFatal?: (error: Error) => void;
+}
+
+interface Waiting<C> {
+  readonly submission: Submission<C>;
+  readonly size: number;
+  resolve(committed: Committed): void;
+  reject(error: unknown): void;
+}
+
+/** A commit that is complete but for its storing. */
+interface Staged<C> {
+  readonly batch: readonly Waiting<C>[];
+  /** How each submission is answered once the commit is durable. */
+  readonly answers: readonly (() => Promise<void> | void)[];
+  readonly undos: readonly Undo[];
+  readonly entries: readonly StoredEntry[];
+}
+
+/** After these the disk or another process cannot be trusted any more, and memory even less. */
+const FATAL: readonly string[] = ['storage/io', 'storage/corrupt', 'storage/conflict', 'storage/immutable'];
+
+/**
+ * Puts entries into one order and makes them durable: group commit, strong deduplication, one signed head for each commit.
+ * One batch is in flight at a time; while it commits, the next one fills.
+ */
+export class Sequencer<C> {
+  readonly #options: Required<Omit<SequencerOptions<C>, 'onFatal'>> & Pick<SequencerOptions<C>, 'onFatal'>;
+  readonly #pool: Pool<Waiting<C>>;
+  readonly #tiles = new TileCache(1024);
+  readonly #listeners = new Set<(head: StoredHead, entries: readonly StoredEntry[]) => void>();
+  #position: Recovered;
+  /** What the newest commit added: proofs of fresh entries come from it. */
+  #growth: Growth | undefined;
+  #running: Promise<void> | undefined;
+  #closing = false;
+  /** Set while the position in memory may not be the one on disk: nothing is signed until a reload succeeds. */
+  #stale: Error | undefined;
+  #dead: Error | undefined;
+
+  private constructor(options: SequencerOptions<C>, position: Recovered) {
+    this.#options = withDefaults(options);
+    this.#position = position;
+    this.#pool = new Pool(this.#options.pool);
+  }
+
+  /**
+   * Opens the log where the store says it stands, after all the checks of `recover`.
+   * @throws SequencerError or StorageError
+   */
+  static async open<C>(options: SequencerOptions<C>): Promise<Sequencer<C>> {
+    const position = await recover(withDefaults(options));
+    await options.admission.reload(position.head?.size ?? 0);
+    return new Sequencer(options, position);
+  }
+
+  /** The newest committed head, or null while the log is empty. */
+  get head(): StoredHead | null {
+    return this.#position.head;
+  }
+
+  /** Submissions that wait for a commit. */
+  get waiting(): number {
+    return this.#pool.length;
+  }
+
+  /** Why nothing can be logged at present, or undefined. */
+  get trouble(): Error | undefined {
+    return this.#dead ?? this.#stale;
+  }
+
+  /** Calls back after every commit, with the new head and its entries. Returns what ends it. */
+  onCommit(listener: (head: StoredHead, entries: readonly StoredEntry[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Logs an entry. Resolves when it is durable.
+   * @throws SequencerError sequencer/overloaded, sequencer/stopped, sequencer/clock-behind, or sequencer/unknown-outcome, after
+   *   which submitting the same bytes again is safe; what Admission throws when it is not admitted
+   */
+  submit(submission: Submission<C>): Promise<Committed> {
+    return new Promise((resolve, reject) => {
+      if (this.#closing || this.#dead !== undefined) throw stopped(this.#dead);
+      this.#pool.add({ submission, size: submission.bytes.length, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Stops taking submissions, commits those that wait, and answers them. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#running;
+  }
+
+  /** Inclusion proof of entry `index` in the tree of `size` entries, from stored tiles. */
+  async proveInclusion(index: number, size: number): Promise<Proof> {
+    return proveInclusion(this.#storedTree(size), index, size, this.#options.hasher);
+  }
+
+  /** Consistency proof between two sizes, from stored tiles. */
+  async proveConsistency(oldSize: number, newSize: number): Promise<Proof> {
+    return proveConsistency(this.#storedTree(newSize), oldSize, newSize, this.#options.hasher);
+  }
+
+  #storedTree(size: number) {
+    const { storage, hasher } = this.#options;
+    return storedTree(storage, size, hasher, this.#tiles);
+  }
+
+  async #run(): Promise<void> {
+    while (this.#pool.length > 0) {
+      // One turn of the event loop, so that everything that has arrived by now is in the batch.
+      await new Promise((resolve) => setImmediate(resolve));
+      const batch = this.#pool.take(this.#options.batchSize);
+      try {
+        await this.#sequence(batch);
+      } catch (error) {
+        for (const waiting of batch) waiting.reject(error);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  async #sequence(batch: readonly Waiting<C>[]): Promise<void> {
+    if (this.#dead !== undefined) throw stopped(this.#dead);
+    if (this.#stale !== undefined) await this.#reload();
+    const { storage, hasher, signer, trust, ed25519, clock, anchor } = this.#options;
+    const before = this.#position.head;
+
+    // 1. Recompute the root of the committed tree from stored tiles: never build on memory alone.
+    const { edge, range } = await readPosition(storage, before, hasher).catch((error) => this.#die(error));
+    if (!equalBytes(range.root(), this.#position.range.root())) this.#die(new SequencerError('sequencer/corrupt', 'the tree in memory is not the one that is stored'));
+    const now = clock();
+    if (before !== null && now < before.time - CLOCK_TOLERANCE) throw clockBehind(now, before.time);
+
+    // 2. Decide what is new and admitted, in order.
+    const staged = await this.#stage(batch, () => this.#position.head as StoredHead);
+    if (staged.entries.length === 0) return answerAll(staged);
+    let next: StoredHead;
+    let growth: Growth;
+    try {
+      // 3. Hash once more exactly the bytes that will be stored: what was altered in memory since they came is noticed here.
+      const leafHashes = new Uint8Array(staged.entries.length * HASH_SIZE);
+      hasher.hashLeaves(staged.entries.map((entry) => entry.bytes), leafHashes);
+      staged.entries.forEach((entry, i) => {
+        if (!equalBytes(leafHashes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE), entry.leafHash)) {
+          throw new SequencerError('sequencer/corrupt', 'an entry does not hash to the leaf hash it came with: memory was altered');
+        }
+      });
+      growth = new Growth(range, leafHashes);
+      const tiles = growth.fullTiles(edge);
+      const root = growth.range.root();
+      // 4. Grow the tree a second time, leaf by leaf, and compare before signing.
+      const again = range.clone();
+      for (const entry of staged.entries) again.append(entry.leafHash);
+      if (!equalBytes(again.root(), root)) throw new SequencerError('sequencer/corrupt', 'two computations of the new root differ: the machine cannot be trusted');
+      next = signHead(trust, signer, growth.range.size, root, Math.max(now, before?.time ?? 0), ed25519);
+      // 5. Entries, leaf hashes, tiles and the signed head in one durable transaction, conditional on the old head.
+      await storage.commit({ entries: staged.entries, tiles, head: next }, before);
+    } catch (error) {
+      await this.#lose(staged, error as Error);
+      return;
+    }
+
+    // 6. Durable. Only now does anybody learn an index, a proof or a signature.
+    this.#position = { head: next, published: this.#position.published, range: growth.range };
+    this.#growth = growth;
+    await anchor.write(next.note, false).catch((error: Error) => {
+      // The entries are durable and are answered; before anything more is signed, the position is read again.
+      this.#stale = error;
+    });
+    await answerAll(staged);
+    for (const listener of this.#listeners) listener(next, staged.entries);
+  }
+
+  async #stage(batch: readonly Waiting<C>[], head: () => StoredHead): Promise<Staged<C>> {
+    const { storage, admission, hasher } = this.#options;
+    const known = await storage.indicesOf(batch.map(({ submission }) => submission.leafHash));
+    const first = this.#position.head?.size ?? 0;
+    const fresh = new Map<string, number>();
+    const entries: StoredEntry[] = [];
+    const undos: Undo[] = [];
+    const answers = batch.map((waiting, i): (() => Promise<void> | void) => {
+      const { submission } = waiting;
+      const id = String.fromCharCode(...submission.leafHash);
+      const twin = known[i] ?? fresh.get(id);
+      if (twin === undefined) {
+        const index = first + entries.length;
+        try {
+          undos.push(admission.admit(submission.candidate, index));
+        } catch (error) {
+          return () => waiting.reject(error);
+        }
+        fresh.set(id, index);
+        entries.push({ bytes: submission.bytes, leafHash: submission.leafHash, topic: submission.topic });
+      }
+      const index = twin ?? (fresh.get(id) as number);
+      return async () => {
+        try {
+          const { size } = head();
+          const reader = index >= (this.#growth?.oldSize ?? Number.POSITIVE_INFINITY) ? (this.#growth as Growth) : this.#storedTree(size);
+          waiting.resolve({ index, duplicate: twin !== undefined, head: head(), inclusion: await proveInclusion(reader, index, size, hasher) });
+        } catch (error) {
+          waiting.reject(error);
+        }
+      };
+    });
+    return { batch, answers, undos, entries };
+  }
+
+  /** A commit failed, or nobody knows whether it did. Its submitters are told so, and memory is given up. */
+  async #lose(staged: Staged<C>, cause: Error): Promise<void> {
+    for (const undo of [...staged.undos].reverse()) undo();
+    this.#stale = cause;
+    const error = new SequencerError('sequencer/unknown-outcome', `the log could not store the batch (${cause.message}); send the same statement again, it is never logged twice`, { cause });
+    for (const waiting of staged.batch) waiting.reject(error);
+    const fatal = !(cause instanceof StorageError) || FATAL.includes(cause.code);
+    if (fatal) {
+      this.#dead = cause;
+      this.#options.onFatal?.(cause);
+      return;
+    }
+    await this.#reload().catch((again: Error) => {
+      this.#stale = again;
+    });
+  }
+
+  /** Takes the position from the store again: the same code as at the start. */
+  async #reload(): Promise<void> {
+    try {
+      const position = await recover(this.#options);
+      await this.#options.admission.reload(position.head?.size ?? 0);
+      this.#position = position;
+      this.#growth = undefined;
+      this.#stale = undefined;
+    } catch (error) {
+      if (error instanceof SequencerError) this.#die(error);
+      throw new SequencerError('sequencer/unknown-outcome', `the log waits for its storage: ${(error as Error).message}; try again later`, { cause: error });
+    }
+  }
+
+  #die(error: Error): never {
+    this.#dead = error;
+    this.#options.onFatal?.(error);
+    throw stopped(error);
+  }
+}
+
+function withDefaults<C>(options: SequencerOptions<C>) {
+  return {
+    hasher: portableHasher,
+    ed25519: portableEd25519,
+    clock: Date.now,
+    pool: { entries: 16_384, bytes: 128 * 1024 * 1024 },
+    batchSize: 4096,
+    trustStore: false,
+    ...options,
+  };
+}
+
+async function answerAll<C>(staged: Staged<C>): Promise<void> {
+  for (const answer of staged.answers) await answer();
+}
+
+function stopped(cause: Error | undefined): SequencerError {
+  return new SequencerError('sequencer/stopped', cause === undefined ? 'the log is shutting down' : `the log has stopped: ${cause.message}`, { cause });
+}
