@@ -53,6 +53,9 @@ function requiredSubject(record: ChangeRecord): string | undefined {
       return `${record.type}/${record.name}`;
     case 'deployment':
       return `deploy/${record.environment}/${record.service}`;
+    case 'freeze':
+      // Freezes stand together, so that a replay finds them without reading everything.
+      return record.subject.startsWith('freeze/') ? undefined : 'freeze/<name>';
     default:
       return undefined;
   }

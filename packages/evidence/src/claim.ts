@@ -1,0 +1,14 @@
+/** One thing that evidence is asked about, and the answer. */
+export interface Claim {
+  /** Stable name, such as `head-signed` or `included`. */
+  readonly name: string;
+  /** `not proved` says that the file holds nothing to decide it by: not that it is false. */
+  readonly verdict: 'proved' | 'failed' | 'not proved';
+  /** A sentence for people. */
+  readonly text: string;
+}
+
+/** True when nothing failed and every claim that was asked for is proved. */
+export function holds(claims: readonly Claim[], required: readonly string[]): boolean {
+  return claims.every((c) => c.verdict !== 'failed') && required.every((name) => claims.some((c) => c.name === name && c.verdict === 'proved'));
+}

@@ -1,0 +1,4 @@
+export { type Claim, holds } from './claim.js';
+export { EvidenceError, type EvidenceErrorCode } from './errors.js';
+export { formatTlogProof, parseTlogProof, type TlogProof } from './tlog-proof.js';
+export { type ProofReport, type ProofTrust, REQUIRED_CLAIMS, verifyTlogProof } from './verify-tlog-proof.js';
