@@ -1,2 +1,2 @@
-export type { OpenOptions } from './open.js';
+export { isUnused, type OpenOptions } from './open.js';
 export { openSqliteStorage } from './sqlite-storage.js';

@@ -27,7 +27,7 @@ export interface OpenDatabase {
  */
 export function openDatabase(path: string, { mode }: OpenOptions): OpenDatabase {
   const empty = !existsSync(path) || statSync(path).size === 0;
-  if (mode === 'create' && existsSync(path)) {
+  if (mode === 'create' && !isUnused(path)) {
     throw new StorageError('storage/schema', `${path} exists; a new log is never created over it`);
   }
   if (mode !== 'create' && empty) {
@@ -57,6 +57,22 @@ export function openDatabase(path: string, { mode }: OpenOptions): OpenDatabase 
     db?.close();
     lock?.close();
     throw toStorageError(error, path);
+  }
+}
+
+/** True when there is no file, or only what is left of a creation that was interrupted before its first transaction. */
+export function isUnused(path: string): boolean {
+  if (!existsSync(path) || statSync(path).size === 0) return true;
+  try {
+    const db = new Database(path, { readonly: true });
+    try {
+      return db.prepare('SELECT count(*) FROM sqlite_master').pluck().get() === 0 && db.pragma('user_version', { simple: true }) === 0;
+    } finally {
+      db.close();
+    }
+  } catch (error) {
+    if (error instanceof Database.SqliteError) return false;
+    throw error;
   }
 }
 

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+
+/** How a log is run. Every member has a default but the folder. */
+export const configSchema = z.strictObject({
+  /** Folder with the store, the keys and the head anchor. */
+  data: z.string().min(1),
+  /** Where to listen: `<address>:<port>`; port 0 picks a free one. */
+  listen: z.string().regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):[0-9]{1,5}$/, 'must be <address>:<port>').default('127.0.0.1:6962'),
+  /** Where the head anchor lies; best on another disk than the data. Default: `anchor/head` in the data folder. */
+  anchor: z.string().min(1).optional(),
+  /** The URL under which clients reach the log; used in what it answers. Default: what it listens on. */
+  url: z.url({ protocol: /^https?$/ }).optional(),
+  /** Milliseconds between publications. */
+  publish_interval: z.int().min(10).max(3_600_000).default(1000),
+  /** Bytes of one attachment. */
+  attachment_bytes: z.int().min(1024).max(1024 * 1024 * 1024).default(64 * 1024 * 1024),
+  /** What may wait for a commit. */
+  pool_entries: z.int().min(1).max(1_000_000).default(16_384),
+  pool_bytes: z.int().min(65_535).default(128 * 1024 * 1024),
+  /** Open connections. */
+  connections: z.int().min(1).max(100_000).default(2000),
+  /** Submissions per second and client address, and how many may come at once; 0 sets no limit. */
+  rate: z.int().min(0).default(0),
+  burst: z.int().min(1).default(1000),
+  log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  /** Accept a store whose head anchor is missing. */
+  trust_store: z.boolean().default(false),
+});
+
+/** A checked configuration. */
+export type LogConfig = z.infer<typeof configSchema>;
+
+/** A configuration that cannot be used. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly code = 'config/invalid';
+}
+
+/**
+ * Checks a configuration once, at the start. A member that does not exist is answered with the one that was probably meant.
+ * @throws ConfigError
+ */
+export function parseConfig(value: Readonly<Record<string, unknown>>): LogConfig {
+  const known = Object.keys(configSchema.shape);
+  for (const key of Object.keys(value)) {
+    if (!known.includes(key)) throw new ConfigError(`there is no setting "${key}"; did you mean "${nearest(key, known)}"?`);
+  }
+  const result = configSchema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new ConfigError(`the setting "${issue.path.join('.')}" ${issue.message}`);
+}
+
+/** The known word with the smallest edit distance. */
+export function nearest(word: string, known: readonly string[]): string {
+  const distance = (a: string, b: string): number => {
+    let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+    for (let i = 1; i <= a.length; i++) {
+      const next = [i];
+      for (let j = 1; j <= b.length; j++) {
+        next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+      }
+      row = next;
+    }
+    return row[b.length];
+  };
+  return [...known].sort((a, b) => distance(word, a) - distance(word, b))[0];
+}

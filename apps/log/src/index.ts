@@ -1,0 +1,13 @@
+export { createApp } from './app.js';
+export { GovernedAdmission } from './admission.js';
+export { ACCESS_CONTENT_TYPE } from './attachments.js';
+export { ConfigError, configSchema, type LogConfig, nearest, parseConfig } from './config.js';
+export { type DataFolder, dataFolder, openAnchor } from './data-folder.js';
+export { hasLog, type InitOptions, initLog, STARTING_POLICY } from './init.js';
+export { type Accepted, Log, type LogParts } from './log.js';
+export { createMetrics } from './metrics.js';
+export { openApi } from './openapi.js';
+export { Problem, toProblem } from './problem.js';
+export { RateLimit } from './rate-limit.js';
+export type { Server } from './routes/context.js';
+export { type ServedLog, serveLog } from './serve.js';

@@ -1,0 +1,137 @@
+import { type Candidate, checkClock, createCandidate, keyFor } from '@treering/governance';
+import { nodeHasher } from '@treering/merkle/node';
+import { createSigner, KEY_TYPE, type LogTrust, type Signer, type SignerKey } from '@treering/note';
+import { nodeEd25519 } from '@treering/note/node';
+import { type Cosign, type Committed, type HeadAnchor, Publisher, Sequencer } from '@treering/sequencer';
+import { createStatementSigner, issueReceipt, parseStatement, type StatementSigner, signatureCheck } from '@treering/statement';
+import { checkSignatureOffThread } from '@treering/statement/node';
+import type { Storage, StoredHead } from '@treering/storage';
+import { GovernedAdmission, requireAdmitted } from './admission.js';
+import { Attachments } from './attachments.js';
+import { Problem } from './problem.js';
+
+/** What a log is made of. Clock, store and anchor come from outside, so that tests can put theirs in. */
+export interface LogParts {
+  readonly storage: Storage;
+  readonly anchor: HeadAnchor;
+  /** The log's Ed25519 note key; its name is the origin. */
+  readonly logKey: SignerKey;
+  /** The log's ML-DSA-44 key for published checkpoints. */
+  readonly publicationKey: SignerKey;
+  /** Milliseconds since the epoch. */
+  readonly clock?: () => number;
+  readonly pool?: { readonly entries: number; readonly bytes: number };
+  readonly trustStore?: boolean;
+  readonly cosign?: Cosign;
+  readonly onFatal?: (error: Error) => void;
+}
+
+/** A submission's answer. */
+export interface Accepted extends Committed {
+  /** 32 bytes */
+  readonly leaf: Uint8Array;
+  /** COSE receipt (RFC 9942) for the same proof. */
+  readonly receipt: Uint8Array;
+}
+
+/** A running log without its HTTP face. */
+export class Log {
+  readonly storage: Storage;
+  readonly trust: LogTrust;
+  readonly signer: Signer;
+  readonly publicationSigner: Signer;
+  readonly sequencer: Sequencer<Candidate>;
+  readonly publisher: Publisher;
+  readonly admission: GovernedAdmission;
+  readonly attachments: Attachments;
+  readonly clock: () => number;
+  readonly #receiptSigner: StatementSigner;
+
+  private constructor(parts: LogParts, signer: Signer, publicationSigner: Signer, trust: LogTrust, admission: GovernedAdmission, sequencer: Sequencer<Candidate>, publisher: Publisher) {
+    this.storage = parts.storage;
+    this.clock = parts.clock ?? Date.now;
+    this.trust = trust;
+    this.signer = signer;
+    this.publicationSigner = publicationSigner;
+    this.admission = admission;
+    this.sequencer = sequencer;
+    this.publisher = publisher;
+    this.attachments = new Attachments(parts.storage, admission);
+    // One Ed25519 key serves notes and receipts: a note is UTF-8 text, and a Sig_structure begins with 0x84, which is none.
+    this.#receiptSigner = createStatementSigner(parts.logKey.seed, nodeEd25519);
+  }
+
+  /**
+   * Opens a log on its store, after every check of the sequencer's recovery.
+   * @throws SequencerError, StorageError or GovernanceError
+   */
+  static async open(parts: LogParts): Promise<Log> {
+    const { storage, anchor, logKey, publicationKey, clock } = parts;
+    const signer = createSigner(logKey.name, KEY_TYPE.ed25519, logKey.seed, nodeEd25519);
+    const publicationSigner = createSigner(publicationKey.name, KEY_TYPE.mldsa44Cosignature, publicationKey.seed);
+    const trust: LogTrust = { origin: logKey.name, logKeys: [signer.key, publicationSigner.key] };
+    const admission = new GovernedAdmission(storage, logKey.name, nodeHasher);
+    const sequencer = await Sequencer.open<Candidate>({
+      storage, anchor, signer, trust, admission, hasher: nodeHasher, ed25519: nodeEd25519,
+      ...(clock === undefined ? {} : { clock }),
+      ...(parts.pool === undefined ? {} : { pool: parts.pool }),
+      trustStore: parts.trustStore ?? false,
+      ...(parts.onFatal === undefined ? {} : { onFatal: parts.onFatal }),
+    });
+    const publisher = await Publisher.open({
+      storage, anchor, trust, signers: [publicationSigner], ed25519: nodeEd25519, head: () => sequencer.head,
+      ...(clock === undefined ? {} : { clock }),
+      ...(parts.cosign === undefined ? {} : { cosign: parts.cosign }),
+    });
+    return new Log(parts, signer, publicationSigner, trust, admission, sequencer, publisher);
+  }
+
+  /** The log's name: the first line of its heads. */
+  get origin(): string {
+    return this.trust.origin;
+  }
+
+  /** The key that receipts verify under. */
+  get receiptKey() {
+    return this.#receiptSigner.key;
+  }
+
+  /**
+   * Logs a statement: parse, verify, admit, sequence, commit. The same statement again is answered with its first index.
+   * @throws StatementError, RecordError, Problem, SequencerError
+   */
+  async submit(bytes: Uint8Array): Promise<Accepted> {
+    const statement = parseStatement(bytes);
+    const leafHash = nodeHasher.hashLeaf(statement.entry);
+    const candidate = createCandidate(statement, leafHash);
+    const [known] = await this.storage.indicesOf([leafHash]);
+    if (known === undefined) await this.#checkAtTheDoor(candidate);
+    const committed = await this.sequencer.submit({ bytes: statement.entry, leafHash, topic: statement.sub, candidate });
+    if (!committed.duplicate) this.attachments.remember(candidate);
+    return { ...committed, leaf: leafHash, receipt: await this.receipt(statement.sub, committed) };
+  }
+
+  async #checkAtTheDoor(candidate: Candidate): Promise<void> {
+    const { state } = this.admission;
+    const key = keyFor(state, candidate);
+    if (key === undefined) throw new Problem(401, 'governance/unknown-key', 'no identity is enrolled with this key', { rule: 'identities' });
+    if (!(await checkSignatureOffThread(signatureCheck(candidate.statement.sign1, key)))) {
+      throw new Problem(401, 'cose/bad-signature', 'the signature of the statement does not hold');
+    }
+    requireAdmitted(checkClock(state, candidate, Math.floor(this.clock() / 1000)));
+    this.admission.check(candidate);
+  }
+
+  /** A COSE receipt for an entry under a head. */
+  receipt(sub: string, proof: { index: number; head: StoredHead; inclusion: readonly Uint8Array[] }): Promise<Uint8Array> {
+    const { index, head, inclusion } = proof;
+    return issueReceipt({ iss: this.origin, sub }, { size: head.size, index, path: inclusion }, head.root, this.#receiptSigner);
+  }
+
+  /** Answers what is waiting, publishes what was committed, and closes the store. */
+  async close(): Promise<void> {
+    await this.sequencer.close();
+    if (this.sequencer.trouble === undefined) await this.publisher.publish();
+    await this.storage.close();
+  }
+}

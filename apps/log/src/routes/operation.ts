@@ -1,0 +1,114 @@
+import { createCandidate } from '@treering/governance';
+import { decodeUtf8, formatVerifierKey } from '@treering/note';
+import { nodeHasher } from '@treering/merkle/node';
+import { nodeEd25519 } from '@treering/note/node';
+import { encodeCoseKey, encodeCbor, type Json, parseStatement, toJson, decodeCbor, type CborInput, MAX_STATEMENT_SIZE } from '@treering/statement';
+import { Hono } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import { openApi } from '../openapi.js';
+import { Problem } from '../problem.js';
+import { base64, type Env, hex, type Server } from './context.js';
+
+/** Milliseconds after which a head counts as old while the tree has grown. */
+const STALE = 60_000;
+const MOST_LISTENERS = 256;
+
+/** What the log says of itself, its health, its metrics and its events. */
+export function operationRoutes(server: Server): Hono<Env> {
+  const { log, config, metrics } = server;
+  const app = new Hono<Env>();
+
+  app.get('/v1/log', (c) => {
+    const { head } = log.sequencer;
+    const { published } = log.publisher;
+    const { charter, policy, policyIndex } = log.admission.state;
+    return c.json({
+      origin: log.origin,
+      url: server.url(),
+      vkeys: [log.signer, log.publicationSigner].map((signer) => formatVerifierKey(signer.key)),
+      receipt_key: base64(encodeCoseKey(log.receiptKey)),
+      committed: head === null ? null : { size: head.size, root: hex(head.root), time: head.time, checkpoint: decodeUtf8(head.note) },
+      published: published === null ? null : { size: published.size, root: hex(published.root), time: published.time, checkpoint: decodeUtf8(published.note) },
+      policy: policy === undefined ? null : { index: policyIndex, body: toJson(decodeCbor(encodeCbor(policy as unknown as CborInput))) },
+      administrators: charter?.administrators.map(({ id }) => id) ?? [],
+      limits: {
+        statement_bytes: MAX_STATEMENT_SIZE,
+        attachment_bytes: config.attachment_bytes,
+        batch_statements: 4096,
+        batch_bytes: 16 * 1024 * 1024,
+        clock_skew_seconds: policy?.limits?.clock_skew ?? 300,
+      },
+      witnesses: [],
+      implementation: { hasher: nodeHasher.name, ed25519: nodeEd25519.name, storage: log.storage.name },
+    });
+  });
+
+  app.get('/v1/openapi.json', (c) => c.json(openApi()));
+
+  app.get('/healthz', (c) => c.json({ status: 'alive' }));
+
+  app.get('/readyz', async (c) => {
+    const { trouble, head } = log.sequencer;
+    const { published } = log.publisher;
+    if (trouble !== undefined) throw new Problem(503, 'log/not-ready', 'the log takes no entries; its operator finds out why in its records', { retryAfter: 5 });
+    await log.storage.checkWritable();
+    const behind = head !== null && head.size !== (published?.size ?? 0);
+    if (behind && log.clock() - (published?.time ?? head.time) > STALE + config.publish_interval) {
+      throw new Problem(503, 'log/stale', 'the published checkpoint is old although the log has grown', { retryAfter: 5 });
+    }
+    return c.json({ status: 'ready', committed: head?.size ?? 0, published: published?.size ?? 0 });
+  });
+
+  app.get('/metrics', async (c) => c.text(await metrics.registry.metrics(), 200, { 'Content-Type': metrics.registry.contentType }));
+
+  let listeners = 0;
+  app.get('/v1/events', (c) => {
+    if (listeners >= MOST_LISTENERS) throw new Problem(503, 'events/full', 'too many clients listen already', { retryAfter: 30 });
+    return streamSSE(c, async (stream) => {
+      listeners++;
+      const queue: { event: string; data: Json; id?: string }[] = [];
+      let wake = (): void => undefined;
+      const push = (item: { event: string; data: Json; id?: string }): void => {
+        // A client that does not keep up is told where to read on, instead of filling the log's memory.
+        if (queue.length < 1000) queue.push(item);
+        else queue[queue.length - 1] = { event: 'gap', data: { size: log.sequencer.head?.size ?? 0 } };
+        wake();
+      };
+      const ends = [
+        log.publisher.onPublish((head) => push({ event: 'checkpoint', data: { size: head.size, checkpoint: decodeUtf8(head.note) } })),
+        log.sequencer.onCommit((head, entries) => {
+          entries.forEach((entry, i) => {
+            const index = head.size - entries.length + i;
+            const { statement, record } = createCandidate(parseStatement(entry.bytes), entry.leafHash);
+            const data = { index, leaf: hex(entry.leafHash), subject: statement.sub, issuer: statement.iss, type: record?.type ?? null, reason: record?.reason ?? null };
+            push({ event: 'record', id: String(index), data });
+          });
+        }),
+      ];
+      stream.onAbort(() => wake());
+      try {
+        await stream.writeSSE({ event: 'hello', data: JSON.stringify({ origin: log.origin, size: log.sequencer.head?.size ?? 0 }) });
+        while (!stream.aborted) {
+          const item = queue.shift();
+          if (item !== undefined) {
+            await stream.writeSSE({ ...item, data: JSON.stringify(item.data) });
+            continue;
+          }
+          await new Promise<void>((resolve) => {
+            const timer = setTimeout(resolve, 15_000);
+            wake = () => {
+              clearTimeout(timer);
+              resolve();
+            };
+          });
+          if (queue.length === 0 && !stream.aborted) await stream.write(': still here\n\n');
+        }
+      } finally {
+        listeners--;
+        for (const end of ends) end();
+      }
+    });
+  });
+  return app;
+}
+

@@ -1,0 +1,54 @@
+import { createCandidate } from '@treering/governance';
+import { isSubject } from '@treering/record';
+import { parseStatement } from '@treering/statement';
+import { Hono } from 'hono';
+import { Problem } from '../problem.js';
+import { decimalParam, type Env, hex, type Server } from './context.js';
+import { entryView } from './entries.js';
+
+const PAGE = 100;
+
+/** What is recorded about what. A convenience over the entries: a client that must be sure replays the log. */
+export function subjectRoutes({ log }: Server): Hono<Env> {
+  const app = new Hono<Env>();
+
+  app.get('/v1/subjects', async (c) => {
+    const prefix = c.req.query('prefix') ?? '';
+    const after = c.req.query('after') ?? '';
+    const topics = await log.storage.topics(prefix, after, PAGE + 1);
+    const page = topics.slice(0, PAGE);
+    return c.json({
+      subjects: page.map(({ topic, count, latest }) => ({ subject: topic, count, latest: { index: latest.index, leaf: hex(latest.leafHash) } })),
+      ...(topics.length > PAGE ? { next: page[PAGE - 1].topic } : {}),
+    });
+  });
+
+  app.get('/v1/subjects/:subject{.+}', async (c) => {
+    const subject = c.req.param('subject');
+    if (!isSubject(subject)) throw new Problem(400, 'request/malformed', 'a subject is 1 to 8 segments of [a-z0-9._@-]');
+    const before = decimalParam(c.req.query('before'), 'before', Number.MAX_SAFE_INTEGER);
+    const at = c.req.query('at');
+    const time = at === undefined ? Number.POSITIVE_INFINITY : parseTime(at);
+    const records = [];
+    for (let next = before; ; ) {
+      const infos = await log.storage.entriesOf(subject, next, PAGE);
+      for (const { index } of infos) {
+        const [entry] = await log.storage.entries(index, index + 1);
+        if (createCandidate(parseStatement(entry)).statement.iat * 1000 <= time) records.push(entryView(index, entry));
+        if (at !== undefined && records.length === 1) return c.json({ subject, at: new Date(time).toISOString(), state: records[0] });
+      }
+      if (at === undefined || infos.length < PAGE) break;
+      next = infos[infos.length - 1].index;
+    }
+    if (records.length === 0) throw new Problem(404, 'subject/missing', `nothing is recorded about ${subject}${at === undefined ? '' : ' at that time'}`);
+    return c.json({ subject, records, ...(records.length === PAGE ? { next: records[PAGE - 1].index } : {}) });
+  });
+  return app;
+}
+
+/** Milliseconds since the epoch from ISO 8601. @throws Problem 400 */
+function parseTime(text: string): number {
+  const time = /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(time)) throw new Problem(400, 'request/malformed', 'at is a time such as 2026-06-30 or 2026-06-30T12:00:00Z');
+  return time;
+}

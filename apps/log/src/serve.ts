@@ -1,0 +1,132 @@
+import type { Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type ServerType, serve } from '@hono/node-server';
+import { formatVerifierKey } from '@treering/note';
+import { readKeyFile } from '@treering/note/node';
+import { openSqliteStorage } from '@treering/storage-sqlite';
+import { type Logger, pino } from 'pino';
+import { createApp } from './app.js';
+import type { LogConfig } from './config.js';
+import { dataFolder, openAnchor } from './data-folder.js';
+import { Log } from './log.js';
+import { createMetrics } from './metrics.js';
+import { RateLimit } from './rate-limit.js';
+import type { Server } from './routes/context.js';
+
+/** A log that listens. */
+export interface ServedLog {
+  readonly log: Log;
+  readonly url: string;
+  readonly vkey: string;
+  /** Stops taking requests, answers those under way, publishes and closes the store. */
+  close(): Promise<void>;
+  /** Resolves with the cause when the log may not go on. */
+  readonly failed: Promise<Error>;
+}
+
+/** Milliseconds that a shutdown waits for requests under way. */
+const GRACE = 10_000;
+
+/**
+ * Opens the log in `config.data` and serves it.
+ * @throws SequencerError, StorageError, NoteError or GovernanceError when it may not start
+ */
+export async function serveLog(config: LogConfig, logger: Logger = createLogger(config)): Promise<ServedLog> {
+  const folder = dataFolder(config.data, config.anchor);
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
+  const storage = openSqliteStorage(folder.store, { mode: 'open' });
+  let log: Log;
+  try {
+    log = await Log.open({
+      storage,
+      anchor: openAnchor(folder),
+      logKey: await readKeyFile(folder.logKey),
+      publicationKey: await readKeyFile(folder.publicationKey),
+      pool: { entries: config.pool_entries, bytes: config.pool_bytes },
+      trustStore: config.trust_store,
+      onFatal: (error) => {
+        logger.fatal({ err: error }, 'the log stops: it may not go on from memory');
+        fail(error);
+      },
+    });
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
+  let url = config.url ?? '';
+  const server: Server = { log, config, metrics: createMetrics(log), rateLimit: new RateLimit(config.rate, config.burst), url: () => url };
+  const http = await listen(createApp(server, logger), config);
+  const address = http.address() as AddressInfo;
+  url ||= `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+  const stopPublishing = publishRegularly(log, config, logger);
+  logger.info({ url, origin: log.origin, size: log.sequencer.head?.size ?? 0 }, 'the log is open');
+
+  return {
+    log,
+    url,
+    vkey: formatVerifierKey(log.signer.key),
+    failed,
+    async close() {
+      stopPublishing();
+      await closeServer(http);
+      await log.close();
+      logger.info({ size: log.sequencer.head?.size ?? 0 }, 'the log is closed');
+    },
+  };
+}
+
+/** Structured records on standard error. Header values and bodies are never written. */
+function createLogger(config: LogConfig): Logger {
+  return pino({ level: config.log_level, base: { service: 'treering-log' }, redact: ['*.authorization', '*.seed'] }, pino.destination({ dest: 2, sync: true }));
+}
+
+function listen(app: ReturnType<typeof createApp>, config: LogConfig): Promise<HttpServer> {
+  const colon = config.listen.lastIndexOf(':');
+  const hostname = config.listen.slice(0, colon).replace(/^\[|\]$/g, '');
+  return new Promise((resolve, reject) => {
+    const server: ServerType = serve({ fetch: app.fetch, hostname, port: Number(config.listen.slice(colon + 1)) }, () => {
+      http.off('error', reject);
+      resolve(http);
+    });
+    const http = server as HttpServer;
+    http.once('error', reject);
+    http.maxConnections = config.connections;
+    http.headersTimeout = 10_000;
+    http.requestTimeout = 60_000;
+    http.keepAliveTimeout = 15_000;
+    http.maxHeadersCount = 64;
+    http.timeout = 120_000;
+  });
+}
+
+async function closeServer(http: HttpServer): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    http.close(() => resolve());
+  });
+  http.closeIdleConnections();
+  const timer = setTimeout(() => http.closeAllConnections(), GRACE);
+  await closed;
+  clearTimeout(timer);
+}
+
+/** Publishes at the configured interval. A failure is recorded and tried again: what is published stays as it was. */
+function publishRegularly(log: Log, config: LogConfig, logger: Logger): () => void {
+  let timer: NodeJS.Timeout;
+  let stopped = false;
+  const tick = async (): Promise<void> => {
+    try {
+      await log.publisher.publish();
+    } catch (error) {
+      logger.error({ err: error }, 'the head could not be published');
+    }
+    if (!stopped) timer = setTimeout(tick, config.publish_interval);
+  };
+  timer = setTimeout(tick, 0);
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+}
