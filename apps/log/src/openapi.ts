@@ -18,7 +18,7 @@ const checkpoint = z.string().meta({ description: 'signed note, https://c2sp.org
 
 const submission = z.object({ index, leaf: hash, checkpoint, inclusion: z.array(base64), receipt: base64, statement_url: z.url() });
 const problem = z.object({
-  type: z.url(),
+  type: z.string(),
   title: z.string(),
   status: z.int(),
   detail: z.string(),

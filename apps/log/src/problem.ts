@@ -54,7 +54,7 @@ const TITLES: Readonly<Record<number, string>> = {
 export function problemBody(problem: Problem, instance: string): Record<string, unknown> {
   const { rule, current, index } = problem.details;
   return {
-    type: `https://treering.example/problems/${problem.code}`,
+    type: `urn:treering:problem:${problem.code.replace('/', ':')}`,
     title: TITLES[problem.status] ?? 'Problem',
     status: problem.status,
     detail: problem.message,
