@@ -3,6 +3,7 @@ export { GovernedAdmission } from './admission.js';
 export { ACCESS_CONTENT_TYPE } from './attachments.js';
 export { ConfigError, configSchema, type LogConfig, nearest, parseConfig } from './config.js';
 export { type DataFolder, dataFolder, openAnchor } from './data-folder.js';
+export { type Finding, type FsckReport, fsck } from './fsck.js';
 export { hasLog, type InitOptions, initLog, STARTING_POLICY } from './init.js';
 export { type Accepted, Log, type LogParts } from './log.js';
 export { createMetrics } from './metrics.js';

@@ -31,7 +31,7 @@ export function openDatabase(path: string, { mode }: OpenOptions): OpenDatabase 
     throw new StorageError('storage/schema', `${path} exists; a new log is never created over it`);
   }
   if (mode !== 'create' && empty) {
-    throw new StorageError('storage/missing', `there is no log at ${path}; "treering init" makes a new one, a backup brings back an old one`);
+    throw new StorageError('storage/missing', `there is no log at ${path}; "treering log init" makes a new one, a backup brings back an old one`);
   }
   let db: Database.Database | undefined;
   let lock: Database.Database | undefined;

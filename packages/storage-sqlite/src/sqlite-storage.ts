@@ -154,6 +154,8 @@ export function openSqliteStorage(path: string, options: OpenOptions): Storage {
         throw toStorageError(error, target);
       }
     },
+    integrity: () =>
+      run(() => (db.prepare('PRAGMA integrity_check(20)').pluck().all() as string[]).filter((line) => line !== 'ok')),
     checkWritable: () =>
       run(() => {
         db.prepare('INSERT INTO probe (id, time) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET time = excluded.time').run(Date.now());

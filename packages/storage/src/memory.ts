@@ -134,6 +134,10 @@ export function createMemoryStorage(): Storage {
     async backup() {
       throw new StorageError('storage/unsupported', 'a store in memory has no backup');
     },
+    async integrity() {
+      open();
+      return [];
+    },
     async checkWritable() {
       open();
     },

@@ -107,6 +107,8 @@ export interface Storage {
 
   /** Writes a consistent copy to `path` while the store is in use. */
   backup(path: string, progress?: (done: number, total: number) => void): Promise<void>;
+  /** What the driver finds wrong with its own files; nothing when all is well. It does not know what the bytes mean. */
+  integrity(): Promise<string[]>;
   /** Resolves when a write would succeed; rejects with the reason otherwise. */
   checkWritable(): Promise<void>;
   close(): Promise<void>;

@@ -1,0 +1,216 @@
+import { createHash } from 'node:crypto';
+import { admit, createCandidate, GovernanceState, keyFor } from '@treering/governance';
+import { CompactRange, equalBytes, HASH_SIZE, TILE_WIDTH } from '@treering/merkle';
+import { nodeHasher } from '@treering/merkle/node';
+import { type LogTrust, openCheckpoint } from '@treering/note';
+import { nodeEd25519 } from '@treering/note/node';
+import type { HeadAnchor } from '@treering/sequencer';
+import { parseStatement, signatureCheck } from '@treering/statement';
+import { checkSignatureOffThread } from '@treering/statement/node';
+import type { EntryInfo, Storage, StoredHead } from '@treering/storage';
+
+/** Something that is wrong, and where. */
+export interface Finding {
+  /** Such as `entry 12`, `tile 0/3`, `committed head`, `attachment 5f…`, `database`. */
+  readonly where: string;
+  readonly what: string;
+}
+
+/** What an examination came to. */
+export interface FsckReport {
+  readonly entries: number;
+  readonly tiles: number;
+  readonly attachments: number;
+  readonly findings: readonly Finding[];
+}
+
+const MOST_FINDINGS = 1000;
+
+/** What an examination works with. */
+export interface FsckOptions {
+  readonly storage: Storage;
+  readonly anchor: HeadAnchor;
+  readonly trust: LogTrust;
+  readonly progress?: (done: number, total: number) => void;
+}
+
+/**
+ * Re-verifies a log from its bytes: every entry against its leaf hash, its place in the index of topics, its signature and the
+ * rules in force for it; every tile against the entries; every head and the anchor against the tree; every attachment against
+ * its digest. It reads only, goes on after what it finds, and can run while the log runs.
+ */
+export async function fsck(options: FsckOptions): Promise<FsckReport> {
+  const { storage } = options;
+  const findings: Finding[] = [];
+  const find = (where: string, what: string): void => {
+    if (findings.length < MOST_FINDINGS) findings.push({ where, what });
+  };
+  const guarded = async <T>(where: string, work: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work();
+    } catch (error) {
+      find(where, (error as Error).message);
+      return undefined;
+    }
+  };
+
+  // The published head and the anchor are read before the committed one, which is then at least as new.
+  const published = await guarded('published checkpoint', () => storage.published());
+  const anchored = await guarded('head anchor', () => options.anchor.read());
+  const head = await guarded('committed head', () => storage.head());
+  for (const line of (await guarded('database', () => storage.integrity())) ?? []) find('database', line);
+  const size = head?.size ?? 0;
+
+  const wanted = new Map<number, { where: string; root: Uint8Array }[]>();
+  const expectRoot = (where: string, stored: Pick<StoredHead, 'size' | 'root'>): void => {
+    if (stored.size > size) find(where, `it has ${stored.size} entries and the store ${size}: the store is older than what the log signed`);
+    else wanted.set(stored.size, [...(wanted.get(stored.size) ?? []), { where, root: stored.root }]);
+  };
+  if (head) await checkHead('committed head', head.note, options.trust, head, expectRoot, find);
+  if (published) await checkHead('published checkpoint', published.note, options.trust, published, expectRoot, find);
+  if (anchored) await checkHead('head anchor', anchored, options.trust, undefined, expectRoot, find);
+
+  const walk = new Walk(storage, find, wanted);
+  for (let start = 0; start < size; start += TILE_WIDTH) {
+    const end = Math.min(start + TILE_WIDTH, size);
+    await walk.chunk(start, end);
+    options.progress?.(end, size);
+  }
+  await walk.finish();
+  const attachments = await checkAttachments(storage, walk.named, find);
+  return { entries: size, tiles: walk.tiles, attachments, findings };
+}
+
+async function checkHead(
+  where: string,
+  note: Uint8Array,
+  trust: LogTrust,
+  row: StoredHead | undefined,
+  expectRoot: (where: string, stored: { size: number; root: Uint8Array }) => void,
+  find: (where: string, what: string) => void,
+): Promise<void> {
+  try {
+    const { checkpoint } = openCheckpoint(note, trust, nodeEd25519);
+    const signed = { size: Number(checkpoint.size), root: checkpoint.root };
+    if (row !== undefined && (row.size !== signed.size || !equalBytes(row.root, signed.root))) find(where, 'the signed note says another size or root than the row beside it');
+    expectRoot(where, signed);
+  } catch (error) {
+    find(where, `the signed note does not hold: ${(error as Error).message}`);
+    if (row !== undefined) expectRoot(where, row);
+  }
+}
+
+/** Goes through all entries in order and builds tree, tiles and governance again. */
+class Walk {
+  readonly named = new Set<string>();
+  tiles = 0;
+  readonly #storage: Storage;
+  readonly #find: (where: string, what: string) => void;
+  readonly #wanted: Map<number, { where: string; root: Uint8Array }[]>;
+  readonly #range = new CompactRange(nodeHasher);
+  readonly #state = new GovernanceState();
+  /** Hashes of the tile that is being filled, for each tile level. */
+  readonly #open: Uint8Array[][] = [];
+
+  constructor(storage: Storage, find: (where: string, what: string) => void, wanted: Map<number, { where: string; root: Uint8Array }[]>) {
+    this.#storage = storage;
+    this.#find = find;
+    this.#wanted = wanted;
+  }
+
+  async chunk(start: number, end: number): Promise<void> {
+    const entries = await this.#entries(start, end);
+    const checks: Promise<void>[] = [];
+    for (const { index, bytes, info } of entries) {
+      const leaf = bytes === undefined ? undefined : nodeHasher.hashLeaf(bytes);
+      if (bytes === undefined || info === undefined || leaf === undefined) this.#find(`entry ${index}`, 'it cannot be read from the store');
+      else if (!equalBytes(leaf, info.leafHash)) this.#find(`entry ${index}`, 'its bytes do not hash to its leaf hash');
+      if (bytes !== undefined && leaf !== undefined) this.#govern(index, bytes, leaf, info, checks);
+      // The tree is built from the leaf hashes that are stored, so that one bad entry does not hide what else is wrong.
+      await this.#append(index, info?.leafHash ?? leaf ?? new Uint8Array(HASH_SIZE));
+    }
+    await Promise.all(checks);
+  }
+
+  async finish(): Promise<void> {
+    for (let level = 0; level < this.#open.length; level++) {
+      const hashes = this.#open[level];
+      if (hashes.length > 0) await this.#compareTile(level, Math.floor(this.#range.size / TILE_WIDTH ** (level + 1)), hashes);
+    }
+  }
+
+  async #entries(start: number, end: number): Promise<{ index: number; bytes: Uint8Array | undefined; info: EntryInfo | undefined }[]> {
+    const read = async (from: number, to: number) => {
+      const [bytes, infos] = [await this.#storage.entries(from, to), await this.#storage.entryInfos(from, to)];
+      return bytes.map((entry, i) => ({ index: from + i, bytes: entry as Uint8Array | undefined, info: infos[i] as EntryInfo | undefined }));
+    };
+    try {
+      return await read(start, end);
+    } catch {
+      const single = [];
+      for (let index = start; index < end; index++) single.push(...(await read(index, index + 1).catch(() => [{ index, bytes: undefined, info: undefined }])));
+      return single;
+    }
+  }
+
+  #govern(index: number, bytes: Uint8Array, leaf: Uint8Array, info: EntryInfo | undefined, checks: Promise<void>[]): void {
+    const where = `entry ${index}`;
+    try {
+      const candidate = createCandidate(parseStatement(bytes), leaf);
+      for (const { digest } of candidate.record?.attachments ?? []) this.named.add(Buffer.from(digest).toString('hex'));
+      if (info !== undefined && info.topic !== candidate.statement.sub) this.#find(where, `it is listed under ${JSON.stringify(info.topic)} and is about ${JSON.stringify(candidate.statement.sub)}`);
+      const decision = admit(this.#state, candidate);
+      if (!decision.admitted) this.#find(where, `the rules in force do not admit it: ${decision.message}`);
+      const key = keyFor(this.#state, candidate);
+      if (key !== undefined) {
+        const check = checkSignatureOffThread(signatureCheck(candidate.statement.sign1, key));
+        checks.push(check.then((valid) => (valid ? undefined : this.#find(where, 'its signature does not hold'))));
+      }
+      if (decision.admitted) this.#state.apply(index, candidate);
+    } catch (error) {
+      this.#find(where, `it is no statement that the log could have admitted: ${(error as Error).message}`);
+    }
+  }
+
+  async #append(index: number, leaf: Uint8Array): Promise<void> {
+    const full: { level: number; index: number; hash: Uint8Array }[] = [];
+    this.#range.append(leaf, (level, start, hashes) => {
+      if (level % 8 === 0) full.push({ level: level / 8, index: start, hash: hashes.slice(0, HASH_SIZE) });
+    });
+    for (const node of full) {
+      this.#open[node.level] ??= [];
+      this.#open[node.level].push(node.hash);
+      if (this.#open[node.level].length === TILE_WIDTH) {
+        await this.#compareTile(node.level, Math.floor(node.index / TILE_WIDTH), this.#open[node.level]);
+        this.#open[node.level] = [];
+      }
+    }
+    for (const { where, root } of this.#wanted.get(index + 1) ?? []) {
+      if (!equalBytes(this.#range.root(), root)) this.#find(where, `its root is not that of the first ${index + 1} entries`);
+    }
+  }
+
+  async #compareTile(level: number, index: number, hashes: readonly Uint8Array[]): Promise<void> {
+    this.tiles++;
+    const stored = await this.#storage.tile(level, index, hashes.length).catch(() => null);
+    if (stored === null) this.#find(`tile ${level}/${index}`, `it is not there with ${hashes.length} hashes`);
+    else if (!equalBytes(stored, new Uint8Array(Buffer.concat(hashes)))) this.#find(`tile ${level}/${index}`, 'it holds other hashes than the entries below it have');
+  }
+}
+
+async function checkAttachments(storage: Storage, named: ReadonlySet<string>, find: (where: string, what: string) => void): Promise<number> {
+  let count = 0;
+  for (let after = ''; ; ) {
+    const page = await storage.attachments(after, 100);
+    for (const digest of page) {
+      count++;
+      const blob = await storage.attachment(digest).catch(() => null);
+      const where = `attachment ${digest}`;
+      if (blob === null) find(where, 'it cannot be read');
+      else if (createHash('sha256').update(blob.subarray(1)).digest('hex') !== digest) find(where, 'its bytes do not hash to its name');
+      if (!named.has(digest)) find(where, 'no entry names it');
+    }
+    if (page.length < 100) return count;
+    after = page[page.length - 1];
+  }
+}

@@ -1,0 +1,269 @@
+import { equalBytes, type Hasher, MerkleInputError, type Proof, ProofError, portableHasher, safeSize, verifyConsistency, verifyInclusion } from '@treering/merkle';
+import { decodeBase64, type Ed25519, encodeUtf8, type LogTrust, NoteError, openCheckpoint, portableEd25519 } from '@treering/note';
+import { formatTlogProof } from '@treering/evidence';
+import { type ChangeRecord, decodeRecord, RecordError } from '@treering/record';
+import { type CoseKey, parseReceipt, parseStatement, type SignedStatement, StatementError, verifyReceipt } from '@treering/statement';
+import { ClientError } from './errors.js';
+import { createHeadMemory, type HeadMemory } from './head-memory.js';
+import { type HttpOptions, LogHttp, parseJsonObject } from './http.js';
+
+/** How a log is reached, and what the client trusts about it. */
+export interface LogClientOptions extends HttpOptions {
+  readonly url: string;
+  /** Origin and keys; never taken from the log itself. */
+  readonly trust: LogTrust;
+  readonly memory?: HeadMemory;
+  readonly hasher?: Hasher;
+  readonly ed25519?: Ed25519;
+  /** The log's receipt key; receipts are checked when it is given. */
+  readonly receiptKey?: CoseKey;
+}
+
+/** A signed head that was verified. */
+export interface VerifiedHead {
+  readonly size: number;
+  /** 32 bytes */
+  readonly root: Uint8Array;
+  /** The signed note. */
+  readonly note: Uint8Array;
+}
+
+/** An entry whose place in the log was verified. */
+export interface LoggedEntry {
+  readonly index: number;
+  /** 32 bytes */
+  readonly leaf: Uint8Array;
+  readonly inclusion: Proof;
+  readonly head: VerifiedHead;
+  /** True when the log had the same statement before. */
+  readonly duplicate: boolean;
+  /** COSE receipt (RFC 9942). */
+  readonly receipt: Uint8Array;
+  /** The whole as a .tlog-proof file. */
+  readonly proofFile: Uint8Array;
+}
+
+/** An entry as read, its inclusion proved against a verified head. */
+export interface ReadEntry {
+  readonly index: number;
+  readonly leaf: Uint8Array;
+  readonly statement: SignedStatement;
+  /** undefined for payloads that are no records. */
+  readonly record: ChangeRecord | undefined;
+  readonly head: VerifiedHead;
+}
+
+/**
+ * A client that believes nothing: every head is checked against the log's key and for consistency with the newest head that
+ * it has seen, every entry against a proof.
+ */
+export class LogClient {
+  readonly #http: LogHttp;
+  readonly #trust: LogTrust;
+  readonly #memory: HeadMemory;
+  readonly #hasher: Hasher;
+  readonly #ed25519: Ed25519;
+  readonly #receiptKey: CoseKey | undefined;
+  /** Heads are compared and remembered one after the other. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(options: LogClientOptions) {
+    this.#http = new LogHttp(options.url, options);
+    this.#trust = options.trust;
+    this.#memory = options.memory ?? createHeadMemory();
+    this.#hasher = options.hasher ?? portableHasher;
+    this.#ed25519 = options.ed25519 ?? portableEd25519;
+    this.#receiptKey = options.receiptKey;
+  }
+
+  /**
+   * Submits a statement and verifies the answer: head signature, consistency with what was seen before, inclusion, receipt.
+   * @param wait 'witnessed' waits until the published checkpoint covers the entry
+   * @throws ClientError; after client/unreachable the same statement can be sent again
+   */
+  async submit(statement: SignedStatement, wait: 'commit' | 'witnessed' = 'commit'): Promise<LoggedEntry> {
+    const { status, bytes } = await this.#http.send(`/v1/entries?wait=${wait}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/cose', Accept: 'application/json' },
+      body: statement.entry as Uint8Array<ArrayBuffer>,
+    });
+    if (status !== 200 && status !== 201) throw this.#http.refusalOf(status, bytes);
+    const answer = parseJsonObject(bytes);
+    const index = indexOf(answer.index);
+    const checkpoint = textOf(answer.checkpoint, 'checkpoint');
+    const inclusion = hashesOf(answer.inclusion);
+    const receipt = verified(() => decodeBase64(textOf(answer.receipt, 'receipt')));
+    const head = await this.adopt(encodeUtf8(checkpoint));
+    const leaf = this.#hasher.hashLeaf(statement.entry);
+    verified(() => verifyInclusion(index, head.size, leaf, inclusion, head.root, this.#hasher));
+    if (this.#receiptKey !== undefined) this.#checkReceipt(receipt, leaf, index, head, this.#receiptKey);
+    const proofFile = formatTlogProof({ extra: statement.entry, index: BigInt(index), hashes: inclusion, checkpoint: head.note });
+    return { index, leaf, inclusion, head, duplicate: status === 200, receipt, proofFile };
+  }
+
+  /** The newest published checkpoint, verified and remembered. @throws ClientError */
+  async head(): Promise<VerifiedHead> {
+    return this.adopt(await this.#http.request('/checkpoint'));
+  }
+
+  /**
+   * One entry by index or leaf hash (64 hex digits), with its inclusion in a verified head proved.
+   * @throws ClientError
+   */
+  async entry(id: number | string): Promise<ReadEntry> {
+    const bytes = await this.#http.request(`/v1/entries/${id}`);
+    const leaf = this.#hasher.hashLeaf(bytes);
+    const hex = Array.from(leaf, (b) => b.toString(16).padStart(2, '0')).join('');
+    if (typeof id === 'string' && /^[0-9a-f]{64}$/.test(id) && id !== hex) {
+      throw new ClientError('client/not-verified', 'the log answers with another entry than was asked for');
+    }
+    const { index, head } = await this.#proveEntry(hex, leaf);
+    if (/^\d+$/.test(String(id)) && Number(id) !== index) throw new ClientError('client/not-verified', `the log answers with entry ${index} instead of ${id}`);
+    return { index, leaf, head, ...this.#decode(bytes) };
+  }
+
+  /** Fetches an inclusion proof for a leaf under a head, and verifies both. */
+  async #proveEntry(hex: string, leaf: Uint8Array): Promise<{ index: number; head: VerifiedHead }> {
+    for (let attempt = 0; ; attempt++) {
+      const answer = parseJsonObject(await this.#http.request(`/v1/proof/inclusion?leaf=${hex}`).catch((error: ClientError) => {
+        // Just logged and not yet published: the next checkpoint covers it.
+        if (error.status === 404 && attempt < 20) return new TextEncoder().encode('{}');
+        throw error;
+      }));
+      if (answer.checkpoint === undefined) {
+        if (attempt >= 20) throw new ClientError('client/bad-answer', 'the log publishes no head that covers the entry');
+        await new Promise((resolve) => setTimeout(resolve, 250));
+        continue;
+      }
+      const head = await this.adopt(encodeUtf8(textOf(answer.checkpoint, 'checkpoint')));
+      const index = indexOf(answer.index);
+      verified(() => verifyInclusion(index, head.size, leaf, hashesOf(answer.hashes), head.root, this.#hasher));
+      return { index, head };
+    }
+  }
+
+  /**
+   * The records of a subject, newest first. Each entry is proved; that there are no others is only what the log says.
+   * @throws ClientError
+   */
+  async history(subject: string, limit = Number.POSITIVE_INFINITY): Promise<ReadEntry[]> {
+    const out: ReadEntry[] = [];
+    for (let before: number | undefined; out.length < limit; ) {
+      const query = before === undefined ? '' : `?before=${before}`;
+      const page = parseJsonObject(await this.#http.request(`/v1/subjects/${subject}${query}`));
+      if (!Array.isArray(page.records)) throw new ClientError('client/bad-answer', 'the log answers without records');
+      for (const record of page.records.slice(0, limit - out.length)) {
+        const entry = await this.entry(indexOf((record as { index?: unknown } | null)?.index));
+        if (entry.statement.sub !== subject) throw new ClientError('client/not-verified', `entry ${entry.index} is not about ${subject}`);
+        if (out.length > 0 && entry.index >= out[out.length - 1].index) throw new ClientError('client/bad-answer', 'the log lists records out of order');
+        out.push(entry);
+      }
+      if (page.next === undefined) return out;
+      before = indexOf(page.next);
+    }
+    return out;
+  }
+
+  /**
+   * Uploads an attachment (salt ‖ content) that entry `entry` names.
+   * @throws ClientError
+   */
+  async putAttachment(digest: string, blob: Uint8Array, entry: number): Promise<void> {
+    await this.#http.request(`/v1/attachments/${digest}?entry=${entry}`, {
+      method: 'PUT',
+      headers: { 'Content-Type': 'application/octet-stream' },
+      body: blob as Uint8Array<ArrayBuffer>,
+    });
+  }
+
+  /**
+   * Verifies a head and its consistency with the newest one remembered, and remembers the larger of the two.
+   * @throws ClientError client/not-verified for a bad signature, client/inconsistent for another history: keep both heads then
+   */
+  adopt(note: Uint8Array): Promise<VerifiedHead> {
+    const next = this.#queue.then(() => this.#adopt(note));
+    this.#queue = next.catch(() => undefined);
+    return next;
+  }
+
+  async #adopt(note: Uint8Array): Promise<VerifiedHead> {
+    const head = this.#open(note);
+    const remembered = await this.#memory.load(this.#trust.origin);
+    if (remembered !== undefined) await this.#checkConsistency(this.#open(remembered), head);
+    const known = remembered === undefined ? -1 : this.#open(remembered).size;
+    if (head.size > known) await this.#memory.save(this.#trust.origin, note);
+    return head;
+  }
+
+  async #checkConsistency(a: VerifiedHead, b: VerifiedHead): Promise<void> {
+    const [old, young] = a.size <= b.size ? [a, b] : [b, a];
+    const fork = (why: string, cause?: unknown): ClientError =>
+      new ClientError('client/inconsistent', `the log ${this.#trust.origin} shows another history: ${why}. Keep both signed heads; they prove it`, { cause });
+    if (old.size === young.size) {
+      if (!equalBytes(old.root, young.root)) throw fork(`it signed two roots for size ${old.size}`);
+      return;
+    }
+    if (old.size === 0) return;
+    const answer = parseJsonObject(await this.#http.request(`/v1/proof/consistency?from=${old.size}&to=${young.size}`));
+    try {
+      verifyConsistency(old.size, young.size, old.root, young.root, hashesOf(answer.hashes), this.#hasher);
+    } catch (error) {
+      if (error instanceof ProofError || error instanceof MerkleInputError) throw fork(`its head of ${young.size} entries does not contain the one of ${old.size}`, error);
+      throw error;
+    }
+  }
+
+  #open(note: Uint8Array): VerifiedHead {
+    return verified(() => {
+      const { checkpoint } = openCheckpoint(note, this.#trust, this.#ed25519);
+      return { size: safeSize(checkpoint.size), root: checkpoint.root, note };
+    });
+  }
+
+  #checkReceipt(bytes: Uint8Array, leaf: Uint8Array, index: number, head: VerifiedHead, key: CoseKey): void {
+    const root = verified(() => {
+      const receipt = parseReceipt(bytes);
+      if (receipt.proof.index !== index || receipt.proof.size !== head.size) throw new ClientError('client/not-verified', 'the receipt is for another place in the log');
+      return verifyReceipt(receipt, leaf, key, { hasher: this.#hasher, ed25519: this.#ed25519 });
+    });
+    if (!equalBytes(root, head.root)) throw new ClientError('client/not-verified', 'the receipt signs another root than the head');
+  }
+
+  #decode(bytes: Uint8Array): { statement: SignedStatement; record: ChangeRecord | undefined } {
+    return verified(() => {
+      const statement = parseStatement(bytes);
+      try {
+        return { statement, record: decodeRecord(statement.payload) };
+      } catch (error) {
+        if (error instanceof RecordError || error instanceof StatementError) return { statement, record: undefined };
+        throw error;
+      }
+    });
+  }
+}
+
+/** What does not verify is the log's fault, and is said so. */
+function verified<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    const known = [ProofError, MerkleInputError, NoteError, StatementError].some((kind) => error instanceof kind);
+    if (!known) throw error;
+    throw new ClientError('client/not-verified', `what the log answers does not hold: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function indexOf(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new ClientError('client/bad-answer', 'the log answers without an index');
+  return value;
+}
+
+function textOf(value: unknown, what: string): string {
+  if (typeof value !== 'string') throw new ClientError('client/bad-answer', `the log answers without ${what}`);
+  return value;
+}
+
+function hashesOf(value: unknown): Uint8Array[] {
+  if (!Array.isArray(value) || value.length > 64) throw new ClientError('client/bad-answer', 'the log answers without a proof');
+  return value.map((item) => verified(() => decodeBase64(textOf(item, 'hashes'))));
+}

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseCheckpoint, parseNote } from '@treering/note';
+import type { HeadMemory } from '../head-memory.js';
+
+/**
+ * Remembers heads in a folder, one file a log. Files are replaced whole; a head is never replaced by a smaller one, even when
+ * two processes remember at once.
+ */
+export function createFileHeadMemory(folder: string): HeadMemory {
+  const pathOf = (origin: string): string => join(folder, `${createHash('sha256').update(origin).digest('hex')}.checkpoint`);
+  const load = async (origin: string): Promise<Uint8Array | undefined> => {
+    try {
+      return new Uint8Array(await readFile(pathOf(origin)));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  };
+  return {
+    load,
+    async save(origin, note) {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await locked(`${pathOf(origin)}.lock`, async () => {
+        const known = await load(origin);
+        if (known !== undefined && sizeOf(known) >= sizeOf(note)) return;
+        const temporary = `${pathOf(origin)}.${process.pid}.new`;
+        const file = await open(temporary, 'w', 0o600);
+        try {
+          await file.writeFile(note);
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+        await rename(temporary, pathOf(origin));
+      });
+    },
+  };
+}
+
+function sizeOf(note: Uint8Array): bigint {
+  return parseCheckpoint(parseNote(note).text).size;
+}
+
+/** Holds a lock file while `work` runs. One that is older than ten seconds belonged to a process that ended. */
+async function locked(path: string, work: () => Promise<void>): Promise<void> {
+  for (let waited = 0; ; waited += 20) {
+    try {
+      await (await open(path, 'wx', 0o600)).close();
+      break;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      if (waited >= 10_000) await unlink(path).catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+  try {
+    await work();
+  } finally {
+    await unlink(path).catch(() => undefined);
+  }
+}
