@@ -15,6 +15,7 @@ import { concatBytes, encodeUtf8, uint64 } from './text.js';
 export const MLDSA44_SIGNATURE_SIZE = 2420;
 
 const MAX_TIMESTAMP = 2n ** 63n - 1n;
+const MAX_UINT64 = 2n ** 64n - 1n;
 
 /** The message that an Ed25519 cosignature (0x04) signs: a header with the time, then the whole note text. */
 export function ed25519CosignatureMessage(timestamp: bigint, noteText: string): Uint8Array {
@@ -38,6 +39,9 @@ export function mldsa44CosignatureMessage(cosigner: string, timestamp: bigint, s
   checkTimestamp(timestamp);
   if (subtree.start !== 0n && timestamp !== 0n) {
     throw new NoteError('note/malformed', 'a cosignature of a subtree that does not start at 0 has no time');
+  }
+  for (const bound of [subtree.start, subtree.end]) {
+    if (bound < 0n || bound > MAX_UINT64) throw new NoteError('note/malformed', 'a subtree lies between 0 and 2^64 - 1');
   }
   if (subtree.hash.length !== 32) throw new NoteError('note/malformed', 'a subtree hash has 32 bytes');
   return concatBytes(

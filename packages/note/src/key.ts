@@ -31,10 +31,19 @@ export interface VerifierKey {
   readonly publicKey: Uint8Array;
 }
 
-/** @throws NoteError (note/bad-key) unless the name is non-empty without white space, '+' and control characters. */
+/** Whether a signature line may carry this name: what C2SP signed-note demands, and no more, so that unknown keys are ignored. */
+export function isKeyName(name: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the specification forbids exactly these
+  return name !== '' && !/[\p{White_Space}+\u0000-\u001f\p{Cs}]/u.test(name);
+}
+
+/**
+ * Names of keys that are used here are held to more: at most 255 bytes, which cosignatures need, and no invisible characters.
+ * @throws NoteError (note/bad-key)
+ */
 export function checkKeyName(name: string): string {
-  if (name === '' || /[\s\p{White_Space}+\p{Cc}\p{Cs}]/u.test(name) || encodeUtf8(name).length > 255) {
-    throw new NoteError('note/bad-key', 'a key name has 1 to 255 bytes, without white space, control characters and "+"');
+  if (!isKeyName(name) || /[\p{Cc}\p{Cf}]/u.test(name) || encodeUtf8(name).length > 255) {
+    throw new NoteError('note/bad-key', 'a key name has 1 to 255 bytes, without white space, invisible characters and "+"');
   }
   return name;
 }
@@ -65,9 +74,13 @@ export function createVerifierKey(name: string, type: number, publicKey: Uint8Ar
       p256Point(publicKey);
       break;
     default:
-      throw new NoteError('note/unknown-key-type', `the key type 0x${hex(Uint8Array.of(type))} is unknown here`);
+      throw unknownType(type);
   }
   return { name, id: keyId(name, type, publicKey), type, publicKey };
+}
+
+function unknownType(type: number): NoteError {
+  return new NoteError('note/unknown-key-type', `the key type 0x${hex(Uint8Array.of(type))} is unknown here`);
 }
 
 /**
@@ -80,6 +93,7 @@ export function parseVerifierKey(text: string): VerifierKey {
   const [, name, id, base64] = match;
   const typed = decodeBase64(base64);
   if (typed.length < 2) throw new NoteError('note/bad-key', 'the verifier key holds no public key');
+  if (!(Object.values(KEY_TYPE) as number[]).includes(typed[0])) throw unknownType(typed[0]);
   if (keyId(name, typed[0], typed.subarray(1)) !== id) {
     throw new NoteError('note/bad-key', 'the id in the verifier key is not that of its name and public key');
   }

@@ -1,5 +1,5 @@
 import { NoteError } from './errors.js';
-import { checkKeyName, hex } from './key.js';
+import { hex, isKeyName } from './key.js';
 import { concatBytes, decodeBase64, decodeUtf8, encodeBase64, encodeUtf8 } from './text.js';
 
 /*
@@ -62,7 +62,7 @@ export function parseSignatureLine(line: string): NoteSignature {
   if (base64 === undefined || rest.length > 0) {
     throw new NoteError('note/malformed', 'a signature line reads "— <name> <base64>"');
   }
-  checkKeyName(name);
+  if (!isKeyName(name)) throw new NoteError('note/malformed', 'the name in a signature line holds white space, a control character or "+"');
   const bytes = decodeBase64(base64);
   if (bytes.length < 5) throw new NoteError('note/malformed', 'a signature has a key id of 4 bytes and at least one byte more');
   return { name, id: hex(bytes.subarray(0, 4)), signature: bytes.subarray(4) };
@@ -70,8 +70,9 @@ export function parseSignatureLine(line: string): NoteSignature {
 
 /** One signature line without its line break. */
 export function formatSignatureLine({ name, id, signature }: NoteSignature): string {
+  if (!isKeyName(name) || !/^[0-9a-f]{8}$/.test(id)) throw new NoteError('note/malformed', 'a signature line has a name without white space and an id of 8 hex digits');
   const idBytes = Uint8Array.from(id.match(/../g) as string[], (byte) => Number.parseInt(byte, 16));
-  return `${SIGNATURE_MARK}${checkKeyName(name)} ${encodeBase64(concatBytes(idBytes, signature))}`;
+  return `${SIGNATURE_MARK}${name} ${encodeBase64(concatBytes(idBytes, signature))}`;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { NoteError } from './errors.js';
-import { parseVerifierKey, type VerifierKey } from './key.js';
+import { formatVerifierKey, parseVerifierKey, type VerifierKey } from './key.js';
 import { isCosignatureKey } from './open-checkpoint.js';
 import type { VerifiedSignature } from './verifier.js';
 
@@ -55,6 +55,8 @@ export function parsePolicy(text: string): TrustPolicy {
       throw new NoteError('note/bad-policy', `line ${number} of the policy: ${why}`);
     };
     const line = lines[number - 1];
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: white space is space and tab only
+    if (/[\u0000-\u0008\u000b-\u001f\u007f]/.test(line)) fail('it holds a control character');
     if (/^[ \t]*(?:#.*)?$/s.test(line)) continue;
     const fields = line.split(/[ \t]+/).filter((field) => field !== '');
     const checkName = (name: string): string => {
@@ -127,7 +129,7 @@ export interface QuorumResult {
  * that the policy does not name never count.
  */
 export function evaluateQuorum(policy: TrustPolicy, cosignatures: readonly VerifiedSignature[]): QuorumResult {
-  const same = (a: VerifierKey, b: VerifierKey): boolean => a.name === b.name && a.id === b.id && a.type === b.type;
+  const same = (a: VerifierKey, b: VerifierKey): boolean => formatVerifierKey(a) === formatVerifierKey(b);
   const present = policy.witnesses
     .filter((witness) => cosignatures.some((cosignature) => same(cosignature.key, witness.key)))
     .map((witness) => witness.name);

@@ -71,11 +71,20 @@ export function parseSignerKey(text: string, ed25519: Ed25519 = portableEd25519)
   const match = /^PRIVATE\+KEY\+([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/.exec(text);
   if (match === null) throw new NoteError('note/bad-key', 'a key file holds one line PRIVATE+KEY+<name>+<8 hex digits>+<base64>');
   const [, name, id, base64] = match;
-  const typed = decodeBase64(base64);
+  const typed = decodeSecret(base64);
   if (typed.length !== 33) throw new NoteError('note/bad-key', 'a key file holds one byte of type and a seed of 32 bytes');
   const seed = typed.slice(1);
   if (createSigner(name, typed[0], seed, ed25519).key.id !== id) {
     throw new NoteError('note/bad-key', 'the id in the key file is not that of its name and key');
   }
   return { name, type: typed[0], seed };
+}
+
+/** @throws NoteError (note/bad-key) */
+function decodeSecret(base64: string): Uint8Array {
+  try {
+    return decodeBase64(base64);
+  } catch {
+    throw new NoteError('note/bad-key', 'the key file does not hold standard base64');
+  }
 }

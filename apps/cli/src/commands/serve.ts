@@ -1,0 +1,98 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { dataFolder, hasLog, initLog, parseConfig, type ServedLog, serveLog } from '@treering/log';
+import { EXIT, UsageError } from '../exit.js';
+import type { Session } from '../session.js';
+
+/** Flags of `up` and `log serve`. */
+export interface ServeFlags {
+  readonly listen?: string;
+  readonly anchor?: string;
+  readonly publicUrl?: string;
+  readonly publishInterval?: string;
+  readonly rate?: string;
+  readonly burst?: string;
+  readonly connections?: string;
+  readonly logLevel?: string;
+  readonly trustStore?: boolean;
+}
+
+/** `up`: a log on this machine, begun on the first call. */
+export async function up(session: Session, flags: ServeFlags): Promise<number> {
+  const { terminal, settings } = session;
+  const { data } = settings;
+  if (!(await hasLog(data))) {
+    const { origin } = await initLog(data, flags.anchor === undefined ? {} : { anchor: flags.anchor });
+    terminal.line(`A new log ${origin} begins in ${data}: its keys are in ${join(data, 'keys')} (mode 600), its charter is entry 0.`);
+  }
+  return serve(session, { logLevel: 'warn', ...flags }, (served) => {
+    terminal.line();
+    terminal.line(`${terminal.bold('Treering is up.')}  Ctrl-C ends it; everything acknowledged stays.`);
+    terminal.line(`  origin        ${served.log.origin}`);
+    terminal.line(`  verifier key  ${served.vkey}`);
+    terminal.line(`  URL           ${served.url}`);
+    terminal.line();
+    terminal.line('Try next, in a second terminal:');
+    terminal.line('  npm run -s treering -- record model <folder> --name my-model --version 1.0 --reason "First version of the model."');
+    terminal.line('  npm run -s treering -- history model/my-model');
+    terminal.line(`  npm run -s treering -- verify my-model-1.0.tlog-proof --key '${served.vkey}'`);
+  });
+}
+
+/** `log serve`: an existing log. */
+export async function serve(session: Session, flags: ServeFlags, ready: (served: ServedLog) => void = () => undefined): Promise<number> {
+  const { terminal, settings, env } = session;
+  const config = parseConfig(
+    Object.fromEntries(
+      Object.entries({
+        data: settings.data,
+        listen: flags.listen ?? env.TREERING_LISTEN,
+        anchor: flags.anchor ?? env.TREERING_ANCHOR,
+        url: flags.publicUrl,
+        publish_interval: integer(flags.publishInterval, '--publish-interval'),
+        rate: integer(flags.rate, '--rate'),
+        burst: integer(flags.burst, '--burst'),
+        connections: integer(flags.connections, '--connections'),
+        log_level: flags.logLevel ?? env.TREERING_LOG_LEVEL,
+        trust_store: flags.trustStore,
+      }).filter(([, value]) => value !== undefined),
+    ),
+  );
+  const served = await serveLog(config);
+  await writeFile(join(settings.data, 'log.vkey'), `${served.vkey}\n`);
+  await writeFile(join(settings.data, 'log.url'), `${served.url}\n`);
+  ready(served);
+  terminal.result({ url: served.url, origin: served.log.origin, vkey: served.vkey, data: settings.data, witnesses: [], monitor: null });
+  const signalled = new Promise<'signal'>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('signal'));
+  });
+  const end = await Promise.race([signalled, served.failed]);
+  if (end instanceof Error) {
+    // After such a failure memory is not to be trusted: end at once, and let the next start read the disk.
+    terminal.remark(`The log stops: ${end.message}`);
+    process.exit(EXIT.failed);
+  }
+  terminal.line('The log answers what it has and closes.');
+  await served.close();
+  return EXIT.ok;
+}
+
+/** `log init`: begins a log, and does nothing else. */
+export async function init(session: Session, flags: { origin?: string; administrator?: string; anchor?: string }): Promise<void> {
+  const { data } = session.settings;
+  const { origin } = await initLog(data, flags);
+  session.terminal.line(`The log ${origin} begins in ${data}; the administrator's key is ${dataFolder(data).adminKey}.`);
+  session.terminal.result({ origin, data });
+}
+
+/** @throws UsageError */
+export function requireLog(data: string): void {
+  if (!existsSync(dataFolder(data).store)) throw new UsageError(`there is no log in ${data}`);
+}
+
+function integer(text: string | undefined, flag: string): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[0-9]{1,12}$/.test(text)) throw new UsageError(`${flag} takes a number`);
+  return Number(text);
+}

@@ -1,0 +1,37 @@
+import { ClientError } from '@treering/client';
+import { EvidenceError } from '@treering/evidence';
+import { GovernanceError } from '@treering/governance';
+import { ConfigError } from '@treering/log';
+import { NoteError } from '@treering/note';
+import { RecordError } from '@treering/record';
+import { SequencerError } from '@treering/sequencer';
+import { StatementError } from '@treering/statement';
+import { StorageError } from '@treering/storage';
+
+/** What the exit codes mean, for scripts. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, refused: 4 } as const;
+
+/** A mistake in how the command was called. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly code = 'cli/usage';
+}
+
+/** The exit code of an error, and its stable code. The one place where errors become exit codes. */
+export function exitOf(error: unknown): { exit: number; code: string; message: string } {
+  const message = error instanceof Error ? error.message : String(error);
+  const code = (error as { code?: unknown }).code;
+  const as = (exit: number): { exit: number; code: string; message: string } => ({ exit, code: typeof code === 'string' ? code : 'internal', message });
+  if (error instanceof ClientError) {
+    if (error.code === 'client/unreachable') return as(EXIT.unreachable);
+    if (error.code !== 'client/refused') return as(EXIT.failed);
+    const refused = error.status === 401 || error.status === 403 || error.status === 409;
+    const exit = refused ? EXIT.refused : (error.status ?? 0) >= 500 || error.status === 429 ? EXIT.unreachable : EXIT.usage;
+    return { exit, code: error.problem ?? error.code, message };
+  }
+  if (error instanceof UsageError || error instanceof ConfigError || error instanceof NoteError || error instanceof RecordError) return as(EXIT.usage);
+  if (error instanceof EvidenceError || error instanceof StatementError || error instanceof GovernanceError || error instanceof SequencerError) return as(EXIT.failed);
+  if (error instanceof StorageError) return as(error.code === 'storage/missing' || error.code === 'storage/schema' ? EXIT.usage : EXIT.failed);
+  if (typeof code === 'string' && ['ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'EEXIST', 'EADDRINUSE', 'EADDRNOTAVAIL'].includes(code)) return as(EXIT.usage);
+  return as(EXIT.failed);
+}

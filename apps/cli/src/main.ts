@@ -1,0 +1,157 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { recordConfig } from './commands/config.js';
+import { initProject, keygen } from './commands/keys.js';
+import { backup, fsck } from './commands/maintain.js';
+import { recordModel } from './commands/model.js';
+import { diff, history, show } from './commands/read.js';
+import { recordFile } from './commands/record-file.js';
+import { init, serve, up } from './commands/serve.js';
+import { verify } from './commands/verify.js';
+import { EXIT, exitOf } from './exit.js';
+import { createSession, type Session } from './session.js';
+import type { CommonFlags } from './settings.js';
+import type { Streams } from './terminal.js';
+
+/** Everything outside that a call touches. */
+export type Surroundings = Streams & { readonly cwd: string };
+
+/**
+ * Runs the `treering` command.
+ * @returns the exit code: 0 ok, 1 verification failed, 2 usage, 3 cannot reach, 4 refused by policy
+ */
+export async function main(argv: readonly string[], around: Surroundings = { stdout: process.stdout, stderr: process.stderr, env: process.env, cwd: process.cwd() }): Promise<number> {
+  let exit: number = EXIT.ok;
+  const program = createProgram(around, (code) => {
+    exit = code;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exit;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const { exit: code, code: name, message } = exitOf(error);
+    if (argv.includes('--json')) around.stdout.write(`${JSON.stringify({ error: { code: name, message } })}\n`);
+    around.stderr.write(`treering: ${message}\n`);
+    return code;
+  }
+}
+
+function createProgram(around: Surroundings, setExit: (code: number) => void): Command {
+  const program = new Command('treering');
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+  program
+    .description('A transparency log for changes to AI systems: run one, record changes in it, verify what it says.')
+    .version(version)
+    .showSuggestionAfterError()
+    .enablePositionalOptions()
+    .configureOutput({ writeOut: (text) => around.stdout.write(text), writeErr: (text) => around.stderr.write(text) })
+    .exitOverride();
+
+  /** A command with the options that all have, and a session for its work. */
+  const command = (parent: Command, usage: string, description: string): Command =>
+    parent
+      .command(usage)
+      .description(description)
+      .option('--json', 'print the result as one line of JSON')
+      .option('--data <folder>', 'data folder of a log on this machine (TREERING_DATA, ./data)');
+  const remote = (parent: Command, usage: string, description: string): Command =>
+    command(parent, usage, description)
+      .option('--url <url>', 'where the log is (TREERING_LOG_URL)')
+      .option('--log-key <vkey>', "the log's verifier key (TREERING_LOG_KEY)");
+  const signing = (parent: Command, usage: string, description: string): Command =>
+    remote(parent, usage, description)
+      .option('--key <file>', 'your key file (TREERING_KEY)')
+      .option('--out <file>', 'where to write the proof file')
+      .option('--no-wait', 'do not wait for the published checkpoint');
+  const run =
+    <A extends readonly unknown[]>(work: (session: Session, ...args: A) => Promise<number | void>) =>
+    async (flags: CommonFlags, ...args: A): Promise<void> => {
+      const code = await work(createSession(flags, around), ...args);
+      if (typeof code === 'number') setExit(code);
+    };
+  const serving = (cmd: Command): Command =>
+    cmd
+      .option('--listen <address:port>', 'where to listen; port 0 picks a free one (TREERING_LISTEN, 127.0.0.1:6962)')
+      .option('--anchor <file>', 'where the head anchor lies, best on another disk (TREERING_ANCHOR)')
+      .option('--public-url <url>', 'the URL under which clients reach the log')
+      .option('--publish-interval <ms>', 'milliseconds between publications')
+      .option('--rate <n>', 'submissions per second and address; 0 sets no limit')
+      .option('--burst <n>', 'submissions of one address that may come at once')
+      .option('--connections <n>', 'open connections')
+      .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+      .option('--trust-store', 'start although the head anchor is missing');
+
+  serving(command(program, 'up', 'run a log on this machine; the first call begins one')).action((flags) => run((s) => up(s, flags))(flags));
+  remote(program, 'init', 'write treering.yaml: where the log is and which key is trusted')
+    .option('--key <file>', 'your key file')
+    .action((flags) => run((s) => initProject(s, flags))(flags));
+  command(program, 'keygen <id>', 'make a signing key, and the record that enrols it')
+    .option('--out <file>', 'key file (<id>.key)')
+    .option('--role <role...>', 'roles to ask for', ['engineer'])
+    .addOption(new Option('--kind <kind>', 'whose key it is').choices(['person', 'workload']).default('person'))
+    .option('--days <n>', 'days that the enrolment lasts', positive, 365)
+    .action((id, flags) => run((s) => keygen(s, id, { ...flags, roles: flags.role }))(flags));
+
+  const access = (fallback: string): Option => new Option('--access <who>', 'who may read the attachments').choices(['public', 'restricted', 'withheld']).default(fallback);
+  const record = program.command('record').description('sign a change and log it');
+  signing(record, 'model <path>', 'a version of a model: hashes its files')
+    .requiredOption('--name <name>', 'name of the model')
+    .requiredOption('--version <version>', 'version of the model')
+    .requiredOption('--reason <sentence>', 'why, in a sentence of at least 10 characters')
+    .addOption(new Option('--change <kind>', 'what kind of change it is').choices(['new', 'weights', 'finetune', 'adapter', 'quantisation', 'merge']))
+    .option('--parent <leaf or name...>', 'what it was made from')
+    .option('--training-data <name=provenance...>', 'what it was trained on')
+    .option('--license <license>', 'licence of the model')
+    .option('--format <format>', 'format of the weights')
+    .option('--ignore <path...>', 'paths below the folder to leave out')
+    .option('--ticket <ticket>', 'reference into your change management')
+    .addOption(access('public'))
+    .action((path, flags) => run((s) => recordModel(s, path, flags))(flags));
+  signing(record, 'config <files...>', 'configuration: prompts, guardrails, parameters')
+    .requiredOption('--name <name>', 'name of the configuration')
+    .option('--version <version>', 'its version (the git commit)')
+    .requiredOption('--reason <sentence>', 'why, in a sentence of at least 10 characters')
+    .option('--system-prompt <file>', 'which of the files is the system prompt')
+    .option('--ticket <ticket>', 'reference into your change management')
+    .addOption(access('restricted'))
+    .action((files, flags) => run((s) => recordConfig(s, files, flags))(flags));
+  for (const type of ['identity', 'policy', 'system', 'evaluation', 'approval', 'deployment', 'attestation', 'verification', 'incident', 'change-plan', 'assessment', 'correction', 'freeze']) {
+    signing(record, type, `a ${type} record from a YAML or JSON file`)
+      .requiredOption('--file <file>', 'the record')
+      .option('--reason <sentence>', 'why, instead of the reason in the file')
+      .option('--no-prev', 'do not name the newest record of the subject as the previous one')
+      .action((flags) => run((s) => recordFile(s, type, flags))(flags));
+  }
+
+  remote(program, 'show [entry]', 'an entry by index or leaf hash, or without one the log').action((entry, flags) => run((s) => show(s, entry))(flags));
+  remote(program, 'history <subject>', 'the records of a subject, newest first')
+    .option('--limit <n>', 'at most this many', positive, 50)
+    .action((subject, flags) => run((s) => history(s, subject, flags.limit))(flags));
+  remote(program, 'diff <before> <after>', 'what differs between two entries').action((before, after, flags) => run((s) => diff(s, before, after))(flags));
+  command(program, 'verify <file>', 'verify a proof file offline')
+    .option('--key <vkey...>', 'verifier keys of the logs that you trust')
+    .option('--policy <file>', 'a trust policy (https://c2sp.org/tlog-policy)')
+    .option('--signer <vkey...>', 'public keys of signers that you know')
+    .option('--entry <file>', 'the entry, when the file does not carry it')
+    .action((file, { key, ...flags }) => run((s) => verify(s, file, { ...flags, vkey: key }))(flags));
+
+  const log = program.command('log').description('operate a log');
+  command(log, 'init', 'begin a log: keys, store, charter')
+    .option('--origin <origin>', 'name of the log, such as log.example.org/ai')
+    .option('--administrator <id>', 'id of the first administrator')
+    .option('--anchor <file>', 'where the head anchor lies')
+    .action((flags) => run((s) => init(s, flags))(flags));
+  serving(command(log, 'serve', 'serve a log that was begun')).action((flags) => run((s) => serve(s, flags))(flags));
+  command(program, 'fsck', 'verify everything that a log has stored')
+    .option('--anchor <file>', 'where the head anchor lies')
+    .option('--key <vkey>', "the log's verifier key, when its key files are not here")
+    .action(({ key, ...flags }) => run((s) => fsck(s, { ...flags, vkey: key }))(flags));
+  command(program, 'backup <file>', 'copy the store of a log, while it runs or not').action((file, flags) => run((s) => backup(s, file))(flags));
+  return program;
+}
+
+function positive(text: string): number {
+  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new InvalidArgumentError('It takes a positive number.');
+  return Number(text);
+}

@@ -1,0 +1,85 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { ClientError, type LogClient, type LoggedEntry } from '@treering/client';
+import { type Attachment, type ChangeRecord, encodeRecord, printable } from '@treering/record';
+import { signStatement } from '@treering/statement';
+import type { Session } from './session.js';
+
+/** How a record is submitted. */
+export interface SubmitOptions {
+  readonly attachments?: readonly Attachment[];
+  /** Where the proof file is written. */
+  readonly proof: string;
+  /** false answers as soon as the entry is durable, before the checkpoint is published. */
+  readonly wait?: boolean;
+}
+
+/** The newest record of a subject, whose leaf a new record names in `prev`; undefined when there is none. */
+export async function previousLeaf(client: LogClient, subject: string): Promise<Uint8Array | undefined> {
+  try {
+    return (await client.history(subject, 1))[0]?.leaf;
+  } catch (error) {
+    if (error instanceof ClientError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Signs a record, submits it, verifies the answer, writes the proof file, uploads the attachments, and only then prints.
+ * @throws ClientError, RecordError, StatementError
+ */
+export async function submitRecord(session: Session, client: LogClient, record: ChangeRecord, options: SubmitOptions): Promise<LoggedEntry> {
+  const { iss, signer } = await session.signer();
+  const claims = { iss, sub: record.subject, iat: Math.floor(Date.now() / 1000) };
+  const statement = await signStatement(claims, encodeRecord(record), signer);
+  const logged = await submitRetrying(client, statement, options.wait === false ? 'commit' : 'witnessed');
+  await mkdir(dirname(options.proof), { recursive: true });
+  await writeFile(options.proof, logged.proofFile);
+  const stranded = await uploadAll(client, options.attachments ?? [], logged.index, `${options.proof}.attachments`);
+  report(session, record, logged, options.proof);
+  if (stranded !== undefined) throw stranded;
+  return logged;
+}
+
+/** Sends the same statement again when nobody knows whether it arrived: it is never logged twice. */
+async function submitRetrying(client: LogClient, statement: Parameters<LogClient['submit']>[0], wait: 'commit' | 'witnessed'): Promise<LoggedEntry> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await client.submit(statement, wait);
+    } catch (error) {
+      const again = error instanceof ClientError && (error.status === 503 || error.status === 429) && attempt < 5;
+      if (!again) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** attempt));
+    }
+  }
+}
+
+/** Uploads attachments; what does not arrive is kept in a folder, because without its salt it could never be shown again. */
+async function uploadAll(client: LogClient, attachments: readonly Attachment[], index: number, folder: string): Promise<Error | undefined> {
+  let failure: Error | undefined;
+  for (const { ref, blob } of attachments) {
+    const digest = Buffer.from(ref.digest).toString('hex');
+    try {
+      if (ref.access !== 'withheld') {
+        await client.putAttachment(digest, blob, index);
+        continue;
+      }
+    } catch (error) {
+      failure = new Error(`entry ${index} is logged, but its attachment ${ref.name} could not be uploaded (${(error as Error).message}); it is kept in ${folder}`, { cause: error });
+    }
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFile(join(folder, digest), blob, { mode: 0o600 });
+  }
+  return failure;
+}
+
+function report({ terminal, cwd, settings }: Session, record: ChangeRecord, logged: LoggedEntry, proof: string): void {
+  const leaf = Buffer.from(logged.leaf).toString('hex');
+  const path = relative(cwd, proof) || proof;
+  terminal.line(`${terminal.colour('good', '✓')} ${terminal.bold(`${record.type} ${record.subject}`)} is entry ${logged.index}${logged.duplicate ? ' (it was logged before)' : ''}`);
+  terminal.line(`  leaf   ${leaf}`);
+  terminal.line(`  head   ${logged.head.size} entries, root ${Buffer.from(logged.head.root).toString('hex')}`);
+  terminal.line('  checked: signature of the head, inclusion of the entry, consistency with every head seen before, receipt');
+  terminal.line(`  proof  ${printable(path)}`);
+  terminal.result({ index: logged.index, leaf, subject: record.subject, duplicate: logged.duplicate, size: logged.head.size, proof, url: settings.url });
+}

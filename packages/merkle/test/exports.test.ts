@@ -1,0 +1,52 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as merkle from '../src/index.js';
+import * as node from '../src/node/index.js';
+
+test('@treering/merkle exports exactly these names', () => {
+  assert.equal(Object.keys(merkle).sort(), [
+    'CompactRange',
+    'ExpandedTile',
+    'HASH_SIZE',
+    'MAX_ENTRY_SIZE',
+    'MAX_SIZE',
+    'MerkleInputError',
+    'MerkleStateError',
+    'ProofError',
+    'TILE_HEIGHT',
+    'TILE_WIDTH',
+    'TileCache',
+    'bundlePath',
+    'checkHash',
+    'checkSize',
+    'emptyRoot',
+    'equalBytes',
+    'formatEntryBundle',
+    'hashesAtTileLevel',
+    'isSubtree',
+    'parseEntryBundle',
+    'parseTilePath',
+    'portableHasher',
+    'proveConsistency',
+    'proveInclusion',
+    'proveSubtreeConsistency',
+    'rangeNodes',
+    'restoreRange',
+    'rootFromInclusion',
+    'safeSize',
+    'tileHashReader',
+    'tilePath',
+    'tileWidth',
+    'tilesForGrowth',
+    'verifyConsistency',
+    'verifyInclusion',
+    'verifySubtreeConsistency',
+    'verifySubtreeInclusion',
+  ]);
+});
+
+test('@treering/merkle/node exports exactly the native hasher', () => {
+  assert.equal(Object.keys(node).sort(), ['nodeHasher']);
+});
+
+test.run();

@@ -1,0 +1,52 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as note from '../src/index.js';
+import * as node from '../src/node/index.js';
+
+test('what the package exports', () => {
+  assert.equal(Object.keys(note).sort(), [
+    'KEY_TYPE',
+    'MAX_NOTE_SIZE',
+    'MAX_SIGNATURES',
+    'MLDSA44_PUBLIC_KEY_SIZE',
+    'MLDSA44_SIGNATURE_SIZE',
+    'NoteError',
+    'checkEd25519PublicKey',
+    'concatBytes',
+    'createSigner',
+    'createVerifierKey',
+    'decodeBase64',
+    'decodeUtf8',
+    'ed25519CosignatureMessage',
+    'encodeBase64',
+    'encodeUtf8',
+    'evaluateQuorum',
+    'formatCheckpoint',
+    'formatNote',
+    'formatSignatureLine',
+    'formatSignerKey',
+    'formatVerifierKey',
+    'hex',
+    'isCosignatureKey',
+    'mldsa44CosignatureMessage',
+    'openCheckpoint',
+    'openNote',
+    'parseCheckpoint',
+    'parseDecimal',
+    'parseNote',
+    'parsePolicy',
+    'parseSignatureLine',
+    'parseSignerKey',
+    'parseVerifierKey',
+    'portableEd25519',
+    'requireQuorum',
+    'verifyEcdsa',
+    'verifyMldsa44',
+  ]);
+});
+
+test('what the package exports for Node alone', () => {
+  assert.equal(Object.keys(node).sort(), ['nodeEd25519', 'readKeyFile', 'verifyEd25519OffThread', 'writeKeyFile']);
+});
+
+test.run();
