@@ -30,7 +30,7 @@ export async function history(session: Session, subject: string, limit: number):
     terminal.line(`${terminal.bold(String(entry.index).padStart(6))}  ${time(entry)}  ${title(entry)}`);
     terminal.line(`        ${signerName(entry)}: ${entry.record === undefined ? '' : printable(entry.record.reason)}`);
     if (older?.record !== undefined && entry.record !== undefined) {
-      const changes = changesOf(older.record, entry.record);
+      const changes = changesOf(older.record, entry.record).filter((change) => !/^. attachments\[/.test(change));
       for (const change of changes.slice(0, 8)) terminal.line(`        ${terminal.colour('dim', change)}`);
       if (changes.length > 8) terminal.line(`        ${terminal.colour('dim', `and ${changes.length - 8} more; see treering diff ${older.index} ${entry.index}`)}`);
     }
