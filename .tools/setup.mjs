@@ -28,7 +28,9 @@ function checkNode() {
 
 /** What the installed tree depends on. */
 function fingerprint() {
-  const hash = createHash('sha256').update(`${process.version} ${process.platform} ${process.arch} ${manifest.packageManager}\n`);
+  const hash = createHash('sha256').update(
+    `${process.version} ${process.platform} ${process.arch} ${manifest.packageManager}\n`,
+  );
   for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json']) hash.update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }
@@ -52,7 +54,9 @@ function nodeHeaders() {
     const header = join(prefix, 'include', 'node', 'node_version.h');
     if (!existsSync(header)) continue;
     const text = readFileSync(header, 'utf8');
-    const version = ['MAJOR', 'MINOR', 'PATCH'].map((part) => new RegExp(`#define NODE_${part}_VERSION (\\d+)`).exec(text)?.[1]).join('.');
+    const version = ['MAJOR', 'MINOR', 'PATCH']
+      .map((part) => new RegExp(`#define NODE_${part}_VERSION (\\d+)`).exec(text)?.[1])
+      .join('.');
     if (`v${version}` === process.version) return prefix;
   }
   return undefined;

@@ -21,7 +21,11 @@ export class UsageError extends Error {
 export function exitOf(error: unknown): { exit: number; code: string; message: string } {
   const message = error instanceof Error ? error.message : String(error);
   const code = (error as { code?: unknown }).code;
-  const as = (exit: number): { exit: number; code: string; message: string } => ({ exit, code: typeof code === 'string' ? code : 'internal', message });
+  const as = (exit: number): { exit: number; code: string; message: string } => ({
+    exit,
+    code: typeof code === 'string' ? code : 'internal',
+    message,
+  });
   if (error instanceof ClientError) {
     if (error.code === 'client/unreachable') return as(EXIT.unreachable);
     if (error.code !== 'client/refused') return as(EXIT.failed);
@@ -29,9 +33,21 @@ export function exitOf(error: unknown): { exit: number; code: string; message: s
     const exit = refused ? EXIT.refused : (error.status ?? 0) >= 500 || error.status === 429 ? EXIT.unreachable : EXIT.usage;
     return { exit, code: error.problem ?? error.code, message };
   }
-  if (error instanceof UsageError || error instanceof ConfigError || error instanceof NoteError || error instanceof RecordError) return as(EXIT.usage);
-  if (error instanceof EvidenceError || error instanceof StatementError || error instanceof GovernanceError || error instanceof SequencerError) return as(EXIT.failed);
-  if (error instanceof StorageError) return as(error.code === 'storage/missing' || error.code === 'storage/schema' ? EXIT.usage : EXIT.failed);
-  if (typeof code === 'string' && ['ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'EEXIST', 'EADDRINUSE', 'EADDRNOTAVAIL'].includes(code)) return as(EXIT.usage);
+  if (error instanceof UsageError || error instanceof ConfigError || error instanceof NoteError || error instanceof RecordError)
+    return as(EXIT.usage);
+  if (
+    error instanceof EvidenceError ||
+    error instanceof StatementError ||
+    error instanceof GovernanceError ||
+    error instanceof SequencerError
+  )
+    return as(EXIT.failed);
+  if (error instanceof StorageError)
+    return as(error.code === 'storage/missing' || error.code === 'storage/schema' ? EXIT.usage : EXIT.failed);
+  if (
+    typeof code === 'string' &&
+    ['ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'EEXIST', 'EADDRINUSE', 'EADDRNOTAVAIL'].includes(code)
+  )
+    return as(EXIT.usage);
   return as(EXIT.failed);
 }

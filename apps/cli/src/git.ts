@@ -13,7 +13,8 @@ export interface GitState {
 
 /** The git state of files, or undefined outside a repository, without a commit, or without git. */
 export async function gitState(folder: string, files: readonly string[]): Promise<GitState | undefined> {
-  const git = async (...args: string[]): Promise<string> => (await run('git', ['-C', folder, ...args], { encoding: 'utf8' })).stdout.trim();
+  const git = async (...args: string[]): Promise<string> =>
+    (await run('git', ['-C', folder, ...args], { encoding: 'utf8' })).stdout.trim();
   let commit: string;
   try {
     commit = await git('rev-parse', '--verify', 'HEAD');

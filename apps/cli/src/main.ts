@@ -20,7 +20,10 @@ export type Surroundings = Streams & { readonly cwd: string };
  * Runs the `treering` command.
  * @returns the exit code: 0 ok, 1 verification failed, 2 usage, 3 cannot reach, 4 refused by policy
  */
-export async function main(argv: readonly string[], around: Surroundings = { stdout: process.stdout, stderr: process.stderr, env: process.env, cwd: process.cwd() }): Promise<number> {
+export async function main(
+  argv: readonly string[],
+  around: Surroundings = { stdout: process.stdout, stderr: process.stderr, env: process.env, cwd: process.cwd() },
+): Promise<number> {
   let exit: number = EXIT.ok;
   const program = createProgram(around, (code) => {
     exit = code;
@@ -82,7 +85,9 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
       .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
       .option('--trust-store', 'start although the head anchor is missing');
 
-  serving(command(program, 'up', 'run a log on this machine; the first call begins one')).action((flags) => run((s) => up(s, flags))(flags));
+  serving(command(program, 'up', 'run a log on this machine; the first call begins one')).action((flags) =>
+    run((s) => up(s, flags))(flags),
+  );
   remote(program, 'init', 'write treering.yaml: where the log is and which key is trusted')
     .option('--key <file>', 'your key file')
     .action((flags) => run((s) => initProject(s, flags))(flags));
@@ -93,13 +98,25 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option('--days <n>', 'days that the enrolment lasts', positive, 365)
     .action((id, flags) => run((s) => keygen(s, id, { ...flags, roles: flags.role }))(flags));
 
-  const access = (fallback: string): Option => new Option('--access <who>', 'who may read the attachments').choices(['public', 'restricted', 'withheld']).default(fallback);
+  const access = (fallback: string): Option =>
+    new Option('--access <who>', 'who may read the attachments')
+      .choices(['public', 'restricted', 'withheld'])
+      .default(fallback);
   const record = program.command('record').description('sign a change and log it');
   signing(record, 'model <path>', 'a version of a model: hashes its files')
     .requiredOption('--name <name>', 'name of the model')
     .requiredOption('--version <version>', 'version of the model')
     .requiredOption('--reason <sentence>', 'why, in a sentence of at least 10 characters')
-    .addOption(new Option('--change <kind>', 'what kind of change it is').choices(['new', 'weights', 'finetune', 'adapter', 'quantisation', 'merge']))
+    .addOption(
+      new Option('--change <kind>', 'what kind of change it is').choices([
+        'new',
+        'weights',
+        'finetune',
+        'adapter',
+        'quantisation',
+        'merge',
+      ]),
+    )
     .option('--parent <leaf or name...>', 'what it was made from')
     .option('--training-data <name=provenance...>', 'what it was trained on')
     .option('--license <license>', 'licence of the model')
@@ -116,7 +133,21 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option('--ticket <ticket>', 'reference into your change management')
     .addOption(access('restricted'))
     .action((files, flags) => run((s) => recordConfig(s, files, flags))(flags));
-  for (const type of ['identity', 'policy', 'system', 'evaluation', 'approval', 'deployment', 'attestation', 'verification', 'incident', 'change-plan', 'assessment', 'correction', 'freeze']) {
+  for (const type of [
+    'identity',
+    'policy',
+    'system',
+    'evaluation',
+    'approval',
+    'deployment',
+    'attestation',
+    'verification',
+    'incident',
+    'change-plan',
+    'assessment',
+    'correction',
+    'freeze',
+  ]) {
     signing(record, type, `a ${type} record from a YAML or JSON file`)
       .requiredOption('--file <file>', 'the record')
       .option('--reason <sentence>', 'why, instead of the reason in the file')
@@ -124,11 +155,15 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
       .action((flags) => run((s) => recordFile(s, type, flags))(flags));
   }
 
-  remote(program, 'show [entry]', 'an entry by index or leaf hash, or without one the log').action((entry, flags) => run((s) => show(s, entry))(flags));
+  remote(program, 'show [entry]', 'an entry by index or leaf hash, or without one the log').action((entry, flags) =>
+    run((s) => show(s, entry))(flags),
+  );
   remote(program, 'history <subject>', 'the records of a subject, newest first')
     .option('--limit <n>', 'at most this many', positive, 50)
     .action((subject, flags) => run((s) => history(s, subject, flags.limit))(flags));
-  remote(program, 'diff <before> <after>', 'what differs between two entries').action((before, after, flags) => run((s) => diff(s, before, after))(flags));
+  remote(program, 'diff <before> <after>', 'what differs between two entries').action((before, after, flags) =>
+    run((s) => diff(s, before, after))(flags),
+  );
   command(program, 'verify <file>', 'verify a proof file offline')
     .option('--key <vkey...>', 'verifier keys of the logs that you trust')
     .option('--policy <file>', 'a trust policy (https://c2sp.org/tlog-policy)')
@@ -147,7 +182,9 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option('--anchor <file>', 'where the head anchor lies')
     .option('--key <vkey>', "the log's verifier key, when its key files are not here")
     .action(({ key, ...flags }) => run((s) => fsck(s, { ...flags, vkey: key }))(flags));
-  command(program, 'backup <file>', 'copy the store of a log, while it runs or not').action((file, flags) => run((s) => backup(s, file))(flags));
+  command(program, 'backup <file>', 'copy the store of a log, while it runs or not').action((file, flags) =>
+    run((s) => backup(s, file))(flags),
+  );
   return program;
 }
 

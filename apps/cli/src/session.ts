@@ -52,7 +52,8 @@ export function createSession(flags: CommonFlags, streams: Streams & { readonly 
     },
     async signer() {
       const { name, type, seed } = await readKeyFile(settings.keyFile());
-      if (type !== KEY_TYPE.ed25519) throw new UsageError(`${settings.keyFile()} is no Ed25519 key; statements are signed with one`);
+      if (type !== KEY_TYPE.ed25519)
+        throw new UsageError(`${settings.keyFile()} is no Ed25519 key; statements are signed with one`);
       return { id: name, iss: `${trust().origin}/identity/${name}`, signer: createStatementSigner(seed, nodeEd25519) };
     },
   };
@@ -62,4 +63,3 @@ export function createSession(flags: CommonFlags, streams: Streams & { readonly 
 function headFolder(env: Readonly<Record<string, string | undefined>>): string {
   return env.TREERING_STATE ?? join(env.XDG_STATE_HOME ?? join(env.HOME ?? homedir(), '.local', 'state'), 'treering', 'heads');
 }
-

@@ -50,7 +50,9 @@ export function resolveSettings(flags: CommonFlags, env: Readonly<Record<string,
       if (given !== undefined) return given;
       const local = join(data, 'log.vkey');
       if (existsSync(local)) return readFileSync(local, 'utf8').trim();
-      throw new UsageError(`no key of the log is known: give --log-key <vkey>, set TREERING_LOG_KEY, or write ${SETTINGS_FILE} with "treering init"; take the key from the log's operator, not from the log`);
+      throw new UsageError(
+        `no key of the log is known: give --log-key <vkey>, set TREERING_LOG_KEY, or write ${SETTINGS_FILE} with "treering init"; take the key from the log's operator, not from the log`,
+      );
     },
     keyFile() {
       const given = flags.key ?? env.TREERING_KEY ?? inFolder(file.key);
@@ -81,10 +83,12 @@ function readProjectFile(cwd: string): { file: z.infer<typeof fileSchema>; folde
       }
       const known = Object.keys(fileSchema.shape);
       for (const key of Object.keys((value ?? {}) as object)) {
-        if (!known.includes(key)) throw new UsageError(`${path}: there is no setting "${key}"; did you mean "${nearest(key, known)}"?`);
+        if (!known.includes(key))
+          throw new UsageError(`${path}: there is no setting "${key}"; did you mean "${nearest(key, known)}"?`);
       }
       const result = fileSchema.safeParse(value ?? {});
-      if (!result.success) throw new UsageError(`${path}: ${result.error.issues[0].path.join('.')} ${result.error.issues[0].message}`);
+      if (!result.success)
+        throw new UsageError(`${path}: ${result.error.issues[0].path.join('.')} ${result.error.issues[0].message}`);
       return { file: result.data, folder };
     }
     if (dirname(folder) === folder) return { file: {}, folder: cwd };

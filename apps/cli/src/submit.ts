@@ -28,7 +28,12 @@ export async function previousLeaf(client: LogClient, subject: string): Promise<
  * Signs a record, submits it, verifies the answer, writes the proof file, uploads the attachments, and only then prints.
  * @throws ClientError, RecordError, StatementError
  */
-export async function submitRecord(session: Session, client: LogClient, record: ChangeRecord, options: SubmitOptions): Promise<LoggedEntry> {
+export async function submitRecord(
+  session: Session,
+  client: LogClient,
+  record: ChangeRecord,
+  options: SubmitOptions,
+): Promise<LoggedEntry> {
   const { iss, signer } = await session.signer();
   const claims = { iss, sub: record.subject, iat: Math.floor(Date.now() / 1000) };
   const statement = await signStatement(claims, encodeRecord(record), signer);
@@ -42,7 +47,11 @@ export async function submitRecord(session: Session, client: LogClient, record: 
 }
 
 /** Sends the same statement again when nobody knows whether it arrived: it is never logged twice. */
-async function submitRetrying(client: LogClient, statement: Parameters<LogClient['submit']>[0], wait: 'commit' | 'witnessed'): Promise<LoggedEntry> {
+async function submitRetrying(
+  client: LogClient,
+  statement: Parameters<LogClient['submit']>[0],
+  wait: 'commit' | 'witnessed',
+): Promise<LoggedEntry> {
   for (let attempt = 0; ; attempt++) {
     try {
       return await client.submit(statement, wait);
@@ -55,7 +64,12 @@ async function submitRetrying(client: LogClient, statement: Parameters<LogClient
 }
 
 /** Uploads attachments; what does not arrive is kept in a folder, because without its salt it could never be shown again. */
-async function uploadAll(client: LogClient, attachments: readonly Attachment[], index: number, folder: string): Promise<Error | undefined> {
+async function uploadAll(
+  client: LogClient,
+  attachments: readonly Attachment[],
+  index: number,
+  folder: string,
+): Promise<Error | undefined> {
   let failure: Error | undefined;
   for (const { ref, blob } of attachments) {
     const digest = Buffer.from(ref.digest).toString('hex');
@@ -65,7 +79,10 @@ async function uploadAll(client: LogClient, attachments: readonly Attachment[], 
         continue;
       }
     } catch (error) {
-      failure = new Error(`entry ${index} is logged, but its attachment ${ref.name} could not be uploaded (${(error as Error).message}); it is kept in ${folder}`, { cause: error });
+      failure = new Error(
+        `entry ${index} is logged, but its attachment ${ref.name} could not be uploaded (${(error as Error).message}); it is kept in ${folder}`,
+        { cause: error },
+      );
     }
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await writeFile(join(folder, digest), blob, { mode: 0o600 });
@@ -76,10 +93,20 @@ async function uploadAll(client: LogClient, attachments: readonly Attachment[], 
 function report({ terminal, cwd, settings }: Session, record: ChangeRecord, logged: LoggedEntry, proof: string): void {
   const leaf = Buffer.from(logged.leaf).toString('hex');
   const path = relative(cwd, proof) || proof;
-  terminal.line(`${terminal.colour('good', '✓')} ${terminal.bold(`${record.type} ${record.subject}`)} is entry ${logged.index}${logged.duplicate ? ' (it was logged before)' : ''}`);
+  terminal.line(
+    `${terminal.colour('good', '✓')} ${terminal.bold(`${record.type} ${record.subject}`)} is entry ${logged.index}${logged.duplicate ? ' (it was logged before)' : ''}`,
+  );
   terminal.line(`  leaf   ${leaf}`);
   terminal.line(`  head   ${logged.head.size} entries, root ${Buffer.from(logged.head.root).toString('hex')}`);
   terminal.line('  checked: signature of the head, inclusion of the entry, consistency with every head seen before, receipt');
   terminal.line(`  proof  ${printable(path)}`);
-  terminal.result({ index: logged.index, leaf, subject: record.subject, duplicate: logged.duplicate, size: logged.head.size, proof, url: settings.url });
+  terminal.result({
+    index: logged.index,
+    leaf,
+    subject: record.subject,
+    duplicate: logged.duplicate,
+    size: logged.head.size,
+    proof,
+    url: settings.url,
+  });
 }

@@ -37,7 +37,12 @@ export function createTerminal({ stdout, stderr, env }: Streams, json: boolean):
     colour: (kind, text) => sgr(COLOURS[kind], text),
     progress(what) {
       if (stderr.isTTY !== true) return { update: () => undefined, stop: () => undefined };
-      const bar = new SingleBar({ format: `${what} {bar} {percentage}% {eta_formatted}`, stream: process.stderr, hideCursor: true, clearOnComplete: true });
+      const bar = new SingleBar({
+        format: `${what} {bar} {percentage}% {eta_formatted}`,
+        stream: process.stderr,
+        hideCursor: true,
+        clearOnComplete: true,
+      });
       let started = false;
       return {
         update(done, total) {

@@ -1,4 +1,12 @@
-import { admit, type Candidate, createCandidate, type Decision, GovernanceError, GovernanceState, keyFor } from '@treering/governance';
+import {
+  admit,
+  type Candidate,
+  createCandidate,
+  type Decision,
+  GovernanceError,
+  GovernanceState,
+  keyFor,
+} from '@treering/governance';
 import type { Hasher } from '@treering/merkle';
 import { type Admission, storedTree, type Undo } from '@treering/sequencer';
 import { parseStatement, signatureCheck } from '@treering/statement';
@@ -41,7 +49,11 @@ export class GovernedAdmission implements Admission<Candidate> {
     requireAdmitted(admit(this.#state, candidate));
     const { record } = candidate;
     if (record?.type === 'charter' && record.origin !== this.#origin) {
-      throw new Problem(403, 'governance/bad-charter', `the charter is for the log ${record.origin}, and this one is ${this.#origin}`);
+      throw new Problem(
+        403,
+        'governance/bad-charter',
+        `the charter is for the log ${record.origin}, and this one is ${this.#origin}`,
+      );
     }
   }
 
@@ -70,11 +82,15 @@ export class GovernedAdmission implements Admission<Candidate> {
       const signed = key !== undefined && (await checkSignatureOffThread(signatureCheck(candidate.statement.sign1, key)));
       if (!decision.admitted || !signed) {
         const why = decision.admitted ? 'its signature does not hold' : decision.message;
-        throw new GovernanceError('governance/invalid-record', `entry ${index} is in the log against its rules: ${why}; run "treering fsck"`);
+        throw new GovernanceError(
+          'governance/invalid-record',
+          `entry ${index} is in the log against its rules: ${why}; run "treering fsck"`,
+        );
       }
       state.apply(index, candidate);
     }
-    for (const { topic, latest } of await this.#topics('')) state.setLatest(topic, { index: latest.index, leaf: latest.leafHash });
+    for (const { topic, latest } of await this.#topics(''))
+      state.setLatest(topic, { index: latest.index, leaf: latest.leafHash });
     this.#state = state;
   }
 

@@ -28,11 +28,19 @@ export function createApp(server: Server, logger: Logger): Hono<Env> {
     const seconds = (performance.now() - started) / 1000;
     const labels = { method: c.req.method, route: routeLabel(c.req.path), status: String(c.res.status) };
     server.metrics.requests.observe(labels, seconds);
-    c.get('logger').debug({ method: c.req.method, path: c.req.path, status: c.res.status, ms: Math.round(seconds * 1e6) / 1000 }, 'answered');
+    c.get('logger').debug(
+      { method: c.req.method, path: c.req.path, status: c.res.status, ms: Math.round(seconds * 1e6) / 1000 },
+      'answered',
+    );
   });
-  for (const routes of [entryRoutes, proofRoutes, tileRoutes, attachmentRoutes, subjectRoutes, ctRoutes, operationRoutes]) app.route('/', routes(server));
+  for (const routes of [entryRoutes, proofRoutes, tileRoutes, attachmentRoutes, subjectRoutes, ctRoutes, operationRoutes])
+    app.route('/', routes(server));
   app.notFound((c) => {
-    throw new Problem(404, 'request/no-route', `there is nothing at ${c.req.method} ${c.req.path}; GET /v1/openapi.json describes what there is`);
+    throw new Problem(
+      404,
+      'request/no-route',
+      `there is nothing at ${c.req.method} ${c.req.path}; GET /v1/openapi.json describes what there is`,
+    );
   });
   app.onError((error, c) => {
     const problem = toProblem(error);
@@ -41,13 +49,18 @@ export function createApp(server: Server, logger: Logger): Hono<Env> {
     if (problem.details.retryAfter !== undefined) c.header('Retry-After', String(problem.details.retryAfter));
     if (problem.status === 401) c.header('WWW-Authenticate', 'Treering');
     c.header('Cache-Control', 'no-store');
-    return c.body(JSON.stringify(problemBody(problem, requestId)), problem.status as 400, { 'Content-Type': 'application/problem+json' });
+    return c.body(JSON.stringify(problemBody(problem, requestId)), problem.status as 400, {
+      'Content-Type': 'application/problem+json',
+    });
   });
   return app;
 }
 
 /** Labels stay few however many paths clients think of. */
 function routeLabel(path: string): string {
-  const known = /^\/(?:v1\/(?:entries|proof|receipt|attachments|subjects|events|log|openapi\.json)|tile|addenda|checkpoint|ct\/v1|healthz|readyz|metrics)/.exec(path);
+  const known =
+    /^\/(?:v1\/(?:entries|proof|receipt|attachments|subjects|events|log|openapi\.json)|tile|addenda|checkpoint|ct\/v1|healthz|readyz|metrics)/.exec(
+      path,
+    );
   return known === null ? 'other' : known[0];
 }

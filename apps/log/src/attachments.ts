@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Candidate, checkClock, createCandidate } from '@treering/governance';
 import type { AttachmentRef } from '@treering/record';
-import { parseStatement, signatureCheck, StatementError, decodeBase64Url } from '@treering/statement';
+import { decodeBase64Url, parseStatement, StatementError, signatureCheck } from '@treering/statement';
 import { checkSignatureOffThread } from '@treering/statement/node';
 import type { Storage } from '@treering/storage';
 import type { GovernedAdmission } from './admission.js';
@@ -43,10 +43,16 @@ export class Attachments {
   async put(digest: string, blob: Uint8Array, entry: number | undefined): Promise<boolean> {
     const ref = entry === undefined ? this.#named.get(digest) : await this.#refIn(entry, digest);
     if (ref === undefined) {
-      throw new Problem(404, 'attachment/not-named', 'no entry names this digest; submit the statement first, and say ?entry=<index> for an older one');
+      throw new Problem(
+        404,
+        'attachment/not-named',
+        'no entry names this digest; submit the statement first, and say ?entry=<index> for an older one',
+      );
     }
-    if (ref.access === 'withheld') throw new Problem(403, 'attachment/withheld', 'the entry says that this content is never sent');
-    if (createHash('sha256').update(blob).digest('hex') !== digest) throw new Problem(422, 'attachment/wrong-digest', 'the bytes do not hash to the name');
+    if (ref.access === 'withheld')
+      throw new Problem(403, 'attachment/withheld', 'the entry says that this content is never sent');
+    if (createHash('sha256').update(blob).digest('hex') !== digest)
+      throw new Problem(422, 'attachment/wrong-digest', 'the bytes do not hash to the name');
     const marked = new Uint8Array(blob.length + 1);
     marked[0] = MARK[ref.access];
     marked.set(blob, 1);
@@ -58,7 +64,11 @@ export class Attachments {
    * @param authorization for a restricted one `Treering <base64url of a signed statement about access/<digest>>`
    * @throws Problem 401, 403 or 404
    */
-  async get(digest: string, authorization: string | undefined, now: number): Promise<{ blob: Uint8Array; restricted: boolean }> {
+  async get(
+    digest: string,
+    authorization: string | undefined,
+    now: number,
+  ): Promise<{ blob: Uint8Array; restricted: boolean }> {
     const marked = await this.#storage.attachment(digest);
     if (marked === null) throw new Problem(404, 'attachment/missing', 'there is no such attachment, or it was removed');
     const restricted = marked[0] !== MARK.public;
@@ -91,8 +101,10 @@ export class Attachments {
     if (identity === undefined) return refuse('no identity is enrolled with this key');
     const { charter } = this.#admission.state;
     const expired = identity.revokedAt !== undefined || (identity.validUntil !== undefined && now > identity.validUntil);
-    if (expired || statement.iss !== `${charter?.origin}/identity/${identity.id}`) return refuse('the key is not valid for this issuer');
-    if (statement.contentType !== ACCESS_CONTENT_TYPE || statement.sub !== `access/${digest}`) return refuse('the statement is not about this attachment');
+    if (expired || statement.iss !== `${charter?.origin}/identity/${identity.id}`)
+      return refuse('the key is not valid for this issuer');
+    if (statement.contentType !== ACCESS_CONTENT_TYPE || statement.sub !== `access/${digest}`)
+      return refuse('the statement is not about this attachment');
     if (!checkClock(this.#admission.state, candidate, now).admitted) refuse('the statement is not fresh');
     if (!(await checkSignatureOffThread(signatureCheck(statement.sign1, identity.key)))) refuse('the signature does not hold');
   }

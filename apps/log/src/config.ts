@@ -5,7 +5,10 @@ export const configSchema = z.strictObject({
   /** Folder with the store, the keys and the head anchor. */
   data: z.string().min(1),
   /** Where to listen: `<address>:<port>`; port 0 picks a free one. */
-  listen: z.string().regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):[0-9]{1,5}$/, 'must be <address>:<port>').default('127.0.0.1:6962'),
+  listen: z
+    .string()
+    .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):[0-9]{1,5}$/, 'must be <address>:<port>')
+    .default('127.0.0.1:6962'),
   /** Where the head anchor lies; best on another disk than the data. Default: `anchor/head` in the data folder. */
   anchor: z.string().min(1).optional(),
   /** The URL under which clients reach the log; used in what it answers. Default: what it listens on. */
@@ -13,10 +16,17 @@ export const configSchema = z.strictObject({
   /** Milliseconds between publications. */
   publish_interval: z.int().min(10).max(3_600_000).default(1000),
   /** Bytes of one attachment. */
-  attachment_bytes: z.int().min(1024).max(1024 * 1024 * 1024).default(64 * 1024 * 1024),
+  attachment_bytes: z
+    .int()
+    .min(1024)
+    .max(1024 * 1024 * 1024)
+    .default(64 * 1024 * 1024),
   /** What may wait for a commit. */
   pool_entries: z.int().min(1).max(1_000_000).default(16_384),
-  pool_bytes: z.int().min(65_535).default(128 * 1024 * 1024),
+  pool_bytes: z
+    .int()
+    .min(65_535)
+    .default(128 * 1024 * 1024),
   /** Open connections. */
   connections: z.int().min(1).max(100_000).default(2000),
   /** Submissions per second and client address, and how many may come at once; 0 sets no limit. */

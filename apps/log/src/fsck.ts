@@ -63,7 +63,8 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
 
   const wanted = new Map<number, { where: string; root: Uint8Array }[]>();
   const expectRoot = (where: string, stored: Pick<StoredHead, 'size' | 'root'>): void => {
-    if (stored.size > size) find(where, `it has ${stored.size} entries and the store ${size}: the store is older than what the log signed`);
+    if (stored.size > size)
+      find(where, `it has ${stored.size} entries and the store ${size}: the store is older than what the log signed`);
     else wanted.set(stored.size, [...(wanted.get(stored.size) ?? []), { where, root: stored.root }]);
   };
   if (head) await checkHead('committed head', head.note, options.trust, head, expectRoot, find);
@@ -92,7 +93,8 @@ async function checkHead(
   try {
     const { checkpoint } = openCheckpoint(note, trust, nodeEd25519);
     const signed = { size: Number(checkpoint.size), root: checkpoint.root };
-    if (row !== undefined && (row.size !== signed.size || !equalBytes(row.root, signed.root))) find(where, 'the signed note says another size or root than the row beside it');
+    if (row !== undefined && (row.size !== signed.size || !equalBytes(row.root, signed.root)))
+      find(where, 'the signed note says another size or root than the row beside it');
     expectRoot(where, signed);
   } catch (error) {
     find(where, `the signed note does not hold: ${(error as Error).message}`);
@@ -112,7 +114,11 @@ class Walk {
   /** Hashes of the tile that is being filled, for each tile level. */
   readonly #open: Uint8Array[][] = [];
 
-  constructor(storage: Storage, find: (where: string, what: string) => void, wanted: Map<number, { where: string; root: Uint8Array }[]>) {
+  constructor(
+    storage: Storage,
+    find: (where: string, what: string) => void,
+    wanted: Map<number, { where: string; root: Uint8Array }[]>,
+  ) {
     this.#storage = storage;
     this.#find = find;
     this.#wanted = wanted;
@@ -123,7 +129,8 @@ class Walk {
     const checks: Promise<void>[] = [];
     for (const { index, bytes, info } of entries) {
       const leaf = bytes === undefined ? undefined : nodeHasher.hashLeaf(bytes);
-      if (bytes === undefined || info === undefined || leaf === undefined) this.#find(`entry ${index}`, 'it cannot be read from the store');
+      if (bytes === undefined || info === undefined || leaf === undefined)
+        this.#find(`entry ${index}`, 'it cannot be read from the store');
       else if (!equalBytes(leaf, info.leafHash)) this.#find(`entry ${index}`, 'its bytes do not hash to its leaf hash');
       if (bytes !== undefined && leaf !== undefined) this.#govern(index, bytes, leaf, info, checks);
       // The tree is built from the leaf hashes that are stored, so that one bad entry does not hide what else is wrong.
@@ -139,16 +146,24 @@ class Walk {
     }
   }
 
-  async #entries(start: number, end: number): Promise<{ index: number; bytes: Uint8Array | undefined; info: EntryInfo | undefined }[]> {
+  async #entries(
+    start: number,
+    end: number,
+  ): Promise<{ index: number; bytes: Uint8Array | undefined; info: EntryInfo | undefined }[]> {
     const read = async (from: number, to: number) => {
       const [bytes, infos] = [await this.#storage.entries(from, to), await this.#storage.entryInfos(from, to)];
-      return bytes.map((entry, i) => ({ index: from + i, bytes: entry as Uint8Array | undefined, info: infos[i] as EntryInfo | undefined }));
+      return bytes.map((entry, i) => ({
+        index: from + i,
+        bytes: entry as Uint8Array | undefined,
+        info: infos[i] as EntryInfo | undefined,
+      }));
     };
     try {
       return await read(start, end);
     } catch {
       const single = [];
-      for (let index = start; index < end; index++) single.push(...(await read(index, index + 1).catch(() => [{ index, bytes: undefined, info: undefined }])));
+      for (let index = start; index < end; index++)
+        single.push(...(await read(index, index + 1).catch(() => [{ index, bytes: undefined, info: undefined }])));
       return single;
     }
   }
@@ -158,7 +173,11 @@ class Walk {
     try {
       const candidate = createCandidate(parseStatement(bytes), leaf);
       for (const { digest } of candidate.record?.attachments ?? []) this.named.add(Buffer.from(digest).toString('hex'));
-      if (info !== undefined && info.topic !== candidate.statement.sub) this.#find(where, `it is listed under ${JSON.stringify(info.topic)} and is about ${JSON.stringify(candidate.statement.sub)}`);
+      if (info !== undefined && info.topic !== candidate.statement.sub)
+        this.#find(
+          where,
+          `it is listed under ${JSON.stringify(info.topic)} and is about ${JSON.stringify(candidate.statement.sub)}`,
+        );
       const decision = admit(this.#state, candidate);
       if (!decision.admitted) this.#find(where, `the rules in force do not admit it: ${decision.message}`);
       const key = keyFor(this.#state, candidate);
@@ -194,11 +213,16 @@ class Walk {
     this.tiles++;
     const stored = await this.#storage.tile(level, index, hashes.length).catch(() => null);
     if (stored === null) this.#find(`tile ${level}/${index}`, `it is not there with ${hashes.length} hashes`);
-    else if (!equalBytes(stored, new Uint8Array(Buffer.concat(hashes)))) this.#find(`tile ${level}/${index}`, 'it holds other hashes than the entries below it have');
+    else if (!equalBytes(stored, new Uint8Array(Buffer.concat(hashes))))
+      this.#find(`tile ${level}/${index}`, 'it holds other hashes than the entries below it have');
   }
 }
 
-async function checkAttachments(storage: Storage, named: ReadonlySet<string>, find: (where: string, what: string) => void): Promise<number> {
+async function checkAttachments(
+  storage: Storage,
+  named: ReadonlySet<string>,
+  find: (where: string, what: string) => void,
+): Promise<number> {
   let count = 0;
   for (let after = ''; ; ) {
     const page = await storage.attachments(after, 100);
@@ -207,7 +231,8 @@ async function checkAttachments(storage: Storage, named: ReadonlySet<string>, fi
       const blob = await storage.attachment(digest).catch(() => null);
       const where = `attachment ${digest}`;
       if (blob === null) find(where, 'it cannot be read');
-      else if (createHash('sha256').update(blob.subarray(1)).digest('hex') !== digest) find(where, 'its bytes do not hash to its name');
+      else if (createHash('sha256').update(blob.subarray(1)).digest('hex') !== digest)
+        find(where, 'its bytes do not hash to its name');
       if (!named.has(digest)) find(where, 'no entry names it');
     }
     if (page.length < 100) return count;

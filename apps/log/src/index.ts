@@ -1,5 +1,5 @@
-export { createApp } from './app.js';
 export { GovernedAdmission } from './admission.js';
+export { createApp } from './app.js';
 export { ACCESS_CONTENT_TYPE } from './attachments.js';
 export { ConfigError, configSchema, type LogConfig, nearest, parseConfig } from './config.js';
 export { type DataFolder, dataFolder, openAnchor } from './data-folder.js';

@@ -45,9 +45,14 @@ export async function initLog(data: string, options: InitOptions = {}): Promise<
   await mkdir(data, { recursive: true, mode: 0o700 });
   if (await hasLog(data)) throw new StorageError('storage/schema', `there is a log in ${data} already`);
   if (existsSync(folder.anchor)) {
-    throw new StorageError('storage/missing', `${folder.anchor} remembers a head, but the store is gone: bring back the store from a backup, or move the anchor away to begin another log`);
+    throw new StorageError(
+      'storage/missing',
+      `${folder.anchor} remembers a head, but the store is gone: bring back the store from a backup, or move the anchor away to begin another log`,
+    );
   }
-  const origin = existsSync(folder.logKey) ? (await readKeyFile(folder.logKey)).name : (options.origin ?? `localhost/treering-${randomBytes(4).toString('hex')}`);
+  const origin = existsSync(folder.logKey)
+    ? (await readKeyFile(folder.logKey)).name
+    : (options.origin ?? `localhost/treering-${randomBytes(4).toString('hex')}`);
   const logKey = await keyAt(folder.logKey, origin, KEY_TYPE.ed25519);
   const publicationKey = await keyAt(folder.publicationKey, origin, KEY_TYPE.mldsa44Cosignature);
   const admin = await keyAt(folder.adminKey, options.administrator ?? 'admin', KEY_TYPE.ed25519);
@@ -72,7 +77,12 @@ export async function initLog(data: string, options: InitOptions = {}): Promise<
   const claims = { iss: `${origin}/identity/${admin.name}`, sub: 'charter', iat: Math.floor(Date.now() / 1000) };
   const statement = await signStatement(claims, encodeRecord(charter), signer);
   const mode = isUnused(folder.store) ? 'create' : 'open';
-  const log = await Log.open({ storage: openSqliteStorage(folder.store, { mode }), anchor: openAnchor(folder), logKey, publicationKey });
+  const log = await Log.open({
+    storage: openSqliteStorage(folder.store, { mode }),
+    anchor: openAnchor(folder),
+    logKey,
+    publicationKey,
+  });
   try {
     await log.submit(statement.entry);
   } finally {

@@ -2,7 +2,7 @@ import { type Candidate, checkClock, createCandidate, keyFor } from '@treering/g
 import { nodeHasher } from '@treering/merkle/node';
 import { createSigner, KEY_TYPE, type LogTrust, type Signer, type SignerKey } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
-import { type Cosign, type Committed, type HeadAnchor, Publisher, Sequencer } from '@treering/sequencer';
+import { type Committed, type Cosign, type HeadAnchor, Publisher, Sequencer } from '@treering/sequencer';
 import { createStatementSigner, issueReceipt, parseStatement, type StatementSigner, signatureCheck } from '@treering/statement';
 import { checkSignatureOffThread } from '@treering/statement/node';
 import type { Storage, StoredHead } from '@treering/storage';
@@ -47,7 +47,15 @@ export class Log {
   readonly clock: () => number;
   readonly #receiptSigner: StatementSigner;
 
-  private constructor(parts: LogParts, signer: Signer, publicationSigner: Signer, trust: LogTrust, admission: GovernedAdmission, sequencer: Sequencer<Candidate>, publisher: Publisher) {
+  private constructor(
+    parts: LogParts,
+    signer: Signer,
+    publicationSigner: Signer,
+    trust: LogTrust,
+    admission: GovernedAdmission,
+    sequencer: Sequencer<Candidate>,
+    publisher: Publisher,
+  ) {
     this.storage = parts.storage;
     this.clock = parts.clock ?? Date.now;
     this.trust = trust;
@@ -72,14 +80,25 @@ export class Log {
     const trust: LogTrust = { origin: logKey.name, logKeys: [signer.key, publicationSigner.key] };
     const admission = new GovernedAdmission(storage, logKey.name, nodeHasher);
     const sequencer = await Sequencer.open<Candidate>({
-      storage, anchor, signer, trust, admission, hasher: nodeHasher, ed25519: nodeEd25519,
+      storage,
+      anchor,
+      signer,
+      trust,
+      admission,
+      hasher: nodeHasher,
+      ed25519: nodeEd25519,
       ...(clock === undefined ? {} : { clock }),
       ...(parts.pool === undefined ? {} : { pool: parts.pool }),
       trustStore: parts.trustStore ?? false,
       ...(parts.onFatal === undefined ? {} : { onFatal: parts.onFatal }),
     });
     const publisher = await Publisher.open({
-      storage, anchor, trust, signers: [publicationSigner], ed25519: nodeEd25519, head: () => sequencer.head,
+      storage,
+      anchor,
+      trust,
+      signers: [publicationSigner],
+      ed25519: nodeEd25519,
+      head: () => sequencer.head,
       ...(clock === undefined ? {} : { clock }),
       ...(parts.cosign === undefined ? {} : { cosign: parts.cosign }),
     });
@@ -114,7 +133,8 @@ export class Log {
   async #checkAtTheDoor(candidate: Candidate): Promise<void> {
     const { state } = this.admission;
     const key = keyFor(state, candidate);
-    if (key === undefined) throw new Problem(401, 'governance/unknown-key', 'no identity is enrolled with this key', { rule: 'identities' });
+    if (key === undefined)
+      throw new Problem(401, 'governance/unknown-key', 'no identity is enrolled with this key', { rule: 'identities' });
     if (!(await checkSignatureOffThread(signatureCheck(candidate.statement.sign1, key)))) {
       throw new Problem(401, 'cose/bad-signature', 'the signature of the statement does not hold');
     }

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Log } from './log.js';
 
 /** The log's Prometheus metrics, in a registry of their own. */
@@ -25,12 +25,22 @@ export function createMetrics(log: Log) {
   gauge('treering_pool_entries', 'Submissions that wait for a commit', () => log.sequencer.waiting);
   gauge('treering_healthy', '1 while the log can take entries', () => (log.sequencer.trouble === undefined ? 1 : 0));
   const commits = new Counter({ name: 'treering_commits_total', help: 'Commits', registers });
-  const batch = new Histogram({ name: 'treering_commit_entries', help: 'Entries in a commit', buckets: [1, 4, 16, 64, 256, 1024, 4096], registers });
+  const batch = new Histogram({
+    name: 'treering_commit_entries',
+    help: 'Entries in a commit',
+    buckets: [1, 4, 16, 64, 256, 1024, 4096],
+    registers,
+  });
   log.sequencer.onCommit((_, entries) => {
     commits.inc();
     batch.observe(entries.length);
   });
-  const submissions = new Counter({ name: 'treering_submissions_total', help: 'Submissions by outcome', labelNames: ['outcome'], registers });
+  const submissions = new Counter({
+    name: 'treering_submissions_total',
+    help: 'Submissions by outcome',
+    labelNames: ['outcome'],
+    registers,
+  });
   const requests = new Histogram({
     name: 'treering_http_request_seconds',
     help: 'Time to answer, by route and status',

@@ -76,7 +76,8 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof RecordError) return new Problem(422, error.code, error.message);
   if (error instanceof MerkleInputError || error instanceof NoteError) return new Problem(400, error.code, error.message);
   if (error instanceof GovernanceError) return new Problem(403, error.code, error.message);
-  if (error instanceof SequencerError) return new Problem(503, error.code, error.message, { retryAfter: error.code === 'sequencer/overloaded' ? 1 : 5 });
+  if (error instanceof SequencerError)
+    return new Problem(503, error.code, error.message, { retryAfter: error.code === 'sequencer/overloaded' ? 1 : 5 });
   if (error instanceof StorageError) {
     return error.code === 'storage/full'
       ? new Problem(507, error.code, 'the log has no space left; nothing was stored', { retryAfter: 60 })

@@ -57,7 +57,13 @@ export async function serveLog(config: LogConfig, logger: Logger = createLogger(
     throw error;
   }
   let url = config.url ?? '';
-  const server: Server = { log, config, metrics: createMetrics(log), rateLimit: new RateLimit(config.rate, config.burst), url: () => url };
+  const server: Server = {
+    log,
+    config,
+    metrics: createMetrics(log),
+    rateLimit: new RateLimit(config.rate, config.burst),
+    url: () => url,
+  };
   const http = await listen(createApp(server, logger), config);
   const address = http.address() as AddressInfo;
   url ||= `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
@@ -80,7 +86,10 @@ export async function serveLog(config: LogConfig, logger: Logger = createLogger(
 
 /** Structured records on standard error. Header values and bodies are never written. */
 function createLogger(config: LogConfig): Logger {
-  return pino({ level: config.log_level, base: { service: 'treering-log' }, redact: ['*.authorization', '*.seed'] }, pino.destination({ dest: 2, sync: true }));
+  return pino(
+    { level: config.log_level, base: { service: 'treering-log' }, redact: ['*.authorization', '*.seed'] },
+    pino.destination({ dest: 2, sync: true }),
+  );
 }
 
 function listen(app: ReturnType<typeof createApp>, config: LogConfig): Promise<HttpServer> {

@@ -1,5 +1,10 @@
 /** Stable codes of ClientError. */
-export type ClientErrorCode = 'client/unreachable' | 'client/refused' | 'client/bad-answer' | 'client/not-verified' | 'client/inconsistent';
+export type ClientErrorCode =
+  | 'client/unreachable'
+  | 'client/refused'
+  | 'client/bad-answer'
+  | 'client/not-verified'
+  | 'client/inconsistent';
 
 /** A log that could not be reached, refused, or said something that does not hold. */
 export class ClientError extends Error {

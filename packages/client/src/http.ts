@@ -43,12 +43,20 @@ export class LogHttp {
   /** The answer whatever its status. @throws ClientError (client/unreachable) */
   async send(path: string, init: RequestInit): Promise<{ status: number; bytes: Uint8Array }> {
     try {
-      const response = await this.#fetch(`${this.url}${path}`, { ...init, redirect: 'error', signal: AbortSignal.timeout(this.#timeout) });
+      const response = await this.#fetch(`${this.url}${path}`, {
+        ...init,
+        redirect: 'error',
+        signal: AbortSignal.timeout(this.#timeout),
+      });
       return { status: response.status, bytes: await readBounded(response) };
     } catch (error) {
       if (error instanceof ClientError) throw error;
       const cause = (error as { cause?: { code?: string; message?: string } }).cause;
-      throw new ClientError('client/unreachable', `the log at ${this.url} cannot be reached: ${cause?.code ?? cause?.message ?? (error as Error).message}`, { cause: error });
+      throw new ClientError(
+        'client/unreachable',
+        `the log at ${this.url} cannot be reached: ${cause?.code ?? cause?.message ?? (error as Error).message}`,
+        { cause: error },
+      );
     }
   }
 }
@@ -95,6 +103,7 @@ export function parseJsonObject(bytes: Uint8Array): Record<string, unknown> {
   } catch (error) {
     throw new ClientError('client/bad-answer', 'the log does not answer in JSON', { cause: error });
   }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new ClientError('client/bad-answer', 'the log does not answer with a JSON object');
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new ClientError('client/bad-answer', 'the log does not answer with a JSON object');
   return json as Record<string, unknown>;
 }

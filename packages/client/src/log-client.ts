@@ -1,8 +1,33 @@
-import { equalBytes, type Hasher, MerkleInputError, type Proof, ProofError, portableHasher, safeSize, verifyConsistency, verifyInclusion } from '@treering/merkle';
-import { decodeBase64, type Ed25519, encodeUtf8, type LogTrust, NoteError, openCheckpoint, portableEd25519 } from '@treering/note';
 import { formatTlogProof } from '@treering/evidence';
+import {
+  equalBytes,
+  type Hasher,
+  MerkleInputError,
+  type Proof,
+  ProofError,
+  portableHasher,
+  safeSize,
+  verifyConsistency,
+  verifyInclusion,
+} from '@treering/merkle';
+import {
+  decodeBase64,
+  type Ed25519,
+  encodeUtf8,
+  type LogTrust,
+  NoteError,
+  openCheckpoint,
+  portableEd25519,
+} from '@treering/note';
 import { type ChangeRecord, decodeRecord, RecordError } from '@treering/record';
-import { type CoseKey, parseReceipt, parseStatement, type SignedStatement, StatementError, verifyReceipt } from '@treering/statement';
+import {
+  type CoseKey,
+  parseReceipt,
+  parseStatement,
+  type SignedStatement,
+  StatementError,
+  verifyReceipt,
+} from '@treering/statement';
 import { ClientError } from './errors.js';
 import { createHeadMemory, type HeadMemory } from './head-memory.js';
 import { type HttpOptions, LogHttp, parseJsonObject } from './http.js';
@@ -97,7 +122,12 @@ export class LogClient {
     const leaf = this.#hasher.hashLeaf(statement.entry);
     verified(() => verifyInclusion(index, head.size, leaf, inclusion, head.root, this.#hasher));
     if (this.#receiptKey !== undefined) this.#checkReceipt(receipt, leaf, index, head, this.#receiptKey);
-    const proofFile = formatTlogProof({ extra: statement.entry, index: BigInt(index), hashes: inclusion, checkpoint: head.note });
+    const proofFile = formatTlogProof({
+      extra: statement.entry,
+      index: BigInt(index),
+      hashes: inclusion,
+      checkpoint: head.note,
+    });
     return { index, leaf, inclusion, head, duplicate: status === 200, receipt, proofFile };
   }
 
@@ -118,18 +148,21 @@ export class LogClient {
       throw new ClientError('client/not-verified', 'the log answers with another entry than was asked for');
     }
     const { index, head } = await this.#proveEntry(hex, leaf);
-    if (/^\d+$/.test(String(id)) && Number(id) !== index) throw new ClientError('client/not-verified', `the log answers with entry ${index} instead of ${id}`);
+    if (/^\d+$/.test(String(id)) && Number(id) !== index)
+      throw new ClientError('client/not-verified', `the log answers with entry ${index} instead of ${id}`);
     return { index, leaf, head, ...this.#decode(bytes) };
   }
 
   /** Fetches an inclusion proof for a leaf under a head, and verifies both. */
   async #proveEntry(hex: string, leaf: Uint8Array): Promise<{ index: number; head: VerifiedHead }> {
     for (let attempt = 0; ; attempt++) {
-      const answer = parseJsonObject(await this.#http.request(`/v1/proof/inclusion?leaf=${hex}`).catch((error: ClientError) => {
-        // Just logged and not yet published: the next checkpoint covers it.
-        if (error.status === 404 && attempt < 20) return new TextEncoder().encode('{}');
-        throw error;
-      }));
+      const answer = parseJsonObject(
+        await this.#http.request(`/v1/proof/inclusion?leaf=${hex}`).catch((error: ClientError) => {
+          // Just logged and not yet published: the next checkpoint covers it.
+          if (error.status === 404 && attempt < 20) return new TextEncoder().encode('{}');
+          throw error;
+        }),
+      );
       if (answer.checkpoint === undefined) {
         if (attempt >= 20) throw new ClientError('client/bad-answer', 'the log publishes no head that covers the entry');
         await new Promise((resolve) => setTimeout(resolve, 250));
@@ -154,8 +187,10 @@ export class LogClient {
       if (!Array.isArray(page.records)) throw new ClientError('client/bad-answer', 'the log answers without records');
       for (const record of page.records.slice(0, limit - out.length)) {
         const entry = await this.entry(indexOf((record as { index?: unknown } | null)?.index));
-        if (entry.statement.sub !== subject) throw new ClientError('client/not-verified', `entry ${entry.index} is not about ${subject}`);
-        if (out.length > 0 && entry.index >= out[out.length - 1].index) throw new ClientError('client/bad-answer', 'the log lists records out of order');
+        if (entry.statement.sub !== subject)
+          throw new ClientError('client/not-verified', `entry ${entry.index} is not about ${subject}`);
+        if (out.length > 0 && entry.index >= out[out.length - 1].index)
+          throw new ClientError('client/bad-answer', 'the log lists records out of order');
         out.push(entry);
       }
       if (page.next === undefined) return out;
@@ -198,7 +233,11 @@ export class LogClient {
   async #checkConsistency(a: VerifiedHead, b: VerifiedHead): Promise<void> {
     const [old, young] = a.size <= b.size ? [a, b] : [b, a];
     const fork = (why: string, cause?: unknown): ClientError =>
-      new ClientError('client/inconsistent', `the log ${this.#trust.origin} shows another history: ${why}. Keep both signed heads; they prove it`, { cause });
+      new ClientError(
+        'client/inconsistent',
+        `the log ${this.#trust.origin} shows another history: ${why}. Keep both signed heads; they prove it`,
+        { cause },
+      );
     if (old.size === young.size) {
       if (!equalBytes(old.root, young.root)) throw fork(`it signed two roots for size ${old.size}`);
       return;
@@ -208,7 +247,8 @@ export class LogClient {
     try {
       verifyConsistency(old.size, young.size, old.root, young.root, hashesOf(answer.hashes), this.#hasher);
     } catch (error) {
-      if (error instanceof ProofError || error instanceof MerkleInputError) throw fork(`its head of ${young.size} entries does not contain the one of ${old.size}`, error);
+      if (error instanceof ProofError || error instanceof MerkleInputError)
+        throw fork(`its head of ${young.size} entries does not contain the one of ${old.size}`, error);
       throw error;
     }
   }
@@ -223,10 +263,12 @@ export class LogClient {
   #checkReceipt(bytes: Uint8Array, leaf: Uint8Array, index: number, head: VerifiedHead, key: CoseKey): void {
     const root = verified(() => {
       const receipt = parseReceipt(bytes);
-      if (receipt.proof.index !== index || receipt.proof.size !== head.size) throw new ClientError('client/not-verified', 'the receipt is for another place in the log');
+      if (receipt.proof.index !== index || receipt.proof.size !== head.size)
+        throw new ClientError('client/not-verified', 'the receipt is for another place in the log');
       return verifyReceipt(receipt, leaf, key, { hasher: this.#hasher, ed25519: this.#ed25519 });
     });
-    if (!equalBytes(root, head.root)) throw new ClientError('client/not-verified', 'the receipt signs another root than the head');
+    if (!equalBytes(root, head.root))
+      throw new ClientError('client/not-verified', 'the receipt signs another root than the head');
   }
 
   #decode(bytes: Uint8Array): { statement: SignedStatement; record: ChangeRecord | undefined } {
@@ -249,12 +291,15 @@ function verified<T>(check: () => T): T {
   } catch (error) {
     const known = [ProofError, MerkleInputError, NoteError, StatementError].some((kind) => error instanceof kind);
     if (!known) throw error;
-    throw new ClientError('client/not-verified', `what the log answers does not hold: ${(error as Error).message}`, { cause: error });
+    throw new ClientError('client/not-verified', `what the log answers does not hold: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 
 function indexOf(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new ClientError('client/bad-answer', 'the log answers without an index');
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+    throw new ClientError('client/bad-answer', 'the log answers without an index');
   return value;
 }
 

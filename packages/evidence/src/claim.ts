@@ -10,5 +10,8 @@ export interface Claim {
 
 /** True when nothing failed and every claim that was asked for is proved. */
 export function holds(claims: readonly Claim[], required: readonly string[]): boolean {
-  return claims.every((c) => c.verdict !== 'failed') && required.every((name) => claims.some((c) => c.name === name && c.verdict === 'proved'));
+  return (
+    claims.every((c) => c.verdict !== 'failed') &&
+    required.every((name) => claims.some((c) => c.name === name && c.verdict === 'proved'))
+  );
 }

@@ -51,7 +51,8 @@ export function parseTlogProof(bytes: Uint8Array): TlogProof {
   try {
     return parse(decodeUtf8(bytes));
   } catch (error) {
-    if (error instanceof NoteError) throw new EvidenceError('evidence/malformed', `the proof file is malformed: ${error.message}`);
+    if (error instanceof NoteError)
+      throw new EvidenceError('evidence/malformed', `the proof file is malformed: ${error.message}`);
     throw error;
   }
 }
@@ -72,5 +73,10 @@ function parse(text: string): TlogProof {
     const hash = decodeBase64(line);
     return hash.length === 32 ? hash : fail('a hash has not 32 bytes');
   });
-  return { extra, index: parseDecimal(index.slice('index '.length), 'the index'), hashes, checkpoint: encodeUtf8(text.slice(end + 2)) };
+  return {
+    extra,
+    index: parseDecimal(index.slice('index '.length), 'the index'),
+    hashes,
+    checkpoint: encodeUtf8(text.slice(end + 2)),
+  };
 }

@@ -1,4 +1,4 @@
-import { type Hasher, MerkleInputError, portableHasher, ProofError, verifyInclusion } from '@treering/merkle';
+import { type Hasher, MerkleInputError, ProofError, portableHasher, verifyInclusion } from '@treering/merkle';
 import {
   type Ed25519,
   NoteError,
@@ -11,7 +11,15 @@ import {
   type TrustPolicy,
 } from '@treering/note';
 import { type ChangeRecord, decodeRecord, RecordError } from '@treering/record';
-import { type CoseKey, coseKeyThumbprint, encodeBase64Url, parseStatement, type SignedStatement, StatementError, verifySign1 } from '@treering/statement';
+import {
+  type CoseKey,
+  coseKeyThumbprint,
+  encodeBase64Url,
+  parseStatement,
+  type SignedStatement,
+  StatementError,
+  verifySign1,
+} from '@treering/statement';
 import type { Claim } from './claim.js';
 import { parseTlogProof } from './tlog-proof.js';
 
@@ -64,7 +72,11 @@ export function verifyTlogProof(bytes: Uint8Array, trust: ProofTrust): ProofRepo
     } else {
       try {
         verifyInclusion(proof.index, head.checkpoint.size, hasher.hashLeaf(entry), proof.hashes, head.checkpoint.root, hasher);
-        add('included', 'proved', `The entry is number ${proof.index} of the ${head.checkpoint.size} entries that this head commits to.`);
+        add(
+          'included',
+          'proved',
+          `The entry is number ${proof.index} of the ${head.checkpoint.size} entries that this head commits to.`,
+        );
       } catch (error) {
         if (!(error instanceof ProofError || error instanceof MerkleInputError)) throw error;
         add('included', 'failed', `The entry is not in the tree of this head: ${error.message}.`);
@@ -72,7 +84,11 @@ export function verifyTlogProof(bytes: Uint8Array, trust: ProofTrust): ProofRepo
     }
   }
   const content = entry === undefined ? undefined : readStatement(entry, trust, ed25519, add);
-  add('logged-completely', 'not proved', 'No file can prove that every change was logged; gate, verification routine and attestation exist for that.');
+  add(
+    'logged-completely',
+    'not proved',
+    'No file can prove that every change was logged; gate, verification routine and attestation exist for that.',
+  );
   return { claims, index: proof.index, head, statement: content?.statement, record: content?.record };
 }
 
@@ -104,7 +120,10 @@ function checkQuorum(head: OpenedCheckpoint, policy: TrustPolicy, add: Add): voi
   try {
     const { witnesses } = requireQuorum(policy, head.cosignatures);
     const times = head.cosignatures.map((c) => c.timestamp).filter((t): t is bigint => t !== undefined && t > 0n);
-    const first = times.length === 0 ? '' : `, the first at ${new Date(Number(times.reduce((a, b) => (a < b ? a : b))) * 1000).toISOString()}`;
+    const first =
+      times.length === 0
+        ? ''
+        : `, the first at ${new Date(Number(times.reduce((a, b) => (a < b ? a : b))) * 1000).toISOString()}`;
     add('quorum', 'proved', `Cosigned by ${witnesses.join(', ')}${first}.`);
   } catch (error) {
     if (!(error instanceof NoteError)) throw error;
@@ -112,7 +131,12 @@ function checkQuorum(head: OpenedCheckpoint, policy: TrustPolicy, add: Add): voi
   }
 }
 
-function readStatement(entry: Uint8Array, trust: ProofTrust, ed25519: Ed25519, add: Add): { statement: SignedStatement; record: ChangeRecord | undefined } | undefined {
+function readStatement(
+  entry: Uint8Array,
+  trust: ProofTrust,
+  ed25519: Ed25519,
+  add: Add,
+): { statement: SignedStatement; record: ChangeRecord | undefined } | undefined {
   let statement: SignedStatement;
   let record: ChangeRecord | undefined;
   try {
@@ -126,7 +150,11 @@ function readStatement(entry: Uint8Array, trust: ProofTrust, ed25519: Ed25519, a
   const kid = encodeBase64Url(statement.kid);
   const key = trust.signerKeys?.find((k) => encodeBase64Url(coseKeyThumbprint(k)) === kid);
   if (key === undefined) {
-    add('statement-signed', 'not proved', `The file names ${statement.iss} as signer; to check the signature, give the signer's public key (thumbprint ${kid}).`);
+    add(
+      'statement-signed',
+      'not proved',
+      `The file names ${statement.iss} as signer; to check the signature, give the signer's public key (thumbprint ${kid}).`,
+    );
     return { statement, record };
   }
   try {

@@ -43,20 +43,32 @@ export function admit(state: GovernanceState, candidate: Candidate): Decision {
   const { statement, record } = candidate;
   if (state.charter === undefined) return admitCharter(candidate);
   if (record === undefined) {
-    return refuse('governance/foreign', 'default deny', `no rule of the policy allows statements of the content type ${printable(statement.contentType)}`);
+    return refuse(
+      'governance/foreign',
+      'default deny',
+      `no rule of the policy allows statements of the content type ${printable(statement.contentType)}`,
+    );
   }
   if (record.subject !== statement.sub) {
-    return refuse('governance/invalid-record', 'header', `the record is about ${record.subject} and the header about ${printable(statement.sub)}`);
+    return refuse(
+      'governance/invalid-record',
+      'header',
+      `the record is about ${record.subject} and the header about ${printable(statement.sub)}`,
+    );
   }
-  if (record.type === 'charter') return refuse('governance/charter-exists', 'charter', 'this log has its charter: it is entry 0');
+  if (record.type === 'charter')
+    return refuse('governance/charter-exists', 'charter', 'this log has its charter: it is entry 0');
 
   const identity = state.identity(statement.kid);
   const identityRefusal = checkIdentity(state, candidate, identity);
   if (identity === undefined || identityRefusal !== undefined) {
     return identityRefusal ?? refuse('governance/unknown-key', 'identities', 'no identity is enrolled with this key');
   }
-  const freeze = state.freezes().find((f) => matchesGlob(f.on, record.subject) && (f.until === undefined || statement.iat < f.until));
-  if (freeze !== undefined) return refuse('governance/frozen', `freeze@${freeze.index}`, `${freeze.on} is frozen and accepts no more records`);
+  const freeze = state
+    .freezes()
+    .find((f) => matchesGlob(f.on, record.subject) && (f.until === undefined || statement.iat < f.until));
+  if (freeze !== undefined)
+    return refuse('governance/frozen', `freeze@${freeze.index}`, `${freeze.on} is frozen and accepts no more records`);
 
   const allowed = findRule(state, identity, record);
   if (!allowed.admitted) return allowed;
@@ -76,14 +88,20 @@ export function checkClock(state: GovernanceState, candidate: Candidate, now: nu
   const difference = Math.abs(candidate.statement.iat - now);
   if (difference <= skew) return { admitted: true, rule: 'clock' };
   const direction = candidate.statement.iat < now ? 'old' : 'early';
-  return refuse('governance/clock', 'clock', `the statement is ${Math.round(difference)} seconds too ${direction} for this log, which allows ${skew}; check your clock and sign again`);
+  return refuse(
+    'governance/clock',
+    'clock',
+    `the statement is ${Math.round(difference)} seconds too ${direction} for this log, which allows ${skew}; check your clock and sign again`,
+  );
 }
 
 function admitCharter({ statement, record }: Candidate): Decision {
   if (record?.type !== 'charter') return refuse('governance/no-charter', 'charter', 'a log begins with its charter');
-  if (record.subject !== statement.sub) return refuse('governance/invalid-record', 'header', 'the header is about something else than the charter');
+  if (record.subject !== statement.sub)
+    return refuse('governance/invalid-record', 'header', 'the header is about something else than the charter');
   const signer = charterSigner(record, statement.kid);
-  if (signer === undefined) return refuse('governance/bad-charter', 'charter', 'the charter is not signed by one of the administrators that it names');
+  if (signer === undefined)
+    return refuse('governance/bad-charter', 'charter', 'the charter is not signed by one of the administrators that it names');
   if (statement.iss !== `${record.origin}/identity/${signer.id}`) {
     return refuse('governance/wrong-issuer', 'charter', `the issuer must be ${printable(record.origin)}/identity/${signer.id}`);
   }
@@ -106,26 +124,45 @@ function charterSigner(charter: RecordOf<'charter'>, kid: Uint8Array): { id: str
 function checkIdentity(state: GovernanceState, { statement }: Candidate, identity: Identity | undefined): Decision | undefined {
   if (identity === undefined) return undefined;
   if (identity.revokedAt !== undefined) {
-    return refuse('governance/revoked-key', `identity@${identity.revokedAt}`, `this key of ${identity.id} was revoked by entry ${identity.revokedAt}`);
+    return refuse(
+      'governance/revoked-key',
+      `identity@${identity.revokedAt}`,
+      `this key of ${identity.id} was revoked by entry ${identity.revokedAt}`,
+    );
   }
   if (identity.validUntil !== undefined && statement.iat > identity.validUntil) {
-    return refuse('governance/expired-key', `identity@${identity.enrolledAt}`, `this key of ${identity.id} was enrolled until ${new Date(identity.validUntil * 1000).toISOString()}`);
+    return refuse(
+      'governance/expired-key',
+      `identity@${identity.enrolledAt}`,
+      `this key of ${identity.id} was enrolled until ${new Date(identity.validUntil * 1000).toISOString()}`,
+    );
   }
   const issuer = `${state.charter?.origin}/identity/${identity.id}`;
-  if (statement.iss !== issuer) return refuse('governance/wrong-issuer', 'header', `this key belongs to ${printable(issuer)}, which the issuer must be`);
+  if (statement.iss !== issuer)
+    return refuse('governance/wrong-issuer', 'header', `this key belongs to ${printable(issuer)}, which the issuer must be`);
   return undefined;
 }
 
 function findRule(state: GovernanceState, identity: Identity, record: ChangeRecord): Decision & { rule: string } {
   if (record.type === 'policy') {
     const threshold = state.charter?.threshold ?? 1;
-    if (!identity.administrator) return refuse('governance/not-allowed', 'charter/administrators', 'only an administrator of the charter changes the policy');
+    if (!identity.administrator)
+      return refuse(
+        'governance/not-allowed',
+        'charter/administrators',
+        'only an administrator of the charter changes the policy',
+      );
     if (threshold > 1) {
-      return refuse('governance/threshold', 'charter/administrators', `the charter asks ${threshold} administrators to agree on a policy, and this statement carries the word of one`);
+      return refuse(
+        'governance/threshold',
+        'charter/administrators',
+        `the charter asks ${threshold} administrators to agree on a policy, and this statement carries the word of one`,
+      );
     }
     return { admitted: true, rule: 'charter/administrators' };
   }
-  if (RESERVED.includes(record.type)) return refuse('governance/not-allowed', 'charter', `${record.type} records are written by the log alone`);
+  if (RESERVED.includes(record.type))
+    return refuse('governance/not-allowed', 'charter', `${record.type} records are written by the log alone`);
   if (record.type === 'identity' && identity.administrator) return { admitted: true, rule: 'charter/administrators' };
   for (const rule of state.policy?.rules ?? []) {
     if (fits(rule, identity, record)) return { admitted: true, rule: `policy@${state.policyIndex}/${rule.name}` };
@@ -151,10 +188,18 @@ function checkLimits(state: GovernanceState, { statement }: Candidate, record: C
   const limits = state.policy?.limits;
   const rule = `policy@${state.policyIndex}/limits`;
   if (limits?.entry_bytes !== undefined && statement.entry.length > limits.entry_bytes) {
-    return refuse('governance/limit', rule, `the policy allows entries of ${limits.entry_bytes} bytes, this one has ${statement.entry.length}`);
+    return refuse(
+      'governance/limit',
+      rule,
+      `the policy allows entries of ${limits.entry_bytes} bytes, this one has ${statement.entry.length}`,
+    );
   }
   if (limits?.attachments !== undefined && (record.attachments?.length ?? 0) > limits.attachments) {
-    return refuse('governance/limit', rule, `the policy allows ${limits.attachments} attachments, this record names ${record.attachments?.length}`);
+    return refuse(
+      'governance/limit',
+      rule,
+      `the policy allows ${limits.attachments} attachments, this record names ${record.attachments?.length}`,
+    );
   }
   if (record.type === 'deployment' && record.break_glass && limits?.break_glass !== true) {
     return refuse('governance/limit', rule, 'the policy allows no break-glass deployments');
@@ -172,9 +217,14 @@ function checkEnrolment(state: GovernanceState, record: RecordOf<'identity'>): D
     return refuse('governance/invalid-record', 'identity', `the key cannot be enrolled: ${error.message}`);
   }
   const known = state.identity(kid);
-  if (known !== undefined && known.id !== record.id) return refuse('governance/key-taken', `identity@${known.enrolledAt}`, 'this key belongs to another identity already');
+  if (known !== undefined && known.id !== record.id)
+    return refuse('governance/key-taken', `identity@${known.enrolledAt}`, 'this key belongs to another identity already');
   if (record.action === 'enrol' && known?.revokedAt !== undefined) {
-    return refuse('governance/revoked-key', `identity@${known.revokedAt}`, 'a revoked key is never enrolled again; make a new one');
+    return refuse(
+      'governance/revoked-key',
+      `identity@${known.revokedAt}`,
+      'a revoked key is never enrolled again; make a new one',
+    );
   }
   return undefined;
 }

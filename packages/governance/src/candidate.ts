@@ -15,7 +15,10 @@ export interface Candidate {
  * Decodes the record of a statement once, for everything that follows.
  * @throws RecordError or StatementError when the payload claims to be a record and is none
  */
-export function createCandidate(statement: SignedStatement, leaf: Uint8Array = portableHasher.hashLeaf(statement.entry)): Candidate {
+export function createCandidate(
+  statement: SignedStatement,
+  leaf: Uint8Array = portableHasher.hashLeaf(statement.entry),
+): Candidate {
   const record = statement.contentType === RECORD_CONTENT_TYPE ? decodeRecord(statement.payload) : undefined;
   return { statement, record, leaf };
 }

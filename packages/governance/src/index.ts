@@ -1,4 +1,4 @@
-export { admit, checkClock, type Decision, DEFAULT_CLOCK_SKEW, keyFor } from './admit.js';
+export { admit, checkClock, DEFAULT_CLOCK_SKEW, type Decision, keyFor } from './admit.js';
 export { type Candidate, createCandidate } from './candidate.js';
 export { GovernanceError, type RefusalCode } from './errors.js';
 export { matchesGlob } from './glob.js';

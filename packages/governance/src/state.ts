@@ -114,7 +114,14 @@ export class GovernanceState {
       const key = parseCoseKey(bytes);
       undos.push(
         put(this.#identities, hex(coseKeyThumbprint(key)), {
-          id, key, kind: 'person', roles, validUntil: undefined, administrator: true, enrolledAt: index, revokedAt: undefined,
+          id,
+          key,
+          kind: 'person',
+          roles,
+          validUntil: undefined,
+          administrator: true,
+          enrolledAt: index,
+          revokedAt: undefined,
         }),
       );
     }

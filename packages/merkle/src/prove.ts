@@ -1,6 +1,6 @@
 import { MerkleInputError } from './errors.js';
-import { HASH_SIZE, type Hasher, portableHasher } from './hasher.js';
 import type { HashReader, NodeId } from './hash-reader.js';
+import { HASH_SIZE, type Hasher, portableHasher } from './hasher.js';
 import { checkSize, largestPowerBelow } from './size.js';
 import { isSubtree } from './subtree.js';
 

@@ -1,6 +1,6 @@
 import { MerkleInputError, MerkleStateError } from './errors.js';
-import { HASH_SIZE, type Hasher, portableHasher } from './hasher.js';
 import type { HashReader, NodeId } from './hash-reader.js';
+import { HASH_SIZE, type Hasher, portableHasher } from './hasher.js';
 import { checkSize } from './size.js';
 import { TILE_HEIGHT, TILE_WIDTH, type TileId, tileWidth } from './tile.js';
 

@@ -76,7 +76,9 @@ function indexPath({ index, width }: BundleId): string {
 }
 
 /** A path of the read API: either a tile of hashes or an entry bundle. */
-export type TilePath = { readonly kind: 'tile'; readonly tile: TileId } | { readonly kind: 'entries'; readonly bundle: BundleId };
+export type TilePath =
+  | { readonly kind: 'tile'; readonly tile: TileId }
+  | { readonly kind: 'entries'; readonly bundle: BundleId };
 
 const PATH = /^tile\/(entries|0|[1-5]?[0-9]|6[0-3])\/((?:x[0-9]{3}\/){0,5}[0-9]{3})(?:\.p\/([1-9][0-9]{0,2}))?$/;
 
@@ -93,7 +95,9 @@ export function parseTilePath(path: string): TilePath {
   if (index > MAX_SIZE) throw new MerkleInputError('the tile index is beyond 2^53 - 1');
   if (partial !== undefined && width >= TILE_WIDTH) throw new MerkleInputError('a partial tile has 1 to 255 hashes');
   const parsed: TilePath =
-    kind === 'entries' ? { kind: 'entries', bundle: { index, width } } : { kind: 'tile', tile: { level: Number(kind), index, width } };
+    kind === 'entries'
+      ? { kind: 'entries', bundle: { index, width } }
+      : { kind: 'tile', tile: { level: Number(kind), index, width } };
   const canonical = parsed.kind === 'entries' ? bundlePath(parsed.bundle) : tilePath(parsed.tile);
   if (canonical !== path) throw new MerkleInputError(`this tile path is spelt ${canonical}`);
   return parsed;

@@ -35,6 +35,7 @@ export function parseCheckpoint(text: string): Checkpoint {
   if (root === undefined) throw new NoteError('note/malformed', 'a checkpoint has at least three lines: origin, size, root');
   if (origin === '' || extensions.includes('')) throw new NoteError('note/malformed', 'a checkpoint has no empty lines');
   const hash = decodeBase64(root);
-  if (hash.length !== 32) throw new NoteError('note/malformed', `the root in the checkpoint has ${hash.length} bytes instead of 32`);
+  if (hash.length !== 32)
+    throw new NoteError('note/malformed', `the root in the checkpoint has ${hash.length} bytes instead of 32`);
   return { origin, size: parseDecimal(size, 'the size in the checkpoint'), root: hash, extensions };
 }

@@ -58,7 +58,10 @@ export function mldsa44CosignatureMessage(cosigner: string, timestamp: bigint, s
 /** The whole tree of a checkpoint as a subtree. */
 export function wholeTree(checkpoint: Checkpoint): CosignedSubtree {
   if (checkpoint.extensions.length > 0) {
-    throw new NoteError('note/malformed', 'a checkpoint with extension lines gets no ML-DSA cosignature: it would not cover them');
+    throw new NoteError(
+      'note/malformed',
+      'a checkpoint with extension lines gets no ML-DSA cosignature: it would not cover them',
+    );
   }
   return { origin: checkpoint.origin, start: 0n, end: checkpoint.size, hash: checkpoint.root };
 }
@@ -74,7 +77,8 @@ export function splitCosignature(
 }
 
 function checkTimestamp(timestamp: bigint): bigint {
-  if (timestamp < 0n || timestamp > MAX_TIMESTAMP) throw new NoteError('note/malformed', 'a timestamp is from 0 to 2^63 - 1 seconds');
+  if (timestamp < 0n || timestamp > MAX_TIMESTAMP)
+    throw new NoteError('note/malformed', 'a timestamp is from 0 to 2^63 - 1 seconds');
   return timestamp;
 }
 

@@ -1,4 +1,4 @@
-import { hashes, hash, Point, sign } from '@noble/ed25519';
+import { hash, hashes, Point, sign } from '@noble/ed25519';
 import { sha512 } from '@noble/hashes/sha2.js';
 import { NoteError } from './errors.js';
 import { concatBytes } from './text.js';

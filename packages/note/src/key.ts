@@ -67,7 +67,10 @@ export function createVerifierKey(name: string, type: number, publicKey: Uint8Ar
       break;
     case KEY_TYPE.mldsa44Cosignature:
       if (publicKey.length !== MLDSA44_PUBLIC_KEY_SIZE) {
-        throw new NoteError('note/bad-key', `an ML-DSA-44 public key has ${MLDSA44_PUBLIC_KEY_SIZE} bytes, got ${publicKey.length}`);
+        throw new NoteError(
+          'note/bad-key',
+          `an ML-DSA-44 public key has ${MLDSA44_PUBLIC_KEY_SIZE} bytes, got ${publicKey.length}`,
+        );
       }
       break;
     case KEY_TYPE.ecdsa:
@@ -106,9 +109,9 @@ export function formatVerifierKey(key: VerifierKey): string {
 }
 
 /** DER in front of the 65-byte point: SubjectPublicKeyInfo of an uncompressed P-256 key (RFC 5480). */
-const P256_SPKI = Uint8Array.from(
-  [0x30, 0x59, 0x30, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7, 3, 0x42, 0],
-);
+const P256_SPKI = Uint8Array.from([
+  0x30, 0x59, 0x30, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7, 3, 0x42, 0,
+]);
 
 /**
  * The 65-byte point in a P-256 SubjectPublicKeyInfo.

@@ -38,7 +38,8 @@ export interface Note {
  * @throws NoteError note/malformed or note/too-large
  */
 export function parseNote(bytes: Uint8Array): Note {
-  if (bytes.length > MAX_NOTE_SIZE) throw new NoteError('note/too-large', `a note has at most ${MAX_NOTE_SIZE} bytes, got ${bytes.length}`);
+  if (bytes.length > MAX_NOTE_SIZE)
+    throw new NoteError('note/too-large', `a note has at most ${MAX_NOTE_SIZE} bytes, got ${bytes.length}`);
   const all = decodeUtf8(bytes);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the specification forbids exactly these
   if (/[\u0000-\u0009\u000b-\u001f]/.test(all)) throw new NoteError('note/malformed', 'the note holds a control character');
@@ -49,7 +50,8 @@ export function parseNote(bytes: Uint8Array): Note {
   if (block === '') throw new NoteError('note/malformed', 'the note has no signature');
   if (!block.endsWith('\n')) throw new NoteError('note/malformed', 'the last signature line does not end with a line break');
   const lines = block.slice(0, -1).split('\n');
-  if (lines.length > MAX_SIGNATURES) throw new NoteError('note/malformed', `a note has at most ${MAX_SIGNATURES} signatures, got ${lines.length}`);
+  if (lines.length > MAX_SIGNATURES)
+    throw new NoteError('note/malformed', `a note has at most ${MAX_SIGNATURES} signatures, got ${lines.length}`);
   return { text, signatures: lines.map(parseSignatureLine) };
 }
 
@@ -62,7 +64,8 @@ export function parseSignatureLine(line: string): NoteSignature {
   if (base64 === undefined || rest.length > 0) {
     throw new NoteError('note/malformed', 'a signature line reads "— <name> <base64>"');
   }
-  if (!isKeyName(name)) throw new NoteError('note/malformed', 'the name in a signature line holds white space, a control character or "+"');
+  if (!isKeyName(name))
+    throw new NoteError('note/malformed', 'the name in a signature line holds white space, a control character or "+"');
   const bytes = decodeBase64(base64);
   if (bytes.length < 5) throw new NoteError('note/malformed', 'a signature has a key id of 4 bytes and at least one byte more');
   return { name, id: hex(bytes.subarray(0, 4)), signature: bytes.subarray(4) };
@@ -70,7 +73,8 @@ export function parseSignatureLine(line: string): NoteSignature {
 
 /** One signature line without its line break. */
 export function formatSignatureLine({ name, id, signature }: NoteSignature): string {
-  if (!isKeyName(name) || !/^[0-9a-f]{8}$/.test(id)) throw new NoteError('note/malformed', 'a signature line has a name without white space and an id of 8 hex digits');
+  if (!isKeyName(name) || !/^[0-9a-f]{8}$/.test(id))
+    throw new NoteError('note/malformed', 'a signature line has a name without white space and an id of 8 hex digits');
   const idBytes = Uint8Array.from(id.match(/../g) as string[], (byte) => Number.parseInt(byte, 16));
   return `${SIGNATURE_MARK}${name} ${encodeBase64(concatBytes(idBytes, signature))}`;
 }
@@ -82,6 +86,7 @@ export function formatSignatureLine({ name, id, signature }: NoteSignature): str
 export function formatNote(note: Note): Uint8Array {
   const bytes = encodeUtf8(`${note.text}\n${note.signatures.map((s) => `${formatSignatureLine(s)}\n`).join('')}`);
   if (!note.text.endsWith('\n')) throw new NoteError('note/malformed', 'the text of a note ends with a line break');
-  if (parseNote(bytes).text !== note.text) throw new NoteError('note/malformed', 'this text cannot be told from signature lines');
+  if (parseNote(bytes).text !== note.text)
+    throw new NoteError('note/malformed', 'this text cannot be told from signature lines');
   return bytes;
 }

@@ -33,12 +33,18 @@ export function openCheckpoint(bytes: Uint8Array, trust: LogTrust, ed25519: Ed25
   const parsed = parseNote(bytes);
   const checkpoint = parseCheckpoint(parsed.text);
   if (checkpoint.origin !== trust.origin) {
-    throw new NoteError('note/wrong-origin', `this is a head of ${JSON.stringify(checkpoint.origin)}, not of ${JSON.stringify(trust.origin)}`);
+    throw new NoteError(
+      'note/wrong-origin',
+      `this is a head of ${JSON.stringify(checkpoint.origin)}, not of ${JSON.stringify(trust.origin)}`,
+    );
   }
   const note = openNote(parsed, [...trust.logKeys, ...(trust.witnessKeys ?? [])], ed25519);
   const logSignatures = note.verified.filter((s) => trust.logKeys.includes(s.key));
   if (logSignatures.length === 0) {
-    throw new NoteError('note/no-known-signature', `the checkpoint carries no signature of the log ${JSON.stringify(trust.origin)}`);
+    throw new NoteError(
+      'note/no-known-signature',
+      `the checkpoint carries no signature of the log ${JSON.stringify(trust.origin)}`,
+    );
   }
   return { checkpoint, note, logSignatures, cosignatures: note.verified.filter((s) => !trust.logKeys.includes(s.key)) };
 }

@@ -97,8 +97,10 @@ export function parsePolicy(text: string): TrustPolicy {
           if (used.has(member)) fail(`${member} is a member of a group already`);
           used.add(member);
         }
-        const threshold = rule === 'all' ? members.length : rule === 'any' ? 1 : /^[1-9][0-9]{0,3}$/.test(rule) ? Number(rule) : 0;
-        if (threshold < 1 || threshold > members.length) fail(`"${rule}" is neither all, any nor a number from 1 to ${members.length}`);
+        const threshold =
+          rule === 'all' ? members.length : rule === 'any' ? 1 : /^[1-9][0-9]{0,3}$/.test(rule) ? Number(rule) : 0;
+        if (threshold < 1 || threshold > members.length)
+          fail(`"${rule}" is neither all, any nor a number from 1 to ${members.length}`);
         groups.push({ name, threshold, members });
         break;
       }
@@ -111,7 +113,8 @@ export function parsePolicy(text: string): TrustPolicy {
       default:
         fail(`${JSON.stringify(fields[0])} is no keyword; log, witness, group and quorum are`);
     }
-    if (Math.max(logs.length, witnesses.length, groups.length) > MAX_ITEMS) fail(`there are more than ${MAX_ITEMS} of one kind`);
+    if (Math.max(logs.length, witnesses.length, groups.length) > MAX_ITEMS)
+      fail(`there are more than ${MAX_ITEMS} of one kind`);
   }
   if (quorum === undefined) throw new NoteError('note/bad-policy', 'the policy has no quorum line');
   return { logs, witnesses, groups, quorum };
@@ -148,7 +151,10 @@ export function requireQuorum(policy: TrustPolicy, cosignatures: readonly Verifi
   const result = evaluateQuorum(policy, cosignatures);
   if (!result.met) {
     const missing = policy.witnesses.map((witness) => witness.name).filter((name) => !result.witnesses.includes(name));
-    throw new NoteError('note/quorum-not-met', `the quorum "${policy.quorum}" is not met; not cosigned by: ${missing.join(', ')}`);
+    throw new NoteError(
+      'note/quorum-not-met',
+      `the quorum "${policy.quorum}" is not met; not cosigned by: ${missing.join(', ')}`,
+    );
   }
   return result;
 }

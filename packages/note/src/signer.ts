@@ -69,7 +69,8 @@ export interface SignerKey {
  */
 export function parseSignerKey(text: string, ed25519: Ed25519 = portableEd25519): SignerKey {
   const match = /^PRIVATE\+KEY\+([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/.exec(text);
-  if (match === null) throw new NoteError('note/bad-key', 'a key file holds one line PRIVATE+KEY+<name>+<8 hex digits>+<base64>');
+  if (match === null)
+    throw new NoteError('note/bad-key', 'a key file holds one line PRIVATE+KEY+<name>+<8 hex digits>+<base64>');
   const [, name, id, base64] = match;
   const typed = decodeSecret(base64);
   if (typed.length !== 33) throw new NoteError('note/bad-key', 'a key file holds one byte of type and a seed of 32 bytes');

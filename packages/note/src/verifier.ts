@@ -1,7 +1,13 @@
 import { p256 } from '@noble/curves/nist.js';
 import { ml_dsa44 } from '@noble/post-quantum/ml-dsa.js';
 import { parseCheckpoint } from './checkpoint.js';
-import { ed25519CosignatureMessage, MLDSA44_SIGNATURE_SIZE, mldsa44CosignatureMessage, splitCosignature, wholeTree } from './cosignature.js';
+import {
+  ed25519CosignatureMessage,
+  MLDSA44_SIGNATURE_SIZE,
+  mldsa44CosignatureMessage,
+  splitCosignature,
+  wholeTree,
+} from './cosignature.js';
 import { type Ed25519, portableEd25519 } from './ed25519.js';
 import { NoteError } from './errors.js';
 import { KEY_TYPE, p256Point, type VerifierKey } from './key.js';
@@ -37,10 +43,12 @@ export function openNote(note: Note, keys: readonly VerifierKey[], ed25519: Ed25
       continue;
     }
     const hit = candidates.map((key) => verifyLine(key, note.text, line, ed25519)).find((v) => v !== undefined);
-    if (hit === undefined) throw new NoteError('note/bad-signature', `the signature of ${line.name} (${line.id}) does not hold`);
+    if (hit === undefined)
+      throw new NoteError('note/bad-signature', `the signature of ${line.name} (${line.id}) does not hold`);
     verified.push(hit);
   }
-  if (verified.length === 0) throw new NoteError('note/no-known-signature', 'the note carries no signature of a key that is trusted here');
+  if (verified.length === 0)
+    throw new NoteError('note/no-known-signature', 'the note carries no signature of a key that is trusted here');
   return { ...note, verified, unverified };
 }
 

@@ -29,7 +29,10 @@ export const model = z.strictObject({
   /** Digest of the tensor summary, which is an attachment. */
   tensors: z.strictObject({ count: z.int().min(0), digest }).optional(),
   license: line(1, 200).optional(),
-  sbom: z.array(z.strictObject({ format: line(1, 100), digest })).max(16).optional(),
+  sbom: z
+    .array(z.strictObject({ format: line(1, 100), digest }))
+    .max(16)
+    .optional(),
 });
 
 /** A configuration snapshot: the files, where they come from, and what they set. */
@@ -43,9 +46,18 @@ export const config = z.strictObject({
     .min(1)
     .max(256)
     .refine((files) => new Set(files.map((f) => f.path)).size === files.length, 'paths must differ'),
-  git: z.strictObject({ repository: line(1, 1000).optional(), commit: z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/), dirty: z.boolean() }).optional(),
+  git: z
+    .strictObject({
+      repository: line(1, 1000).optional(),
+      commit: z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/),
+      dirty: z.boolean(),
+    })
+    .optional(),
   parameters: z.record(line(1, 100), line(1, 1000)).optional(),
-  guardrails: z.array(z.strictObject({ id: line(1, 200), setting: line(0, 1000), action: line(1, 200) })).max(512).optional(),
+  guardrails: z
+    .array(z.strictObject({ id: line(1, 200), setting: line(0, 1000), action: line(1, 200) }))
+    .max(512)
+    .optional(),
   system_prompt: digest.optional(),
 });
 

@@ -1,5 +1,11 @@
 /** Stable codes of RecordError. */
-export type RecordErrorCode = 'record/invalid' | 'record/unknown-type' | 'manifest/invalid' | 'manifest/changed' | 'manifest/symlink' | 'safetensors/invalid';
+export type RecordErrorCode =
+  | 'record/invalid'
+  | 'record/unknown-type'
+  | 'manifest/invalid'
+  | 'manifest/changed'
+  | 'manifest/symlink'
+  | 'safetensors/invalid';
 
 /** A record, manifest or model file that is not as it must be. Switch on `code`; the message is a sentence for people. */
 export class RecordError extends Error {

@@ -32,10 +32,14 @@ export function isSubject(text: string): boolean {
 export const subject = z.string().refine(isSubject, 'must be 1 to 8 segments of [a-z0-9._@-] joined by "/", at most 200 bytes');
 
 /** A name that can be one segment of a subject. */
-export const segment = z.string().refine((text) => isSubject(text) && !text.includes('/'), 'must be one segment of [a-z0-9._@-]');
+export const segment = z
+  .string()
+  .refine((text) => isSubject(text) && !text.includes('/'), 'must be one segment of [a-z0-9._@-]');
 
 /** A decimal number as text, because the log's CBOR has no floats. */
-export const decimal = z.string().regex(/^-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?$/, 'must be a decimal number such as "0.75"');
+export const decimal = z
+  .string()
+  .regex(/^-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?$/, 'must be a decimal number such as "0.75"');
 
 /** Milliseconds since the epoch. */
 export const milliseconds = z.int().min(0);
@@ -72,7 +76,10 @@ export const common = {
   effective_from: milliseconds.optional(),
   prev: digest.optional(),
   anchor: z.strictObject({ size: z.int().min(0), root: digest }).optional(),
-  refs: z.array(z.strictObject({ rel: line(1, 100), leaf: digest })).max(256).optional(),
+  refs: z
+    .array(z.strictObject({ rel: line(1, 100), leaf: digest }))
+    .max(256)
+    .optional(),
   ticket: line(1, 500).optional(),
   attachments: z.array(attachment).max(256).optional(),
   retention: z.strictObject({ rule: line(1, 200), until: milliseconds }).optional(),

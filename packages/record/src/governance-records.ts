@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { access, common, digest, line, segment, seconds } from './fields.js';
+import { access, common, digest, line, seconds, segment } from './fields.js';
 
 /** A public key as COSE_Key in deterministic CBOR. The schema bounds it; `parseCoseKey` of @treering/statement reads it. */
 const coseKey = z.custom<Uint8Array>(
@@ -9,12 +9,30 @@ const coseKey = z.custom<Uint8Array>(
 
 const role = segment;
 /** `*` within a segment stands for any characters but '/'; a last segment `**` stands for one or more segments. */
-const glob = z.string().regex(/^[a-z0-9._@*-]+(?:\/[a-z0-9._@*-]+)*$/, 'must be a subject with "*" and a last "**"').max(200);
+const glob = z
+  .string()
+  .regex(/^[a-z0-9._@*-]+(?:\/[a-z0-9._@*-]+)*$/, 'must be a subject with "*" and a last "**"')
+  .max(200);
 
 /** Types that a policy rule can allow. `foreign` stands for statements of other content types. */
 export const RECORD_TYPES = [
-  'charter', 'identity', 'policy', 'system', 'model', 'config', 'evaluation', 'approval', 'deployment', 'attestation',
-  'verification', 'incident', 'change-plan', 'assessment', 'correction', 'freeze', 'map-head',
+  'charter',
+  'identity',
+  'policy',
+  'system',
+  'model',
+  'config',
+  'evaluation',
+  'approval',
+  'deployment',
+  'attestation',
+  'verification',
+  'incident',
+  'change-plan',
+  'assessment',
+  'correction',
+  'freeze',
+  'map-head',
 ] as const;
 
 /** Whom a rule is about. All members that are given must fit. */
@@ -31,13 +49,19 @@ const who = z
 export const policyRule = z.strictObject({
   name: segment,
   who,
-  may: z.array(z.enum([...RECORD_TYPES, 'foreign', '*'])).min(1).max(32),
+  may: z
+    .array(z.enum([...RECORD_TYPES, 'foreign', '*']))
+    .min(1)
+    .max(32),
   on: z.array(glob).min(1).max(64),
 });
 
 /** The rules in force (formats.md section 7). */
 export const policyBody = z.strictObject({
-  rules: z.array(policyRule).max(512).refine((rules) => new Set(rules.map((r) => r.name)).size === rules.length, 'rule names must differ'),
+  rules: z
+    .array(policyRule)
+    .max(512)
+    .refine((rules) => new Set(rules.map((r) => r.name)).size === rules.length, 'rule names must differ'),
   approvals: z
     .array(
       z.strictObject({
@@ -62,23 +86,25 @@ export const policyBody = z.strictObject({
 });
 
 /** Entry 0: everything a replay needs to begin with. */
-export const charter = z.strictObject({
-  ...common,
-  type: z.literal('charter'),
-  origin: line(1, 255),
-  /** Verifier keys (vkeys) of the log. */
-  log_keys: z.array(line(1, 4096)).min(1).max(8),
-  administrators: z
-    .array(z.strictObject({ id: segment, key: coseKey, roles: z.array(role).max(64) }))
-    .min(1)
-    .max(64)
-    .refine((list) => new Set(list.map((a) => a.id)).size === list.length, 'administrators must differ'),
-  /** How many administrators a change of the policy needs. */
-  threshold: z.int().min(1).max(64),
-  policy: policyBody,
-  /** Verifier keys of the witnesses that are expected to cosign. */
-  witnesses: z.array(line(1, 4096)).max(64),
-}).refine((c) => c.threshold <= c.administrators.length, 'the threshold is more than there are administrators');
+export const charter = z
+  .strictObject({
+    ...common,
+    type: z.literal('charter'),
+    origin: line(1, 255),
+    /** Verifier keys (vkeys) of the log. */
+    log_keys: z.array(line(1, 4096)).min(1).max(8),
+    administrators: z
+      .array(z.strictObject({ id: segment, key: coseKey, roles: z.array(role).max(64) }))
+      .min(1)
+      .max(64)
+      .refine((list) => new Set(list.map((a) => a.id)).size === list.length, 'administrators must differ'),
+    /** How many administrators a change of the policy needs. */
+    threshold: z.int().min(1).max(64),
+    policy: policyBody,
+    /** Verifier keys of the witnesses that are expected to cosign. */
+    witnesses: z.array(line(1, 4096)).max(64),
+  })
+  .refine((c) => c.threshold <= c.administrators.length, 'the threshold is more than there are administrators');
 
 /** Enrols a key, or revokes one from this entry on. */
 export const identity = z
@@ -94,9 +120,14 @@ export const identity = z
     valid_until: seconds.optional(),
     evidence: z.strictObject({ digest, access }).optional(),
   })
-  .refine((r) => r.action === 'revoke' || (r.key !== undefined && r.kind !== undefined && r.roles !== undefined && r.valid_until !== undefined), {
-    message: 'an enrolment names key, kind, roles and valid_until',
-  })
+  .refine(
+    (r) =>
+      r.action === 'revoke' ||
+      (r.key !== undefined && r.kind !== undefined && r.roles !== undefined && r.valid_until !== undefined),
+    {
+      message: 'an enrolment names key, kind, roles and valid_until',
+    },
+  )
   .refine((r) => r.action === 'enrol' || (r.kind === undefined && r.roles === undefined && r.valid_until === undefined), {
     message: 'a revocation names id and, for one key of several, key',
   });
@@ -117,4 +148,3 @@ export const freeze = z.strictObject({ ...common, type: z.literal('freeze'), on:
 
 /** Written by the log alone: the root of its as-of map. */
 export const mapHead = z.strictObject({ ...common, type: z.literal('map-head'), size: z.int().min(0), root: digest });
-

@@ -29,7 +29,8 @@ export function manifestRoot(resources: readonly ManifestResource[]): Uint8Array
   let last: string | undefined;
   for (const { name, digest } of sortResources(resources)) {
     if (name === last) throw new RecordError('manifest/invalid', `the manifest names ${JSON.stringify(name)} twice`);
-    if (digest.length !== 32) throw new RecordError('manifest/invalid', `the digest of ${JSON.stringify(name)} is not 32 bytes`);
+    if (digest.length !== 32)
+      throw new RecordError('manifest/invalid', `the digest of ${JSON.stringify(name)} is not 32 bytes`);
     hash.update(digest);
     last = name;
   }
@@ -43,7 +44,11 @@ export const MODEL_SIGNING_PREDICATE = 'https://model_signing/signature/v1.0';
  * The manifest as the in-toto statement of OpenSSF model signing v1.0, in JSON: what is attached to a model record, and what a
  * model-signing verifier reads.
  */
-export function formatManifest(modelName: string, resources: readonly ManifestResource[], ignored: readonly string[] = []): Uint8Array {
+export function formatManifest(
+  modelName: string,
+  resources: readonly ManifestResource[],
+  ignored: readonly string[] = [],
+): Uint8Array {
   const sorted = sortResources(resources);
   const statement = {
     _type: 'https://in-toto.io/Statement/v1',
@@ -94,11 +99,16 @@ export function parseManifest(bytes: Uint8Array): ModelSigningManifest {
   const root = unhex(object(subject?.digest)?.sha256) ?? fail('has no SHA-256 digest of its subject');
   const predicate = object(statement.predicate) ?? fail('has no predicate');
   const serialization = object(predicate.serialization) ?? fail('does not say how it was made');
-  if (serialization.method !== 'files' || serialization.hash_type !== 'sha256') fail('was not made from files with SHA-256, which is all that is read here');
+  if (serialization.method !== 'files' || serialization.hash_type !== 'sha256')
+    fail('was not made from files with SHA-256, which is all that is read here');
   const resources = (Array.isArray(predicate.resources) ? predicate.resources : []).map((item): ManifestResource => {
     const resource = object(item);
-    if (typeof resource?.name !== 'string' || resource.algorithm !== 'sha256') return fail('holds a resource that is not understood');
-    return { name: resource.name, digest: unhex(resource.digest) ?? fail(`has no digest for ${JSON.stringify(resource.name)}`) };
+    if (typeof resource?.name !== 'string' || resource.algorithm !== 'sha256')
+      return fail('holds a resource that is not understood');
+    return {
+      name: resource.name,
+      digest: unhex(resource.digest) ?? fail(`has no digest for ${JSON.stringify(resource.name)}`),
+    };
   });
   const actual = manifestRoot(resources);
   if (hex(actual) !== hex(root)) fail('names resources that do not hash to its subject');

@@ -1,5 +1,5 @@
 import { type CborInput, type CborValue, decodeCbor, encodeCbor, fromJson, type Json, toJson } from '@treering/statement';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { attestation, incident, verification } from './assurance-records.js';
 import { approval, assessment, changePlan, config, deployment, evaluation, model, system } from './change-records.js';
 import { RecordError } from './errors.js';
@@ -68,11 +68,16 @@ function requiredSubject(record: ChangeRecord): string | undefined {
 export function validateRecord(value: unknown): ChangeRecord {
   const type = typeof value === 'object' && value !== null ? (value as { type?: unknown }).type : undefined;
   if (typeof type !== 'string' || !Object.hasOwn(recordSchemas, type)) {
-    throw new RecordError('record/unknown-type', `${typeof type === 'string' ? JSON.stringify(type) : 'a record without type'} is no record type; known are ${Object.keys(recordSchemas).join(', ')}`);
+    throw new RecordError(
+      'record/unknown-type',
+      `${typeof type === 'string' ? JSON.stringify(type) : 'a record without type'} is no record type; known are ${Object.keys(recordSchemas).join(', ')}`,
+    );
   }
   const result = (recordSchemas[type as RecordType] as z.ZodType<ChangeRecord>).safeParse(value);
   if (!result.success) {
-    const issues = result.error.issues.slice(0, 5).map((issue) => `${issue.path.map(String).join('.') || type}: ${issue.message}`);
+    const issues = result.error.issues
+      .slice(0, 5)
+      .map((issue) => `${issue.path.map(String).join('.') || type}: ${issue.message}`);
     throw new RecordError('record/invalid', `the ${type} record is not valid: ${issues.join('; ')}`);
   }
   const wanted = requiredSubject(result.data);

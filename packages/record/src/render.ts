@@ -88,7 +88,10 @@ export function renderValue(key: string, value: unknown): string {
   if (typeof value === 'object' && value !== null) {
     return Object.entries(value)
       .filter(([, item]) => item !== undefined)
-      .map(([name, item]) => `${printable(name)}: ${typeof item === 'object' && !(item instanceof Uint8Array) ? `(${renderValue(name, item)})` : renderValue(name, item)}`)
+      .map(
+        ([name, item]) =>
+          `${printable(name)}: ${typeof item === 'object' && !(item instanceof Uint8Array) ? `(${renderValue(name, item)})` : renderValue(name, item)}`,
+      )
       .join(', ');
   }
   return String(value);

@@ -23,8 +23,26 @@ export interface TensorDigest {
 export const MAX_HEADER_SIZE = 100_000_000;
 
 const DTYPE_BITS: Readonly<Record<string, number>> = {
-  BOOL: 8, U8: 8, I8: 8, F8_E5M2: 8, F8_E4M3: 8, F8_E8M0: 8, I16: 16, U16: 16, F16: 16, BF16: 16,
-  I32: 32, U32: 32, F32: 32, F64: 64, I64: 64, U64: 64, F4: 4, F6_E2M3: 6, F6_E3M2: 6, C64: 64,
+  BOOL: 8,
+  U8: 8,
+  I8: 8,
+  F8_E5M2: 8,
+  F8_E4M3: 8,
+  F8_E8M0: 8,
+  I16: 16,
+  U16: 16,
+  F16: 16,
+  BF16: 16,
+  I32: 32,
+  U32: 32,
+  F32: 32,
+  F64: 64,
+  I64: 64,
+  U64: 64,
+  F4: 4,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  C64: 64,
 };
 
 /**
@@ -58,12 +76,19 @@ export function parseHeader(header: Uint8Array, dataSize: number): TensorInfo[] 
   const tensors: TensorInfo[] = [];
   for (const [name, value] of Object.entries(json)) {
     if (name === '__metadata__') continue;
-    const { dtype, shape, data_offsets: offsets } = (value ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
-    if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BITS, dtype)) return fail(`gives ${JSON.stringify(name)} an unknown dtype`);
-    if (!isSizes(shape) || !isSizes(offsets) || offsets.length !== 2) return fail(`describes ${JSON.stringify(name)} in a way that is not understood`);
+    const {
+      dtype,
+      shape,
+      data_offsets: offsets,
+    } = (value ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
+    if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BITS, dtype))
+      return fail(`gives ${JSON.stringify(name)} an unknown dtype`);
+    if (!isSizes(shape) || !isSizes(offsets) || offsets.length !== 2)
+      return fail(`describes ${JSON.stringify(name)} in a way that is not understood`);
     const bits = shape.reduce((product, n) => product * n, 1) * DTYPE_BITS[dtype];
     const [begin, end] = offsets;
-    if (!Number.isSafeInteger(bits) || bits !== (end - begin) * 8) return fail(`gives ${JSON.stringify(name)} another size than its shape has`);
+    if (!Number.isSafeInteger(bits) || bits !== (end - begin) * 8)
+      return fail(`gives ${JSON.stringify(name)} another size than its shape has`);
     tensors.push({ name, dtype, shape, begin, end });
   }
   tensors.sort((a, b) => a.begin - b.begin || a.end - b.end);

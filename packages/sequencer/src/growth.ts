@@ -1,4 +1,16 @@
-import { CompactRange, HASH_SIZE, type HashReader, hashesAtTileLevel, type Hasher, MerkleStateError, type NodeId, rangeNodes, TILE_HEIGHT, TILE_WIDTH, tileWidth } from '@treering/merkle';
+import {
+  CompactRange,
+  HASH_SIZE,
+  type Hasher,
+  type HashReader,
+  hashesAtTileLevel,
+  MerkleStateError,
+  type NodeId,
+  rangeNodes,
+  TILE_HEIGHT,
+  TILE_WIDTH,
+  tileWidth,
+} from '@treering/merkle';
 import type { FullTile, Storage } from '@treering/storage';
 
 /** The partial tiles at the right edge of a tree, one for each tile level, as read from the store. */
@@ -14,7 +26,8 @@ export async function readRightEdge(storage: Storage, size: number): Promise<Rig
     const index = Math.floor(hashesAtTileLevel(size, level) / TILE_WIDTH);
     const width = tileWidth(size, level, index);
     const tile = width === 0 ? new Uint8Array(0) : await storage.tile(level, index, width);
-    if (tile === null) throw new MerkleStateError(`the store has no tile ${level}/${index} of ${width} hashes, which a tree of ${size} needs`);
+    if (tile === null)
+      throw new MerkleStateError(`the store has no tile ${level}/${index} of ${width} hashes, which a tree of ${size} needs`);
     tiles.push(tile);
   }
   return tiles;
@@ -65,8 +78,12 @@ export class Growth implements HashReader {
         const first = index * TILE_WIDTH;
         const from = Math.max(first, fresh.start);
         const old = first < fresh.start ? (edge[level] ?? new Uint8Array(0)) : new Uint8Array(0);
-        const hashes = concat([old, fresh.hashes.subarray((from - fresh.start) * HASH_SIZE, (first + TILE_WIDTH - fresh.start) * HASH_SIZE)]);
-        if (hashes.length !== TILE_WIDTH * HASH_SIZE) throw new MerkleStateError(`tile ${level}/${index} does not come out full`);
+        const hashes = concat([
+          old,
+          fresh.hashes.subarray((from - fresh.start) * HASH_SIZE, (first + TILE_WIDTH - fresh.start) * HASH_SIZE),
+        ]);
+        if (hashes.length !== TILE_WIDTH * HASH_SIZE)
+          throw new MerkleStateError(`tile ${level}/${index} does not come out full`);
         tiles.push({ level, index, hashes, root: this.#node({ level: (level + 1) * TILE_HEIGHT, index }) });
       }
     }
@@ -81,7 +98,8 @@ export class Growth implements HashReader {
   #node({ level, index }: NodeId): Uint8Array {
     const fresh = this.#levels[level];
     const at = fresh === undefined ? -1 : (index - fresh.start) * HASH_SIZE;
-    const hash = at >= 0 && at < fresh.hashes.length ? fresh.hashes.slice(at, at + HASH_SIZE) : this.#old.get(`${level}/${index}`);
+    const hash =
+      at >= 0 && at < fresh.hashes.length ? fresh.hashes.slice(at, at + HASH_SIZE) : this.#old.get(`${level}/${index}`);
     if (hash === undefined) throw new MerkleStateError(`node ${index} of level ${level} is neither new nor at the old edge`);
     return hash;
   }

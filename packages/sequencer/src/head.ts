@@ -1,10 +1,25 @@
 import { equalBytes, safeSize } from '@treering/merkle';
-import { type Ed25519, formatCheckpoint, formatNote, type LogTrust, NoteError, openCheckpoint, type Signer } from '@treering/note';
+import {
+  type Ed25519,
+  formatCheckpoint,
+  formatNote,
+  type LogTrust,
+  NoteError,
+  openCheckpoint,
+  type Signer,
+} from '@treering/note';
 import type { StoredHead } from '@treering/storage';
 import { SequencerError } from './errors.js';
 
 /** Signs a committed head with the log's Ed25519 key, and opens what it signed before anybody sees it. */
-export function signHead(trust: LogTrust, signer: Signer, size: number, root: Uint8Array, time: number, ed25519: Ed25519): StoredHead {
+export function signHead(
+  trust: LogTrust,
+  signer: Signer,
+  size: number,
+  root: Uint8Array,
+  time: number,
+  ed25519: Ed25519,
+): StoredHead {
   const text = formatCheckpoint({ origin: trust.origin, size: BigInt(size), root, extensions: [] });
   const head: StoredHead = { size, root, time, note: formatNote({ text, signatures: [signer.sign(text)] }) };
   checkHead(trust, head, 'the head just signed', ed25519);
@@ -18,7 +33,10 @@ export function signHead(trust: LogTrust, signer: Signer, size: number, root: Ui
 export function checkHead(trust: LogTrust, head: StoredHead, what: string, ed25519: Ed25519): void {
   const { size, root } = openHead(trust, head.note, what, ed25519);
   if (size !== head.size || !equalBytes(root, head.root)) {
-    throw new SequencerError('sequencer/corrupt', `${what} says size ${head.size} beside a signed note for size ${size}; run "treering fsck"`);
+    throw new SequencerError(
+      'sequencer/corrupt',
+      `${what} says size ${head.size} beside a signed note for size ${size}; run "treering fsck"`,
+    );
   }
 }
 
@@ -26,7 +44,12 @@ export function checkHead(trust: LogTrust, head: StoredHead, what: string, ed255
  * Opens a signed head of this log.
  * @throws SequencerError sequencer/wrong-key or sequencer/corrupt
  */
-export function openHead(trust: LogTrust, note: Uint8Array, what: string, ed25519: Ed25519): { size: number; root: Uint8Array } {
+export function openHead(
+  trust: LogTrust,
+  note: Uint8Array,
+  what: string,
+  ed25519: Ed25519,
+): { size: number; root: Uint8Array } {
   try {
     const { checkpoint } = openCheckpoint(note, trust, ed25519);
     return { size: safeSize(checkpoint.size), root: checkpoint.root };

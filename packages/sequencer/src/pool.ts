@@ -23,7 +23,10 @@ export class Pool<T extends { readonly size: number }> {
   /** @throws SequencerError (sequencer/overloaded) when there is no room */
   add(item: T): void {
     if (this.#waiting.length >= this.#limits.entries || this.#bytes + item.size > this.#limits.bytes) {
-      throw new SequencerError('sequencer/overloaded', `the log has ${this.#waiting.length} entries waiting and takes no more now; try again in a second`);
+      throw new SequencerError(
+        'sequencer/overloaded',
+        `the log has ${this.#waiting.length} entries waiting and takes no more now; try again in a second`,
+      );
     }
     this.#waiting.push(item);
     this.#bytes += item.size;

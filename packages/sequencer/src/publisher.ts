@@ -1,4 +1,15 @@
-import { type Ed25519, formatNote, type LogTrust, type NoteSignature, openCheckpoint, parseNote, portableEd25519, requireQuorum, type Signer, type TrustPolicy } from '@treering/note';
+import {
+  type Ed25519,
+  formatNote,
+  type LogTrust,
+  type NoteSignature,
+  openCheckpoint,
+  parseNote,
+  portableEd25519,
+  requireQuorum,
+  type Signer,
+  type TrustPolicy,
+} from '@treering/note';
 import type { Storage, StoredHead } from '@treering/storage';
 import type { HeadAnchor } from './anchor.js';
 import { SequencerError } from './errors.js';
@@ -64,7 +75,18 @@ export class Publisher {
   }
 
   async #publish(): Promise<StoredHead | null> {
-    const { storage, anchor, trust, signers, policy, cosign, author, head, clock = Date.now, ed25519 = portableEd25519 } = this.#options;
+    const {
+      storage,
+      anchor,
+      trust,
+      signers,
+      policy,
+      cosign,
+      author,
+      head,
+      clock = Date.now,
+      ed25519 = portableEd25519,
+    } = this.#options;
     await author?.();
     const committed = head();
     if (committed === null || committed.size === this.#published?.size) return this.#published;

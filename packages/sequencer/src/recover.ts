@@ -1,4 +1,12 @@
-import { type CompactRange, equalBytes, type Hasher, MerkleInputError, MerkleStateError, restoreRange, tileHashReader } from '@treering/merkle';
+import {
+  type CompactRange,
+  equalBytes,
+  type Hasher,
+  MerkleInputError,
+  MerkleStateError,
+  restoreRange,
+  tileHashReader,
+} from '@treering/merkle';
 import type { Ed25519, LogTrust } from '@treering/note';
 import type { Storage, StoredHead } from '@treering/storage';
 import type { HeadAnchor } from './anchor.js';
@@ -105,7 +113,10 @@ async function checkPrefix(
   }
   const root = (await restoreRange(storedTree(storage, size, hasher), earlier.size, hasher)).root();
   if (!equalBytes(root, earlier.root)) {
-    throw new SequencerError(code, `${what} at size ${earlier.size} is not a prefix of the stored tree: the store holds another history than was signed; run "treering fsck" and keep both for the auditors`);
+    throw new SequencerError(
+      code,
+      `${what} at size ${earlier.size} is not a prefix of the stored tree: the store holds another history than was signed; run "treering fsck" and keep both for the auditors`,
+    );
   }
 }
 
@@ -124,7 +135,10 @@ export function storedTree(storage: Storage, size: number, hasher: Hasher, cache
 }
 
 function corrupt(message: string): SequencerError {
-  return new SequencerError('sequencer/corrupt', `${message}; run "treering fsck", and restore the newest backup if it confirms damage`);
+  return new SequencerError(
+    'sequencer/corrupt',
+    `${message}; run "treering fsck", and restore the newest backup if it confirms damage`,
+  );
 }
 
 /** The refusal to sign with a clock behind the newest head. */

@@ -1,4 +1,13 @@
-import { equalBytes, HASH_SIZE, type Hasher, type Proof, portableHasher, proveConsistency, proveInclusion, TileCache } from '@treering/merkle';
+import {
+  equalBytes,
+  HASH_SIZE,
+  type Hasher,
+  type Proof,
+  portableHasher,
+  proveConsistency,
+  proveInclusion,
+  TileCache,
+} from '@treering/merkle';
 import { type Ed25519, type LogTrust, portableEd25519, type Signer } from '@treering/note';
 import { type Storage, StorageError, type StoredEntry, type StoredHead } from '@treering/storage';
 import type { HeadAnchor } from './anchor.js';
@@ -193,7 +202,8 @@ export class Sequencer<C> {
 
     // 1. Recompute the root of the committed tree from stored tiles: never build on memory alone.
     const { edge, range } = await readPosition(storage, before, hasher).catch((error) => this.#die(error));
-    if (!equalBytes(range.root(), this.#position.range.root())) this.#die(new SequencerError('sequencer/corrupt', 'the tree in memory is not the one that is stored'));
+    if (!equalBytes(range.root(), this.#position.range.root()))
+      this.#die(new SequencerError('sequencer/corrupt', 'the tree in memory is not the one that is stored'));
     const now = clock();
     if (before !== null && now < before.time - CLOCK_TOLERANCE) throw clockBehind(now, before.time);
 
@@ -205,10 +215,16 @@ export class Sequencer<C> {
     try {
       // 3. Hash once more exactly the bytes that will be stored: what was altered in memory since they came is noticed here.
       const leafHashes = new Uint8Array(staged.entries.length * HASH_SIZE);
-      hasher.hashLeaves(staged.entries.map((entry) => entry.bytes), leafHashes);
+      hasher.hashLeaves(
+        staged.entries.map((entry) => entry.bytes),
+        leafHashes,
+      );
       staged.entries.forEach((entry, i) => {
         if (!equalBytes(leafHashes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE), entry.leafHash)) {
-          throw new SequencerError('sequencer/corrupt', 'an entry does not hash to the leaf hash it came with: memory was altered');
+          throw new SequencerError(
+            'sequencer/corrupt',
+            'an entry does not hash to the leaf hash it came with: memory was altered',
+          );
         }
       });
       growth = new Growth(range, leafHashes);
@@ -217,7 +233,8 @@ export class Sequencer<C> {
       // 4. Grow the tree a second time, leaf by leaf, and compare before signing.
       const again = range.clone();
       for (const entry of staged.entries) again.append(entry.leafHash);
-      if (!equalBytes(again.root(), root)) throw new SequencerError('sequencer/corrupt', 'two computations of the new root differ: the machine cannot be trusted');
+      if (!equalBytes(again.root(), root))
+        throw new SequencerError('sequencer/corrupt', 'two computations of the new root differ: the machine cannot be trusted');
       next = signHead(trust, signer, growth.range.size, root, Math.max(now, before?.time ?? 0), ed25519);
       // 5. Entries, leaf hashes, tiles and the signed head in one durable transaction, conditional on the old head.
       await storage.commit({ entries: staged.entries, tiles, head: next }, before);
@@ -262,8 +279,14 @@ export class Sequencer<C> {
       return async () => {
         try {
           const { size } = head();
-          const reader = index >= (this.#growth?.oldSize ?? Number.POSITIVE_INFINITY) ? (this.#growth as Growth) : this.#storedTree(size);
-          waiting.resolve({ index, duplicate: twin !== undefined, head: head(), inclusion: await proveInclusion(reader, index, size, hasher) });
+          const reader =
+            index >= (this.#growth?.oldSize ?? Number.POSITIVE_INFINITY) ? (this.#growth as Growth) : this.#storedTree(size);
+          waiting.resolve({
+            index,
+            duplicate: twin !== undefined,
+            head: head(),
+            inclusion: await proveInclusion(reader, index, size, hasher),
+          });
         } catch (error) {
           waiting.reject(error);
         }
@@ -276,7 +299,11 @@ export class Sequencer<C> {
   async #lose(staged: Staged<C>, cause: Error): Promise<void> {
     for (const undo of [...staged.undos].reverse()) undo();
     this.#stale = cause;
-    const error = new SequencerError('sequencer/unknown-outcome', `the log could not store the batch (${cause.message}); send the same statement again, it is never logged twice`, { cause });
+    const error = new SequencerError(
+      'sequencer/unknown-outcome',
+      `the log could not store the batch (${cause.message}); send the same statement again, it is never logged twice`,
+      { cause },
+    );
     for (const waiting of staged.batch) waiting.reject(error);
     const fatal = !(cause instanceof StorageError) || FATAL.includes(cause.code);
     if (fatal) {
@@ -299,7 +326,11 @@ export class Sequencer<C> {
       this.#stale = undefined;
     } catch (error) {
       if (error instanceof SequencerError) this.#die(error);
-      throw new SequencerError('sequencer/unknown-outcome', `the log waits for its storage: ${(error as Error).message}; try again later`, { cause: error });
+      throw new SequencerError(
+        'sequencer/unknown-outcome',
+        `the log waits for its storage: ${(error as Error).message}; try again later`,
+        { cause: error },
+      );
     }
   }
 
@@ -327,5 +358,9 @@ async function answerAll<C>(staged: Staged<C>): Promise<void> {
 }
 
 function stopped(cause: Error | undefined): SequencerError {
-  return new SequencerError('sequencer/stopped', cause === undefined ? 'the log is shutting down' : `the log has stopped: ${cause.message}`, { cause });
+  return new SequencerError(
+    'sequencer/stopped',
+    cause === undefined ? 'the log is shutting down' : `the log has stopped: ${cause.message}`,
+    { cause },
+  );
 }

@@ -40,10 +40,14 @@ class Scanner {
 
   item(depth: number): void {
     const start = this.at;
-    if (depth > MAX_DEPTH) throw new StatementError('cbor/not-in-profile', `items are nested more than ${MAX_DEPTH} deep`, start);
+    if (depth > MAX_DEPTH)
+      throw new StatementError('cbor/not-in-profile', `items are nested more than ${MAX_DEPTH} deep`, start);
     const initial = this.#byte();
     const major = initial >> 5;
-    if (major === 7) return this.#simple(initial, start);
+    if (major === 7) {
+      this.#simple(initial, start);
+      return;
+    }
     const argument = this.#argument(initial & 31, start);
     switch (major) {
       case 0:
@@ -53,11 +57,13 @@ class Scanner {
         }
         return;
       case 2:
-        return this.#skip(argument, start);
+        this.#skip(argument, start);
+        return;
       case 3: {
         const from = this.at;
         this.#skip(argument, start);
-        return this.#text(from);
+        this.#text(from);
+        return;
       }
       case 4:
         this.#checkCount(argument, start);
@@ -65,10 +71,12 @@ class Scanner {
         return;
       case 5:
         this.#checkCount(argument * 2, start);
-        return this.#map(argument, depth);
+        this.#map(argument, depth);
+        return;
       default:
-        if (!this.#tags.includes(argument)) throw new StatementError('cbor/not-in-profile', `tag ${argument} has no place here`, start);
-        return this.item(depth + 1);
+        if (!this.#tags.includes(argument))
+          throw new StatementError('cbor/not-in-profile', `tag ${argument} has no place here`, start);
+        this.item(depth + 1);
     }
   }
 
@@ -115,7 +123,8 @@ class Scanner {
     for (let i = 0; i < size; i++) value = (value << 8n) | BigInt(this.#byte());
     const smallest = size === 1 ? 24n : 1n << BigInt(size * 4);
     if (value < smallest) throw new StatementError('cbor/not-deterministic', 'a number is written longer than needed', start);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new StatementError('cbor/not-in-profile', 'an integer is beyond 2^53 - 1', start);
+    if (value > BigInt(Number.MAX_SAFE_INTEGER))
+      throw new StatementError('cbor/not-in-profile', 'an integer is beyond 2^53 - 1', start);
     return Number(value);
   }
 

@@ -109,7 +109,9 @@ function adopt(raw: unknown): CborValue {
   if (raw instanceof Uint8Array) return new Uint8Array(raw);
   if (Array.isArray(raw)) return raw.map(adopt);
   if (raw instanceof Map) {
-    return new Map([...raw].map(([key, value]) => [typeof key === 'bigint' ? Number(key) : (key as number | string), adopt(value)]));
+    return new Map(
+      [...raw].map(([key, value]) => [typeof key === 'bigint' ? Number(key) : (key as number | string), adopt(value)]),
+    );
   }
   if (typeof raw === 'object' && 'tag' in raw && 'value' in raw) return new CborTag(Number(raw.tag), adopt(raw.value));
   throw new StatementError('cbor/malformed', `the CBOR holds a ${typeof raw}`);

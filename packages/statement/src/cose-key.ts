@@ -58,10 +58,12 @@ export function coseKeyFromMap(value: CborValue): CoseKey {
   const [curve, { kty, algorithms }] = entry;
   const known: readonly number[] = [LABEL.kty, LABEL.kid, LABEL.alg, LABEL.crv, LABEL.x, LABEL.y];
   for (const label of value.keys()) {
-    if (!known.includes(label)) throw new StatementError('cose/bad-key', `the COSE_Key holds label ${label}, which has no place here`);
+    if (!known.includes(label))
+      throw new StatementError('cose/bad-key', `the COSE_Key holds label ${label}, which has no place here`);
   }
   const alg = value.get(LABEL.alg);
-  if (alg !== undefined && !algorithms.includes(alg)) throw new StatementError('cose/bad-key', `algorithm ${alg} does not go with ${curve}`);
+  if (alg !== undefined && !algorithms.includes(alg))
+    throw new StatementError('cose/bad-key', `algorithm ${alg} does not go with ${curve}`);
   const x = value.get(LABEL.x);
   const y = value.get(LABEL.y);
   if (!(x instanceof Uint8Array) || !(kty === 1 ? y === undefined : y instanceof Uint8Array)) {
@@ -73,7 +75,11 @@ export function coseKeyFromMap(value: CborValue): CoseKey {
 /** The COSE_Key with its required members only, in deterministic CBOR. */
 export function encodeCoseKey(key: CoseKey): Uint8Array {
   const { kty, crv } = CURVES[key.curve];
-  const members: [number, number | Uint8Array][] = [[LABEL.kty, kty], [LABEL.crv, crv], [LABEL.x, key.x]];
+  const members: [number, number | Uint8Array][] = [
+    [LABEL.kty, kty],
+    [LABEL.crv, crv],
+    [LABEL.x, key.x],
+  ];
   if (key.y !== undefined) members.push([LABEL.y, key.y]);
   return encodeCbor(new Map(members));
 }

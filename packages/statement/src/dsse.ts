@@ -19,7 +19,8 @@ const MAX_SIGNATURES = 64;
  * @throws StatementError (dsse/malformed)
  */
 export function parseDsse(bytes: Uint8Array): DsseEnvelope {
-  if (bytes.length > MAX_ENVELOPE_SIZE) throw new StatementError('dsse/malformed', `an envelope has at most ${MAX_ENVELOPE_SIZE} bytes`);
+  if (bytes.length > MAX_ENVELOPE_SIZE)
+    throw new StatementError('dsse/malformed', `an envelope has at most ${MAX_ENVELOPE_SIZE} bytes`);
   let json: unknown;
   try {
     json = JSON.parse(decodeUtf8(bytes));
@@ -32,7 +33,8 @@ export function parseDsse(bytes: Uint8Array): DsseEnvelope {
 /** @throws StatementError (dsse/malformed) unless the value has the members of an envelope */
 export function dsseFromJson(json: unknown): DsseEnvelope {
   const { payloadType, payload, signatures } = members(json);
-  if (typeof payloadType !== 'string' || payloadType === '') throw new StatementError('dsse/malformed', 'payloadType is no text');
+  if (typeof payloadType !== 'string' || payloadType === '')
+    throw new StatementError('dsse/malformed', 'payloadType is no text');
   if (!Array.isArray(signatures) || signatures.length === 0 || signatures.length > MAX_SIGNATURES) {
     throw new StatementError('dsse/malformed', `an envelope has 1 to ${MAX_SIGNATURES} signatures`);
   }
@@ -41,7 +43,8 @@ export function dsseFromJson(json: unknown): DsseEnvelope {
     payload: anyBase64(payload, 'payload'),
     signatures: signatures.map((item: unknown) => {
       const { keyid, sig } = members(item);
-      if (keyid !== undefined && keyid !== null && typeof keyid !== 'string') throw new StatementError('dsse/malformed', 'keyid is no text');
+      if (keyid !== undefined && keyid !== null && typeof keyid !== 'string')
+        throw new StatementError('dsse/malformed', 'keyid is no text');
       return { keyid: keyid ?? undefined, signature: anyBase64(sig, 'sig') };
     }),
   };
@@ -86,12 +89,14 @@ function holds(key: CoseKey, message: Uint8Array, signature: Uint8Array, ed25519
 }
 
 function members(value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new StatementError('dsse/malformed', 'a JSON object is missing');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new StatementError('dsse/malformed', 'a JSON object is missing');
   return value as Record<string, unknown>;
 }
 
 function anyBase64(value: unknown, what: string): Uint8Array {
-  if (typeof value !== 'string' || !/^[A-Za-z0-9+/_-]*={0,2}$/.test(value)) throw new StatementError('dsse/malformed', `${what} is no base64`);
+  if (typeof value !== 'string' || !/^[A-Za-z0-9+/_-]*={0,2}$/.test(value))
+    throw new StatementError('dsse/malformed', `${what} is no base64`);
   try {
     return Uint8Array.from(atob(value.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0));
   } catch {

@@ -1,4 +1,4 @@
-import { CborTag, type CborInput, type CborValue } from './cbor.js';
+import { type CborInput, CborTag, type CborValue } from './cbor.js';
 import { StatementError } from './errors.js';
 
 /** JSON as JSON.parse gives it. */
@@ -55,8 +55,10 @@ export function encodeBase64Url(bytes: Uint8Array): string {
  * @throws StatementError (cbor/not-in-profile) on any other spelling
  */
 export function decodeBase64Url(text: string): Uint8Array {
-  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) throw new StatementError('cbor/not-in-profile', 'this is not base64url');
+  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1)
+    throw new StatementError('cbor/not-in-profile', 'this is not base64url');
   const bytes = Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0));
-  if (encodeBase64Url(bytes) !== text) throw new StatementError('cbor/not-in-profile', 'the base64url is not in its canonical spelling');
+  if (encodeBase64Url(bytes) !== text)
+    throw new StatementError('cbor/not-in-profile', 'the base64url is not in its canonical spelling');
   return bytes;
 }

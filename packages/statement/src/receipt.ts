@@ -1,4 +1,4 @@
-import { type Hasher, MerkleInputError, portableHasher, ProofError, rootFromInclusion } from '@treering/merkle';
+import { type Hasher, MerkleInputError, ProofError, portableHasher, rootFromInclusion } from '@treering/merkle';
 import type { Ed25519 } from '@treering/note';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from './cbor.js';
 import { type CoseKey, coseKeyThumbprint } from './cose-key.js';
@@ -48,7 +48,13 @@ export async function issueReceipt(
   const header: [number, CborInput][] = [
     [HEADER.algorithm, signer.algorithm],
     [HEADER.keyId, coseKeyThumbprint(signer.key)],
-    [HEADER.cwtClaims, new Map([[1, claims.iss], [2, claims.sub]])],
+    [
+      HEADER.cwtClaims,
+      new Map([
+        [1, claims.iss],
+        [2, claims.sub],
+      ]),
+    ],
     [HEADER.verifiableDataStructure, RFC9162_SHA256],
   ];
   const protectedBytes = encodeCbor(new Map(header));
@@ -71,7 +77,10 @@ export function parseReceipt(bytes: Uint8Array): Receipt {
   const sign1 = parseSign1(bytes, 'any');
   const structure = sign1.protectedHeader.get(HEADER.verifiableDataStructure);
   if (structure !== RFC9162_SHA256) {
-    throw new StatementError('cose/unsupported', `verifiable data structure ${String(structure)} is not read here, only RFC9162_SHA256 (1)`);
+    throw new StatementError(
+      'cose/unsupported',
+      `verifiable data structure ${String(structure)} is not read here, only RFC9162_SHA256 (1)`,
+    );
   }
   if (sign1.payload !== null) throw new StatementError('receipt/malformed', 'the payload of an inclusion receipt is detached');
   const proofs = sign1.unprotectedHeader.get(HEADER.verifiableDataProofs);
@@ -92,11 +101,19 @@ function readProof(bytes: Uint8Array): ReceiptProof {
   const value = decodeCbor(bytes, { tags: [] });
   const [size, index, path] = Array.isArray(value) && value.length === 3 ? (value as CborValue[]) : [];
   const hashes = Array.isArray(path) ? (path as CborValue[]) : undefined;
-  if (typeof size !== 'number' || typeof index !== 'number' || size < 0 || index < 0 || hashes === undefined || hashes.length > 63) {
+  if (
+    typeof size !== 'number' ||
+    typeof index !== 'number' ||
+    size < 0 ||
+    index < 0 ||
+    hashes === undefined ||
+    hashes.length > 63
+  ) {
     throw new StatementError('receipt/malformed', 'an inclusion proof is [tree size, leaf index, [hashes]]');
   }
   for (const hash of hashes) {
-    if (!(hash instanceof Uint8Array) || hash.length !== 32) throw new StatementError('receipt/malformed', 'a hash in the proof has 32 bytes');
+    if (!(hash instanceof Uint8Array) || hash.length !== 32)
+      throw new StatementError('receipt/malformed', 'a hash in the proof has 32 bytes');
   }
   return { size, index, path: hashes as Uint8Array[] };
 }
@@ -118,7 +135,8 @@ export function verifyReceipt(
   try {
     root = rootFromInclusion(index, size, leafHash, path, options.hasher ?? portableHasher);
   } catch (error) {
-    if (error instanceof ProofError || error instanceof MerkleInputError) throw new StatementError('receipt/proof-failed', error.message);
+    if (error instanceof ProofError || error instanceof MerkleInputError)
+      throw new StatementError('receipt/proof-failed', error.message);
     throw error;
   }
   verifySign1(receipt.sign1, logKey, { detached: root, ed25519: options.ed25519 });

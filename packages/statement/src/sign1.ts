@@ -1,6 +1,6 @@
 import { p256, p384 } from '@noble/curves/nist.js';
 import { type Ed25519, portableEd25519 } from '@treering/note';
-import { CborTag, type CborInput, type CborValue, decodeCbor, encodeCbor } from './cbor.js';
+import { type CborInput, CborTag, type CborValue, decodeCbor, encodeCbor } from './cbor.js';
 import type { CborProfile } from './cbor-scan.js';
 import { ALG, algorithmFits, type CoseKey, uncompressedPoint } from './cose-key.js';
 import { StatementError } from './errors.js';
@@ -45,14 +45,17 @@ export function parseSign1(bytes: Uint8Array, order: CborProfile['order'] = 'det
     throw new StatementError('cose/malformed', 'this is no tagged COSE_Sign1: tag 18 around an array of four');
   }
   const [protectedBytes, unprotected, payload, signature] = message.value as CborValue[];
-  if (!(protectedBytes instanceof Uint8Array)) throw new StatementError('cose/malformed', 'the protected header is no byte string');
+  if (!(protectedBytes instanceof Uint8Array))
+    throw new StatementError('cose/malformed', 'the protected header is no byte string');
   if (!(unprotected instanceof Map)) throw new StatementError('cose/malformed', 'the unprotected header is no map');
-  if (payload !== null && !(payload instanceof Uint8Array)) throw new StatementError('cose/malformed', 'the payload is neither bytes nor nil');
+  if (payload !== null && !(payload instanceof Uint8Array))
+    throw new StatementError('cose/malformed', 'the payload is neither bytes nor nil');
   if (!(signature instanceof Uint8Array)) throw new StatementError('cose/malformed', 'the signature is no byte string');
   const protectedHeader = protectedBytes.length === 0 ? new Map() : decodeCbor(protectedBytes, { order, tags: [] });
   if (!(protectedHeader instanceof Map)) throw new StatementError('cose/malformed', 'the protected header is no map');
   for (const label of protectedHeader.keys()) {
-    if (unprotected.has(label)) throw new StatementError('cose/malformed', `header ${label} stands in both the protected and the unprotected map`);
+    if (unprotected.has(label))
+      throw new StatementError('cose/malformed', `header ${label} stands in both the protected and the unprotected map`);
   }
   if (protectedHeader.has(HEADER.critical)) {
     throw new StatementError('cose/unsupported', 'the message names critical headers, none of which is understood here');
@@ -67,7 +70,11 @@ export function formatSign1(message: Omit<Sign1, 'protectedHeader'>): Uint8Array
 }
 
 /** The bytes that a COSE_Sign1 signature covers (RFC 9052 section 4.4), with no external data unless given. */
-export function sigStructure(protectedBytes: Uint8Array, payload: Uint8Array, externalData: Uint8Array = new Uint8Array(0)): Uint8Array {
+export function sigStructure(
+  protectedBytes: Uint8Array,
+  payload: Uint8Array,
+  externalData: Uint8Array = new Uint8Array(0),
+): Uint8Array {
   return encodeCbor(['Signature1', protectedBytes, externalData, payload]);
 }
 
@@ -96,8 +103,10 @@ export function signatureCheck(message: Sign1, key: CoseKey, detached?: Uint8Arr
   if (!(Object.values(ALG) as readonly number[]).includes(algorithm)) {
     throw new StatementError('cose/unsupported', `algorithm ${algorithm} is not read here`);
   }
-  if (!algorithmFits(key, algorithm)) throw new StatementError('cose/unsupported', `algorithm ${algorithm} does not go with a ${key.curve} key`);
-  if (message.payload !== null && detached !== undefined) throw new StatementError('cose/malformed', 'the message carries its own payload');
+  if (!algorithmFits(key, algorithm))
+    throw new StatementError('cose/unsupported', `algorithm ${algorithm} does not go with a ${key.curve} key`);
+  if (message.payload !== null && detached !== undefined)
+    throw new StatementError('cose/malformed', 'the message carries its own payload');
   const payload = message.payload ?? detached;
   if (payload === undefined) throw new StatementError('cose/malformed', 'the payload is detached and was not given');
   return { algorithm, key, message: sigStructure(message.protectedBytes, payload, externalData), signature: message.signature };

@@ -45,7 +45,14 @@ export async function signStatement(
     [HEADER.algorithm, signer.algorithm],
     [HEADER.contentType, claims.contentType ?? RECORD_CONTENT_TYPE],
     [HEADER.keyId, coseKeyThumbprint(signer.key)],
-    [HEADER.cwtClaims, new Map<number, CborInput>([[CLAIM.iss, claims.iss], [CLAIM.sub, claims.sub], [CLAIM.iat, claims.iat]])],
+    [
+      HEADER.cwtClaims,
+      new Map<number, CborInput>([
+        [CLAIM.iss, claims.iss],
+        [CLAIM.sub, claims.sub],
+        [CLAIM.iat, claims.iat],
+      ]),
+    ],
   ];
   const protectedBytes = encodeCbor(new Map(header));
   const signature = await signer.sign(sigStructure(protectedBytes, payload));
@@ -89,7 +96,8 @@ function readHeader(message: Sign1): StatementHeader {
     if (!allowed.includes(claim)) throw new StatementError('statement/malformed', `claim ${claim} has no place in a record`);
   }
   const iat = claims.get(CLAIM.iat);
-  if (typeof iat !== 'number' || iat < 0) throw new StatementError('statement/malformed', 'the claim iat (6) is no time in seconds');
+  if (typeof iat !== 'number' || iat < 0)
+    throw new StatementError('statement/malformed', 'the claim iat (6) is no time in seconds');
   const kid = header.get(HEADER.keyId);
   if (!(kid instanceof Uint8Array) || kid.length !== 32) {
     throw new StatementError('statement/malformed', 'the key id (4) is no RFC 9679 thumbprint of 32 bytes');

@@ -31,7 +31,10 @@ export function openDatabase(path: string, { mode }: OpenOptions): OpenDatabase 
     throw new StorageError('storage/schema', `${path} exists; a new log is never created over it`);
   }
   if (mode !== 'create' && empty) {
-    throw new StorageError('storage/missing', `there is no log at ${path}; "treering log init" makes a new one, a backup brings back an old one`);
+    throw new StorageError(
+      'storage/missing',
+      `there is no log at ${path}; "treering log init" makes a new one, a backup brings back an old one`,
+    );
   }
   let db: Database.Database | undefined;
   let lock: Database.Database | undefined;
@@ -41,12 +44,14 @@ export function openDatabase(path: string, { mode }: OpenOptions): OpenDatabase 
     checkVersion(db);
     if (mode !== 'create') checkFile(db, path);
     if (mode !== 'read') {
-      if (db.pragma('journal_mode = WAL', { simple: true }) !== 'wal') throw new StorageError('storage/unsupported', 'the file system allows no WAL');
+      if (db.pragma('journal_mode = WAL', { simple: true }) !== 'wal')
+        throw new StorageError('storage/unsupported', 'the file system allows no WAL');
       // better-sqlite3 is built with NORMAL as the default for WAL, which loses acknowledged commits at a power cut.
       db.pragma('synchronous = FULL');
       db.pragma('fullfsync = ON');
       db.pragma('checkpoint_fullfsync = ON');
-      if (db.pragma('synchronous', { simple: true }) !== 2) throw new StorageError('storage/unsupported', 'SQLite does not accept synchronous=FULL');
+      if (db.pragma('synchronous', { simple: true }) !== 2)
+        throw new StorageError('storage/unsupported', 'SQLite does not accept synchronous=FULL');
       migrate(db);
     }
     db.pragma('foreign_keys = ON');
@@ -66,7 +71,10 @@ export function isUnused(path: string): boolean {
   try {
     const db = new Database(path, { readonly: true });
     try {
-      return db.prepare('SELECT count(*) FROM sqlite_master').pluck().get() === 0 && db.pragma('user_version', { simple: true }) === 0;
+      return (
+        db.prepare('SELECT count(*) FROM sqlite_master').pluck().get() === 0 &&
+        db.pragma('user_version', { simple: true }) === 0
+      );
     } finally {
       db.close();
     }
@@ -95,15 +103,22 @@ function checkVersion(db: Database.Database): void {
   const version = db.prepare('SELECT sqlite_version()').pluck().get() as string;
   const number = (text: string): number => text.split('.').reduce((sum, part) => sum * 1000 + Number(part), 0);
   if (number(version) < number(OLDEST_SQLITE)) {
-    throw new StorageError('storage/unsupported', `SQLite ${version} is too old: versions below ${OLDEST_SQLITE} can corrupt a WAL`);
+    throw new StorageError(
+      'storage/unsupported',
+      `SQLite ${version} is too old: versions below ${OLDEST_SQLITE} can corrupt a WAL`,
+    );
   }
 }
 
 function checkFile(db: Database.Database, path: string): void {
-  if (db.pragma('application_id', { simple: true }) !== APPLICATION_ID) throw new StorageError('storage/schema', `${path} is no Treering log`);
+  if (db.pragma('application_id', { simple: true }) !== APPLICATION_ID)
+    throw new StorageError('storage/schema', `${path} is no Treering log`);
   const version = db.pragma('user_version', { simple: true }) as number;
   if (version > MIGRATIONS.length) {
-    throw new StorageError('storage/schema', `${path} was written by a newer Treering (schema ${version}, this one knows ${MIGRATIONS.length}); use that one`);
+    throw new StorageError(
+      'storage/schema',
+      `${path} was written by a newer Treering (schema ${version}, this one knows ${MIGRATIONS.length}); use that one`,
+    );
   }
 }
 
@@ -113,9 +128,12 @@ export function toStorageError(error: unknown, path: string): StorageError {
   const code = (error as { code?: string }).code ?? '';
   const message = error instanceof Error ? error.message : String(error);
   const as = (kind: StorageError['code'], text: string): StorageError => new StorageError(kind, text, { cause: error });
-  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) return as('storage/locked', `another process holds the log at ${path}`);
+  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED'))
+    return as('storage/locked', `another process holds the log at ${path}`);
   if (code === 'SQLITE_FULL') return as('storage/full', `there is no space left for ${path}`);
-  if (code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT_')) return as('storage/corrupt', `${path} is damaged: ${message}`);
-  if (code.startsWith('SQLITE_CONSTRAINT')) return as('storage/immutable', `the store refuses to change what is stored: ${message}`);
+  if (code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT_'))
+    return as('storage/corrupt', `${path} is damaged: ${message}`);
+  if (code.startsWith('SQLITE_CONSTRAINT'))
+    return as('storage/immutable', `the store refuses to change what is stored: ${message}`);
   return as('storage/io', `${path}: ${message}`);
 }

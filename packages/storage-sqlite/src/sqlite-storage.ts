@@ -1,4 +1,13 @@
-import { type CommitBatch, type EntryInfo, type ExpectedHead, HeadConflictError, type Storage, StorageError, type StoredHead, type TopicInfo } from '@treering/storage';
+import {
+  type CommitBatch,
+  type EntryInfo,
+  type ExpectedHead,
+  HeadConflictError,
+  type Storage,
+  StorageError,
+  type StoredHead,
+  type TopicInfo,
+} from '@treering/storage';
 import { type OpenOptions, openDatabase, toStorageError } from './open.js';
 
 interface HeadRow {
@@ -41,14 +50,24 @@ export function openSqliteStorage(path: string, options: OpenOptions): Storage {
   );
   const addEntry = db.prepare('INSERT INTO entries (idx, leaf, topic, bytes) VALUES (?, ?, ?, ?)');
   const addTile = db.prepare('INSERT INTO tiles (level, idx, root, hashes) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING');
-  const tileRow = db.prepare<[number, number], { root: Uint8Array; hashes: Uint8Array }>('SELECT root, hashes FROM tiles WHERE level = ? AND idx = ?');
+  const tileRow = db.prepare<[number, number], { root: Uint8Array; hashes: Uint8Array }>(
+    'SELECT root, hashes FROM tiles WHERE level = ? AND idx = ?',
+  );
   const count = db.prepare<[], number>('SELECT coalesce(max(idx) + 1, 0) FROM entries').pluck();
-  const bytesOf = db.prepare<[number, number], Uint8Array>('SELECT bytes FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx').pluck();
-  const infosOf = db.prepare<[number, number], InfoRow>('SELECT idx, leaf, topic FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx');
+  const bytesOf = db
+    .prepare<[number, number], Uint8Array>('SELECT bytes FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx')
+    .pluck();
+  const infosOf = db.prepare<[number, number], InfoRow>(
+    'SELECT idx, leaf, topic FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx',
+  );
   const indexOf = db.prepare<[Uint8Array], number>('SELECT idx FROM entries WHERE leaf = ?').pluck();
-  const leavesOf = db.prepare<[number, number], Uint8Array>('SELECT leaf FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx').pluck();
+  const leavesOf = db
+    .prepare<[number, number], Uint8Array>('SELECT leaf FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx')
+    .pluck();
   const rootsOf = db
-    .prepare<[number, number, number], Uint8Array>('SELECT root FROM tiles WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx')
+    .prepare<[number, number, number], Uint8Array>(
+      'SELECT root FROM tiles WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx',
+    )
     .pluck();
   const topicsOf = db.prepare<[string, string, string, number], InfoRow & { total: number }>(
     `SELECT topic, count(*) AS total, max(idx) AS idx, leaf FROM entries
@@ -60,11 +79,20 @@ export function openSqliteStorage(path: string, options: OpenOptions): Storage {
 
   const commit = db.transaction((batch: CommitBatch, expected: ExpectedHead) => {
     const head = headOf.get('committed');
-    const same = head === undefined ? expected === null : expected !== null && expected.size === head.size && equal(expected.root, head.root);
-    if (!same) throw new HeadConflictError(`the committed head has ${head?.size ?? 0} entries and the writer expected ${expected?.size ?? 0}`);
+    const same =
+      head === undefined
+        ? expected === null
+        : expected !== null && expected.size === head.size && equal(expected.root, head.root);
+    if (!same)
+      throw new HeadConflictError(
+        `the committed head has ${head?.size ?? 0} entries and the writer expected ${expected?.size ?? 0}`,
+      );
     const first = count.get() as number;
     if (first !== (head?.size ?? 0) || batch.head.size !== first + batch.entries.length) {
-      throw new StorageError('storage/corrupt', `the store holds ${first} entries, its head counts ${head?.size ?? 0} and the new one ${batch.head.size}`);
+      throw new StorageError(
+        'storage/corrupt',
+        `the store holds ${first} entries, its head counts ${head?.size ?? 0} and the new one ${batch.head.size}`,
+      );
     }
     batch.entries.forEach(({ bytes, leafHash, topic }, i) => {
       addEntry.run(first + i, leafHash, topic, bytes);
@@ -82,9 +110,15 @@ export function openSqliteStorage(path: string, options: OpenOptions): Storage {
   const publish = db.transaction((next: StoredHead) => {
     const committed = headOf.get('committed');
     const published = headOf.get('published');
-    if (committed === undefined || next.size > committed.size) throw new HeadConflictError('only a committed head is published');
-    if (published !== undefined && (next.size < published.size || (next.size === published.size && !equal(next.root, published.root)))) {
-      throw new HeadConflictError(`the published checkpoint has ${published.size} entries and does not go back to ${next.size}`);
+    if (committed === undefined || next.size > committed.size)
+      throw new HeadConflictError('only a committed head is published');
+    if (
+      published !== undefined &&
+      (next.size < published.size || (next.size === published.size && !equal(next.root, published.root)))
+    ) {
+      throw new HeadConflictError(
+        `the published checkpoint has ${published.size} entries and does not go back to ${next.size}`,
+      );
     }
     setHead.run('published', next.size, next.root, next.time, next.note);
   });
@@ -130,17 +164,30 @@ export function openSqliteStorage(path: string, options: OpenOptions): Storage {
         return join(level === 0 ? leavesOf.all(first, first + width) : rootsOf.all(level - 1, first, first + width), width);
       }),
     topics: (prefix, after, limit) =>
-      run(() => topicsOf.all(after, prefix, prefix, limit).map((row): TopicInfo => ({ topic: row.topic, count: row.total, latest: toInfo(row) }))),
+      run(() =>
+        topicsOf
+          .all(after, prefix, prefix, limit)
+          .map((row): TopicInfo => ({ topic: row.topic, count: row.total, latest: toInfo(row) })),
+      ),
     entriesOf: (topic, before, limit) => run(() => entriesOfTopic.all(topic, before, limit).map(toInfo)),
     putAttachment: (digest, blob) =>
-      run(() => db.prepare('INSERT INTO attachments (digest, blob) VALUES (?, ?) ON CONFLICT DO NOTHING').run(digest, blob).changes === 1),
+      run(
+        () =>
+          db.prepare('INSERT INTO attachments (digest, blob) VALUES (?, ?) ON CONFLICT DO NOTHING').run(digest, blob)
+            .changes === 1,
+      ),
     attachment: (digest) =>
       run(() => {
         const blob = db.prepare<[string], Uint8Array>('SELECT blob FROM attachments WHERE digest = ?').pluck().get(digest);
         return blob === undefined ? null : plain(blob);
       }),
     attachments: (after, limit) =>
-      run(() => db.prepare<[string, number], string>('SELECT digest FROM attachments WHERE digest > ? ORDER BY digest LIMIT ?').pluck().all(after, limit)),
+      run(() =>
+        db
+          .prepare<[string, number], string>('SELECT digest FROM attachments WHERE digest > ? ORDER BY digest LIMIT ?')
+          .pluck()
+          .all(after, limit),
+      ),
     removeAttachment: (digest) => run(() => db.prepare('DELETE FROM attachments WHERE digest = ?').run(digest).changes === 1),
     async backup(target, progress) {
       try {
@@ -158,7 +205,9 @@ export function openSqliteStorage(path: string, options: OpenOptions): Storage {
       run(() => (db.prepare('PRAGMA integrity_check(20)').pluck().all() as string[]).filter((line) => line !== 'ok')),
     checkWritable: () =>
       run(() => {
-        db.prepare('INSERT INTO probe (id, time) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET time = excluded.time').run(Date.now());
+        db.prepare('INSERT INTO probe (id, time) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET time = excluded.time').run(
+          Date.now(),
+        );
       }),
     close: () =>
       run(() => {

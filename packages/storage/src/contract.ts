@@ -8,7 +8,8 @@ export interface ContractCase {
   run(open: () => Promise<Storage>): Promise<void>;
 }
 
-const bytes = (n: number, seed: number): Uint8Array => Uint8Array.from({ length: n }, (_, i) => (i * 31 + seed * 17 + (seed >> 8)) & 0xff);
+const bytes = (n: number, seed: number): Uint8Array =>
+  Uint8Array.from({ length: n }, (_, i) => (i * 31 + seed * 17 + (seed >> 8)) & 0xff);
 const leaf = (i: number): Uint8Array => {
   const hash = new Uint8Array(32);
   new DataView(hash.buffer).setUint32(0, i + 1);
@@ -28,10 +29,16 @@ function batch(from: number, to: number, tiles: readonly FullTile[] = []): Commi
 const expected = (size: number): ExpectedHead => (size === 0 ? null : { size, root: head(size).root });
 
 function same(actual: unknown, wanted: unknown, what: string): void {
-  const show = (value: unknown): string => JSON.stringify(value, (_, v) => (v instanceof Uint8Array ? [...v] : v === undefined ? '(none)' : v));
-  if (show(actual) !== show(wanted)) throw new Error(`${what}: ${show(actual).slice(0, 300)} instead of ${show(wanted).slice(0, 300)}`);
+  const show = (value: unknown): string =>
+    JSON.stringify(value, (_, v) => (v instanceof Uint8Array ? [...v] : v === undefined ? '(none)' : v));
+  if (show(actual) !== show(wanted))
+    throw new Error(`${what}: ${show(actual).slice(0, 300)} instead of ${show(wanted).slice(0, 300)}`);
 }
-async function fails(promise: Promise<unknown>, kind: typeof StorageError | typeof HeadConflictError, what: string): Promise<void> {
+async function fails(
+  promise: Promise<unknown>,
+  kind: typeof StorageError | typeof HeadConflictError,
+  what: string,
+): Promise<void> {
   const outcome = await promise.then(
     () => 'it succeeded',
     (error: unknown) => (error instanceof kind ? undefined : `it failed with ${String(error)}`),
@@ -66,7 +73,11 @@ export const storageContract: readonly ContractCase[] = [
   define('what was committed is read back', async (s) => {
     await s.commit(batch(0, 5), expected(0));
     same(await s.head(), head(5), 'head');
-    same(await s.entries(0, 5), batch(0, 5).entries.map((e) => e.bytes), 'entries');
+    same(
+      await s.entries(0, 5),
+      batch(0, 5).entries.map((e) => e.bytes),
+      'entries',
+    );
     same(await s.entries(2, 4), [entry(2).bytes, entry(3).bytes], 'entries 2 to 4');
     same(await s.entryInfos(4, 5), [{ index: 4, leafHash: leaf(4), topic: 'topic/1' }], 'entryInfos');
     same(await s.indicesOf([leaf(3), leaf(9), leaf(0)]), [3, undefined, 0], 'indicesOf');
@@ -110,10 +121,18 @@ export const storageContract: readonly ContractCase[] = [
     await s.commit(batch(100, 300, [full]), expected(100));
     same(await s.tile(0, 0, 256), hashes, 'full tile');
     same(await s.tile(0, 0, 7), hashes.slice(0, 224), 'prefix of a full tile');
-    same(await s.tile(0, 1, 44), Uint8Array.from(Array.from({ length: 44 }, (_, i) => [...leaf(256 + i)]).flat()), 'next partial tile');
+    same(
+      await s.tile(0, 1, 44),
+      Uint8Array.from(Array.from({ length: 44 }, (_, i) => [...leaf(256 + i)]).flat()),
+      'next partial tile',
+    );
     same(await s.tile(1, 0, 1), full.root, 'the tile above');
     same(await s.tile(1, 0, 2), null, 'the tile above, wider');
-    await fails(s.commit(batch(300, 301, [{ ...full, root: bytes(32, 78) }]), expected(300)), StorageError, 'a tile with other hashes');
+    await fails(
+      s.commit(batch(300, 301, [{ ...full, root: bytes(32, 78) }]), expected(300)),
+      StorageError,
+      'a tile with other hashes',
+    );
     same(await s.head(), head(300), 'head');
   }),
   define('the published checkpoint never goes back and never beyond the head', async (s) => {
@@ -129,14 +148,44 @@ export const storageContract: readonly ContractCase[] = [
     same(await s.published(), head(5), 'published');
   }),
   define('topics are listed by prefix, entries of a topic newest first', async (s) => {
-    await s.commit({ entries: [entry(0, 'model/a'), entry(1, 'model/b'), entry(2, ''), entry(3, 'model/a'), entry(4, 'modelx')], tiles: [], head: head(5) }, expected(0));
+    await s.commit(
+      {
+        entries: [entry(0, 'model/a'), entry(1, 'model/b'), entry(2, ''), entry(3, 'model/a'), entry(4, 'modelx')],
+        tiles: [],
+        head: head(5),
+      },
+      expected(0),
+    );
     const topics = await s.topics('model/', '', 10);
-    same(topics.map((t) => [t.topic, t.count, t.latest.index]), [['model/a', 2, 3], ['model/b', 1, 1]], 'topics');
-    same((await s.topics('', 'model/a', 1)).map((t) => t.topic), ['model/b'], 'topics after');
+    same(
+      topics.map((t) => [t.topic, t.count, t.latest.index]),
+      [
+        ['model/a', 2, 3],
+        ['model/b', 1, 1],
+      ],
+      'topics',
+    );
+    same(
+      (await s.topics('', 'model/a', 1)).map((t) => t.topic),
+      ['model/b'],
+      'topics after',
+    );
     same((await s.topics('model%', '', 10)).length, 0, 'wildcards mean nothing');
-    same((await s.entriesOf('model/a', 10, 10)).map((e) => e.index), [3, 0], 'entriesOf');
-    same((await s.entriesOf('model/a', 3, 10)).map((e) => e.index), [0], 'entriesOf before');
-    same((await s.entriesOf('model/a', 10, 1)).map((e) => e.index), [3], 'entriesOf limited');
+    same(
+      (await s.entriesOf('model/a', 10, 10)).map((e) => e.index),
+      [3, 0],
+      'entriesOf',
+    );
+    same(
+      (await s.entriesOf('model/a', 3, 10)).map((e) => e.index),
+      [0],
+      'entriesOf before',
+    );
+    same(
+      (await s.entriesOf('model/a', 10, 1)).map((e) => e.index),
+      [3],
+      'entriesOf limited',
+    );
   }),
   define('attachments are stored once, listed and removed', async (s) => {
     const digest = 'ab'.repeat(32);
@@ -150,8 +199,15 @@ export const storageContract: readonly ContractCase[] = [
     same(await s.attachment(digest), null, 'after');
   }),
   define('empty entries and entries of 65,535 bytes are kept as they are', async (s) => {
-    const entries = [{ bytes: new Uint8Array(0), leafHash: leaf(1), topic: '' }, { bytes: bytes(65_535, 9), leafHash: leaf(2), topic: 'x' }];
+    const entries = [
+      { bytes: new Uint8Array(0), leafHash: leaf(1), topic: '' },
+      { bytes: bytes(65_535, 9), leafHash: leaf(2), topic: 'x' },
+    ];
     await s.commit({ entries, tiles: [], head: head(2) }, expected(0));
-    same(await s.entries(0, 2), entries.map((e) => e.bytes), 'entries');
+    same(
+      await s.entries(0, 2),
+      entries.map((e) => e.bytes),
+      'entries',
+    );
   }),
 ];

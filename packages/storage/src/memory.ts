@@ -18,7 +18,11 @@ export function createMemoryStorage(): Storage {
   const open = (): void => {
     if (closed) throw new StorageError('storage/io', 'the store is closed');
   };
-  const info = (index: number): EntryInfo => ({ index, leafHash: entries[index].leafHash.slice(), topic: entries[index].topic });
+  const info = (index: number): EntryInfo => ({
+    index,
+    leafHash: entries[index].leafHash.slice(),
+    topic: entries[index].topic,
+  });
   const range = (start: number, end: number): void => {
     open();
     if (start < 0 || end < start || end > entries.length) {
@@ -34,9 +38,14 @@ export function createMemoryStorage(): Storage {
     },
     async commit(batch: CommitBatch, expected: ExpectedHead) {
       open();
-      const same = head === null ? expected === null : expected !== null && expected.size === head.size && equal(expected.root, head.root);
-      if (!same) throw new HeadConflictError(`the committed head has ${head?.size ?? 0} entries and the writer expected ${expected?.size ?? 0}`);
-      if (batch.head.size !== entries.length + batch.entries.length) throw new StorageError('storage/corrupt', 'the head does not count the entries');
+      const same =
+        head === null ? expected === null : expected !== null && expected.size === head.size && equal(expected.root, head.root);
+      if (!same)
+        throw new HeadConflictError(
+          `the committed head has ${head?.size ?? 0} entries and the writer expected ${expected?.size ?? 0}`,
+        );
+      if (batch.head.size !== entries.length + batch.entries.length)
+        throw new StorageError('storage/corrupt', 'the head does not count the entries');
       const leaves = new Set<string>();
       for (const { leafHash } of batch.entries) {
         const id = hex(leafHash);
@@ -57,7 +66,8 @@ export function createMemoryStorage(): Storage {
         if (list === undefined) byTopic.set(entry.topic, [index]);
         else list.push(index);
       }
-      for (const tile of batch.tiles) tiles.set(`${tile.level}/${tile.index}`, { hashes: tile.hashes.slice(), root: tile.root.slice() });
+      for (const tile of batch.tiles)
+        tiles.set(`${tile.level}/${tile.index}`, { hashes: tile.hashes.slice(), root: tile.root.slice() });
       head = batch.head;
     },
     async published() {
@@ -67,8 +77,13 @@ export function createMemoryStorage(): Storage {
     async publish(next: StoredHead) {
       open();
       if (head === null || next.size > head.size) throw new HeadConflictError('only a committed head is published');
-      if (published !== null && (next.size < published.size || (next.size === published.size && !equal(next.root, published.root)))) {
-        throw new HeadConflictError(`the published checkpoint has ${published.size} entries and does not go back to ${next.size}`);
+      if (
+        published !== null &&
+        (next.size < published.size || (next.size === published.size && !equal(next.root, published.root)))
+      ) {
+        throw new HeadConflictError(
+          `the published checkpoint has ${published.size} entries and does not go back to ${next.size}`,
+        );
       }
       published = next;
     },
@@ -125,7 +140,10 @@ export function createMemoryStorage(): Storage {
     },
     async attachments(after: string, limit: number) {
       open();
-      return [...attachments.keys()].filter((digest) => digest > after).sort().slice(0, limit);
+      return [...attachments.keys()]
+        .filter((digest) => digest > after)
+        .sort()
+        .slice(0, limit);
     },
     async removeAttachment(digest: string) {
       open();

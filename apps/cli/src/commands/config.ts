@@ -33,7 +33,10 @@ export async function recordConfig(session: Session, paths: readonly string[], f
       return { path, name: relative(base, path).split('\\').join('/'), content, value: structured(path, content) };
     }),
   );
-  const prompt = systemPrompt(files.map((f) => f.path), flags.systemPrompt === undefined ? undefined : resolve(session.cwd, flags.systemPrompt));
+  const prompt = systemPrompt(
+    files.map((f) => f.path),
+    flags.systemPrompt === undefined ? undefined : resolve(session.cwd, flags.systemPrompt),
+  );
   const git = await gitState(base, full);
   const client = session.client();
   const subject = `config/${flags.name}`;
@@ -62,10 +65,13 @@ export async function recordConfig(session: Session, paths: readonly string[], f
     ...(git === undefined ? {} : { git }),
     ...(Object.keys(parameters).length === 0 ? {} : { parameters }),
     ...(guardrails.length === 0 ? {} : { guardrails }),
-    ...(prompt === undefined ? {} : { system_prompt: sha256((files.find((f) => f.path === prompt) as { content: Uint8Array }).content) }),
+    ...(prompt === undefined
+      ? {}
+      : { system_prompt: sha256((files.find((f) => f.path === prompt) as { content: Uint8Array }).content) }),
     ...(flags.ticket === undefined ? {} : { ticket: flags.ticket }),
   });
-  const proof = flags.out === undefined ? join(dirname(full[0]), proofName(flags.name, version)) : resolve(session.cwd, flags.out);
+  const proof =
+    flags.out === undefined ? join(dirname(full[0]), proofName(flags.name, version)) : resolve(session.cwd, flags.out);
   await submitRecord(session, client, record, { attachments, proof, wait: flags.wait });
 }
 
@@ -98,7 +104,11 @@ function structured(path: string, content: Uint8Array): unknown {
 function parametersOf(value: unknown): Record<string, string> {
   const parameters = member(value, 'parameters');
   if (typeof parameters !== 'object' || parameters === null || Array.isArray(parameters)) return {};
-  return Object.fromEntries(Object.entries(parameters).filter(([, item]) => isScalar(item)).map(([name, item]) => [name, String(item)]));
+  return Object.fromEntries(
+    Object.entries(parameters)
+      .filter(([, item]) => isScalar(item))
+      .map(([name, item]) => [name, String(item)]),
+  );
 }
 
 function guardrailsOf(value: unknown): NonNullable<ConfigRecord['guardrails']> {
@@ -106,12 +116,16 @@ function guardrailsOf(value: unknown): NonNullable<ConfigRecord['guardrails']> {
   if (!Array.isArray(list)) return [];
   return list.flatMap((item: unknown) => {
     const { id, setting, action } = (item ?? {}) as Record<string, unknown>;
-    return isScalar(id) && isScalar(action) ? [{ id: String(id), setting: isScalar(setting) ? String(setting) : canonicalJson(setting), action: String(action) }] : [];
+    return isScalar(id) && isScalar(action)
+      ? [{ id: String(id), setting: isScalar(setting) ? String(setting) : canonicalJson(setting), action: String(action) }]
+      : [];
   });
 }
 
 function member(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name]
+    : undefined;
 }
 
 function isScalar(value: unknown): value is string | number | boolean {

@@ -21,7 +21,8 @@ export interface KeygenFlags {
 
 /** Makes a signing key, and the identity record with which an administrator enrols it. */
 export async function keygen(session: Session, id: string, flags: KeygenFlags): Promise<void> {
-  if (!isSubject(id) || id.includes('/')) throw new UsageError('an id is one segment of [a-z0-9._@-]; take a pseudonym, it stays in the log for ever');
+  if (!isSubject(id) || id.includes('/'))
+    throw new UsageError('an id is one segment of [a-z0-9._@-]; take a pseudonym, it stays in the log for ever');
   const path = resolve(session.cwd, flags.out ?? `${id}.key`);
   const enrolment = `${path.replace(/\.key$/, '')}.identity.yaml`;
   if (existsSync(enrolment)) throw new UsageError(`${enrolment} exists`);
@@ -63,8 +64,14 @@ export async function initProject(session: Session, flags: InitFlags): Promise<v
   const path = join(session.cwd, SETTINGS_FILE);
   if (existsSync(path)) throw new UsageError(`${path} exists`);
   const { origin } = session.trust();
-  const settings = { log_url: session.settings.url, log_key: session.settings.logKey(), ...(flags.key === undefined ? {} : { key: flags.key }) };
+  const settings = {
+    log_url: session.settings.url,
+    log_key: session.settings.logKey(),
+    ...(flags.key === undefined ? {} : { key: flags.key }),
+  };
   await writeFile(path, stringify(settings, { lineWidth: 0 }), { flag: 'wx' });
-  session.terminal.line(`${path} names the log ${origin}. Compare its key with the operator's by another way before you rely on it.`);
+  session.terminal.line(
+    `${path} names the log ${origin}. Compare its key with the operator's by another way before you rely on it.`,
+  );
   session.terminal.result({ path, ...settings });
 }

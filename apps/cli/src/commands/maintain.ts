@@ -23,9 +23,14 @@ export async function fsck(session: Session, flags: { anchor?: string; vkey?: st
     bar.stop();
     await storage.close();
   });
-  for (const { where, what } of report.findings) terminal.line(`${terminal.colour('bad', '✗')} ${printable(where)}: ${printable(what)}`);
+  for (const { where, what } of report.findings)
+    terminal.line(`${terminal.colour('bad', '✗')} ${printable(where)}: ${printable(what)}`);
   const counted = `${report.entries} entries, ${report.tiles} tiles, ${report.attachments} attachments`;
-  terminal.line(report.findings.length === 0 ? `${terminal.colour('good', '✓')} ${counted}: all is well` : `${counted}: ${report.findings.length} findings`);
+  terminal.line(
+    report.findings.length === 0
+      ? `${terminal.colour('good', '✓')} ${counted}: all is well`
+      : `${counted}: ${report.findings.length} findings`,
+  );
   terminal.result({ ...report });
   return report.findings.length === 0 ? EXIT.ok : EXIT.failed;
 }
@@ -47,7 +52,10 @@ export async function backup(session: Session, target: string): Promise<void> {
     await storage.close();
   }
   const copy = openSqliteStorage(path, { mode: 'read' });
-  const size = await copy.head().then((head) => head?.size ?? 0).finally(() => copy.close());
+  const size = await copy
+    .head()
+    .then((head) => head?.size ?? 0)
+    .finally(() => copy.close());
   terminal.line(`${path} holds the log up to ${size} entries. Keys are not in it; keep them apart.`);
   terminal.line('A log that is started from it refuses to sign if it had grown since: that is what the head anchor is for.');
   terminal.result({ path, size });
@@ -61,4 +69,3 @@ async function localTrust(logKey: string, publicationKey: string, vkey: string |
   const keys = await Promise.all([logKey, publicationKey].map(readKeyFile));
   return { origin: keys[0].name, logKeys: keys.map(({ name, type, seed }) => createSigner(name, type, seed, nodeEd25519).key) };
 }
-

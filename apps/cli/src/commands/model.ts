@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { type Attachment, createAttachment, formatManifest, manifestRoot, type RecordOf, validateRecord } from '@treering/record';
+import {
+  type Attachment,
+  createAttachment,
+  formatManifest,
+  manifestRoot,
+  type RecordOf,
+  validateRecord,
+} from '@treering/record';
 import { hashModel } from '@treering/record/node';
 import { UsageError } from '../exit.js';
 import type { Session } from '../session.js';
@@ -53,7 +60,9 @@ export async function recordModel(session: Session, path: string, flags: ModelFl
     version: flags.version,
     digest,
     change: flags.change ?? (prev === undefined ? 'new' : 'weights'),
-    parents: (flags.parent ?? []).map((parent) => (/^[0-9a-f]{64}$/.test(parent) ? { leaf: new Uint8Array(Buffer.from(parent, 'hex')), name: parent } : { name: parent })),
+    parents: (flags.parent ?? []).map((parent) =>
+      /^[0-9a-f]{64}$/.test(parent) ? { leaf: new Uint8Array(Buffer.from(parent, 'hex')), name: parent } : { name: parent },
+    ),
     training_data: (flags.trainingData ?? []).map(trainingData),
     size: { bytes: files.bytes, files: files.resources.length },
     attachments: attachments.map((a) => a.ref),
@@ -63,13 +72,15 @@ export async function recordModel(session: Session, path: string, flags: ModelFl
     ...(flags.format === undefined ? {} : { format: flags.format }),
     ...(flags.ticket === undefined ? {} : { ticket: flags.ticket }),
   });
-  const proof = flags.out === undefined ? join(dirname(given), proofName(flags.name, flags.version)) : resolve(session.cwd, flags.out);
+  const proof =
+    flags.out === undefined ? join(dirname(given), proofName(flags.name, flags.version)) : resolve(session.cwd, flags.out);
   await submitRecord(session, client, record, { attachments, proof, wait: flags.wait });
 }
 
 function trainingData(text: string): { name: string; provenance: string } {
   const [name, provenance] = [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)];
-  if (!text.includes('=') || name === '' || provenance === '') throw new UsageError('--training-data reads <name>=<where it comes from>');
+  if (!text.includes('=') || name === '' || provenance === '')
+    throw new UsageError('--training-data reads <name>=<where it comes from>');
   return { name, provenance };
 }
 

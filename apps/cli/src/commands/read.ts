@@ -32,7 +32,10 @@ export async function history(session: Session, subject: string, limit: number):
     if (older?.record !== undefined && entry.record !== undefined) {
       const changes = changesOf(older.record, entry.record).filter((change) => !/^. attachments\[/.test(change));
       for (const change of changes.slice(0, 8)) terminal.line(`        ${terminal.colour('dim', change)}`);
-      if (changes.length > 8) terminal.line(`        ${terminal.colour('dim', `and ${changes.length - 8} more; see treering diff ${older.index} ${entry.index}`)}`);
+      if (changes.length > 8)
+        terminal.line(
+          `        ${terminal.colour('dim', `and ${changes.length - 8} more; see treering diff ${older.index} ${entry.index}`)}`,
+        );
     }
   });
   terminal.result({ subject, records: entries.map(entryJson) });
@@ -66,11 +69,14 @@ function printEntry({ terminal }: Session, entry: ReadEntry): void {
   terminal.line(`  leaf       ${hex(entry.leaf)}`);
   terminal.line(`  signed by  ${printable(entry.statement.iss)}`);
   terminal.line(`  signed at  ${time(entry)}`);
-  for (const { label, value } of entry.record === undefined ? [] : renderRecord(entry.record).facts) terminal.line(`  ${label}: ${value}`);
+  for (const { label, value } of entry.record === undefined ? [] : renderRecord(entry.record).facts)
+    terminal.line(`  ${label}: ${value}`);
 }
 
 function title(entry: ReadEntry): string {
-  return entry.record === undefined ? `a statement of the type ${printable(entry.statement.contentType)}` : renderRecord(entry.record).title;
+  return entry.record === undefined
+    ? `a statement of the type ${printable(entry.statement.contentType)}`
+    : renderRecord(entry.record).title;
 }
 
 function entryJson(entry: ReadEntry) {
@@ -104,4 +110,3 @@ function time(entry: ReadEntry): string {
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
 }
-

@@ -18,7 +18,8 @@ export interface RecordFileFlags {
 
 /** Records what a YAML or JSON file says: the JSON view of a record, where 64 hex digits may stand for 32 bytes. */
 export async function recordFile(session: Session, type: string, flags: RecordFileFlags): Promise<void> {
-  if (!Object.hasOwn(recordSchemas, type)) throw new UsageError(`"${type}" is no record type; known are ${Object.keys(recordSchemas).join(', ')}`);
+  if (!Object.hasOwn(recordSchemas, type))
+    throw new UsageError(`"${type}" is no record type; known are ${Object.keys(recordSchemas).join(', ')}`);
   const path = resolve(session.cwd, flags.file);
   let json: Json;
   try {
@@ -26,16 +27,25 @@ export async function recordFile(session: Session, type: string, flags: RecordFi
   } catch (error) {
     throw new UsageError(`${path} cannot be read: ${(error as Error).message}`);
   }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new UsageError(`${path} does not describe a record`);
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new UsageError(`${path} does not describe a record`);
   const client = session.client();
-  const given: { [key: string]: Json } = { v: 1, type, ...json, ...(flags.reason === undefined ? {} : { reason: flags.reason }) };
+  const given: { [key: string]: Json } = {
+    v: 1,
+    type,
+    ...json,
+    ...(flags.reason === undefined ? {} : { reason: flags.reason }),
+  };
   if (flags.prev && given.prev === undefined && typeof given.subject === 'string') {
     const prev = await previousLeaf(client, given.subject);
     if (prev !== undefined) given.prev = Buffer.from(prev).toString('hex');
   }
   const record = readRecord(given);
   if (record.type !== type) throw new UsageError(`${path} describes a ${record.type} record, not a ${type} record`);
-  const proof = flags.out === undefined ? join(session.cwd, `${record.subject.replace(/\//g, '-')}.tlog-proof`) : resolve(session.cwd, flags.out);
+  const proof =
+    flags.out === undefined
+      ? join(session.cwd, `${record.subject.replace(/\//g, '-')}.tlog-proof`)
+      : resolve(session.cwd, flags.out);
   await submitRecord(session, client, record, { proof, wait: flags.wait });
 }
 
@@ -50,8 +60,10 @@ function readRecord(json: { [key: string]: Json }) {
 
 /** People write digests in hex; nothing else in a record is exactly 64 hex digits long. */
 function bytesFromHex(json: Json): Json {
-  if (typeof json === 'string') return /^[0-9a-f]{64}$/.test(json) ? { $bytes: Buffer.from(json, 'hex').toString('base64url') } : json;
+  if (typeof json === 'string')
+    return /^[0-9a-f]{64}$/.test(json) ? { $bytes: Buffer.from(json, 'hex').toString('base64url') } : json;
   if (Array.isArray(json)) return json.map(bytesFromHex);
-  if (typeof json === 'object' && json !== null) return Object.fromEntries(Object.entries(json).map(([key, item]) => [key, bytesFromHex(item)]));
+  if (typeof json === 'object' && json !== null)
+    return Object.fromEntries(Object.entries(json).map(([key, item]) => [key, bytesFromHex(item)]));
   return json;
 }

@@ -24,7 +24,9 @@ export async function up(session: Session, flags: ServeFlags): Promise<number> {
   const { data } = settings;
   if (!(await hasLog(data))) {
     const { origin } = await initLog(data, flags.anchor === undefined ? {} : { anchor: flags.anchor });
-    terminal.line(`A new log ${origin} begins in ${data}: its keys are in ${join(data, 'keys')} (mode 600), its charter is entry 0.`);
+    terminal.line(
+      `A new log ${origin} begins in ${data}: its keys are in ${join(data, 'keys')} (mode 600), its charter is entry 0.`,
+    );
   }
   return serve(session, { logLevel: 'warn', ...flags }, (served) => {
     terminal.line();
@@ -34,14 +36,20 @@ export async function up(session: Session, flags: ServeFlags): Promise<number> {
     terminal.line(`  URL           ${served.url}`);
     terminal.line();
     terminal.line('Try next, in a second terminal:');
-    terminal.line('  npm run -s treering -- record model <folder> --name my-model --version 1.0 --reason "First version of the model."');
+    terminal.line(
+      '  npm run -s treering -- record model <folder> --name my-model --version 1.0 --reason "First version of the model."',
+    );
     terminal.line('  npm run -s treering -- history model/my-model');
     terminal.line(`  npm run -s treering -- verify my-model-1.0.tlog-proof --key '${served.vkey}'`);
   });
 }
 
 /** `log serve`: an existing log. */
-export async function serve(session: Session, flags: ServeFlags, ready: (served: ServedLog) => void = () => undefined): Promise<number> {
+export async function serve(
+  session: Session,
+  flags: ServeFlags,
+  ready: (served: ServedLog) => void = () => undefined,
+): Promise<number> {
   const { terminal, settings, env } = session;
   const config = parseConfig(
     Object.fromEntries(
@@ -63,7 +71,14 @@ export async function serve(session: Session, flags: ServeFlags, ready: (served:
   await writeFile(join(settings.data, 'log.vkey'), `${served.vkey}\n`);
   await writeFile(join(settings.data, 'log.url'), `${served.url}\n`);
   ready(served);
-  terminal.result({ url: served.url, origin: served.log.origin, vkey: served.vkey, data: settings.data, witnesses: [], monitor: null });
+  terminal.result({
+    url: served.url,
+    origin: served.log.origin,
+    vkey: served.vkey,
+    data: settings.data,
+    witnesses: [],
+    monitor: null,
+  });
   const signalled = new Promise<'signal'>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('signal'));
   });
@@ -79,7 +94,10 @@ export async function serve(session: Session, flags: ServeFlags, ready: (served:
 }
 
 /** `log init`: begins a log, and does nothing else. */
-export async function init(session: Session, flags: { origin?: string; administrator?: string; anchor?: string }): Promise<void> {
+export async function init(
+  session: Session,
+  flags: { origin?: string; administrator?: string; anchor?: string },
+): Promise<void> {
   const { data } = session.settings;
   const { origin } = await initLog(data, flags);
   session.terminal.line(`The log ${origin} begins in ${data}; the administrator's key is ${dataFolder(data).adminKey}.`);

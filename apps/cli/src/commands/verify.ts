@@ -25,7 +25,13 @@ export async function verify(session: Session, path: string, flags: VerifyFlags)
   const bytes = new Uint8Array(await readFile(resolve(session.cwd, path)));
   const policy = await readPolicy(session, flags);
   const entry = flags.entry === undefined ? {} : { entry: new Uint8Array(await readFile(resolve(session.cwd, flags.entry))) };
-  const report = verifyTlogProof(bytes, { policy, ...entry, signerKeys: (flags.signer ?? []).map(signerKey), hasher: nodeHasher, ed25519: nodeEd25519 });
+  const report = verifyTlogProof(bytes, {
+    policy,
+    ...entry,
+    signerKeys: (flags.signer ?? []).map(signerKey),
+    hasher: nodeHasher,
+    ed25519: nodeEd25519,
+  });
   const good = holds(report.claims, REQUIRED_CLAIMS);
   if (report.record !== undefined && good) {
     const { title, facts } = renderRecord(report.record);

@@ -40,7 +40,8 @@ export function decimalParam(text: string | undefined, what: string, fallback?: 
 
 /** A 32-byte hash as 64 hex digits. @throws Problem 400 */
 export function hashParam(text: string | undefined, what: string): Uint8Array {
-  if (text === undefined || !/^[0-9a-f]{64}$/.test(text)) throw new Problem(400, 'request/malformed', `${what} must be 64 lower-case hex digits`);
+  if (text === undefined || !/^[0-9a-f]{64}$/.test(text))
+    throw new Problem(400, 'request/malformed', `${what} must be 64 lower-case hex digits`);
   return new Uint8Array(Buffer.from(text, 'hex'));
 }
 
@@ -48,7 +49,8 @@ export function hashParam(text: string | undefined, what: string): Uint8Array {
 export async function readBody(c: Ctx, types: readonly string[], limit: number): Promise<Uint8Array> {
   const type = c.req.header('content-type')?.split(';')[0].trim().toLowerCase() ?? '';
   if (!types.includes(type)) throw new Problem(415, 'request/media-type', `send ${types.join(' or ')}`);
-  if (c.req.header('content-encoding') !== undefined) throw new Problem(415, 'request/encoding', 'send the body without content encoding');
+  if (c.req.header('content-encoding') !== undefined)
+    throw new Problem(415, 'request/encoding', 'send the body without content encoding');
   const declared = Number(c.req.header('content-length') ?? 0);
   const tooLarge = (): Problem => new Problem(413, 'request/too-large', `this body may have ${limit} bytes`);
   if (declared > limit) throw tooLarge();
@@ -89,7 +91,13 @@ export function body(bytes: Uint8Array): ArrayBuffer {
 export function immutable(c: Ctx, bytes: Uint8Array, type: string, etag: string): Response {
   c.header('Cache-Control', IMMUTABLE);
   c.header('ETag', `"${etag}"`);
-  if (c.req.header('if-none-match')?.split(',').some((tag) => tag.trim() === `"${etag}"`)) return c.body(null, 304);
+  if (
+    c.req
+      .header('if-none-match')
+      ?.split(',')
+      .some((tag) => tag.trim() === `"${etag}"`)
+  )
+    return c.body(null, 304);
   c.header('Content-Type', type);
   return c.body(body(bytes));
 }

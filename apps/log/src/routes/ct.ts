@@ -32,7 +32,8 @@ export function ctRoutes(server: Server): Hono<Env> {
   app.get('/get-proof-by-hash', async (c) => {
     const size = sizeParam(server, c, 'tree_size', currentHead(server).size);
     const hash = Buffer.from(c.req.query('hash') ?? '', 'base64');
-    if (hash.length !== 32 || hash.toString('base64') !== c.req.query('hash')) throw new Problem(400, 'request/malformed', 'hash is a leaf hash in base64');
+    if (hash.length !== 32 || hash.toString('base64') !== c.req.query('hash'))
+      throw new Problem(400, 'request/malformed', 'hash is a leaf hash in base64');
     const index = await indexOf(server, hash.toString('hex'));
     if (index >= size) throw new Problem(404, 'entry/missing', `the leaf is not in the tree of ${size}`);
     return c.json({ leaf_index: index, audit_path: (await log.sequencer.proveInclusion(index, size)).map(base64) });
@@ -42,7 +43,8 @@ export function ctRoutes(server: Server): Hono<Env> {
     const size = log.sequencer.head?.size ?? 0;
     const start = decimalParam(c.req.query('start'), 'start');
     const end = decimalParam(c.req.query('end'), 'end');
-    if (start > end || start >= size) throw new Problem(400, 'request/malformed', `start and end must be 0 to ${size - 1}, in order`);
+    if (start > end || start >= size)
+      throw new Problem(400, 'request/malformed', `start and end must be 0 to ${size - 1}, in order`);
     const entries = await log.storage.entries(start, Math.min(end + 1, size, start + MOST_ENTRIES));
     return c.json({ entries: entries.map((entry) => ({ leaf_input: base64(entry), extra_data: '' })) });
   });
@@ -52,7 +54,11 @@ export function ctRoutes(server: Server): Hono<Env> {
     const index = decimalParam(c.req.query('leaf_index'), 'leaf_index');
     if (index >= size) throw new Problem(400, 'request/malformed', `leaf_index must be 0 to ${size - 1}`);
     const [entry] = await log.storage.entries(index, index + 1);
-    return c.json({ leaf_input: base64(entry), extra_data: '', audit_path: (await log.sequencer.proveInclusion(index, size)).map(base64) });
+    return c.json({
+      leaf_input: base64(entry),
+      extra_data: '',
+      audit_path: (await log.sequencer.proveInclusion(index, size)).map(base64),
+    });
   });
   return app;
 }

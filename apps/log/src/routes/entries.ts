@@ -7,7 +7,19 @@ import { Hono } from 'hono';
 import { splitCborSequence } from '../cbor-sequence.js';
 import type { Accepted } from '../log.js';
 import { Problem, problemBody, toProblem } from '../problem.js';
-import { base64, body, type Ctx, decimalParam, type Env, hashParam, hex, IMMUTABLE, readBody, type Server, wantsCbor } from './context.js';
+import {
+  base64,
+  body,
+  type Ctx,
+  decimalParam,
+  type Env,
+  hashParam,
+  hex,
+  IMMUTABLE,
+  readBody,
+  type Server,
+  wantsCbor,
+} from './context.js';
 
 /** Statements in one batch. */
 const BATCH_STATEMENTS = 4096;
@@ -21,7 +33,9 @@ export function entryRoutes(server: Server): Hono<Env> {
   const app = new Hono<Env>();
 
   const limit = (c: Ctx, cost: number): void => {
-    const address = (c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined)?.incoming?.socket?.remoteAddress ?? 'unknown';
+    const address =
+      (c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined)?.incoming?.socket?.remoteAddress ??
+      'unknown';
     const retryAfter = rateLimit.take(address, cost, performance.now());
     if (retryAfter > 0) throw new Problem(429, 'request/rate', 'too many submissions from this address', { retryAfter });
   };
@@ -40,12 +54,15 @@ export function entryRoutes(server: Server): Hono<Env> {
     const wait = c.req.query('wait') ?? 'commit';
     if (wait !== 'commit' && wait !== 'witnessed') throw new Problem(400, 'request/malformed', 'wait is commit or witnessed');
     limit(c, 1);
-    const accepted = await submit(await readBody(c, ['application/cose', 'application/cose; cose-type="cose-sign1"'], MAX_STATEMENT_SIZE * 4));
+    const accepted = await submit(
+      await readBody(c, ['application/cose', 'application/cose; cose-type="cose-sign1"'], MAX_STATEMENT_SIZE * 4),
+    );
     const answer = wait === 'witnessed' ? await witnessed(server, accepted) : accepted;
     const url = `${server.url()}/v1/entries/${answer.index}`;
     c.header('Location', url);
     c.status(answer.duplicate ? 200 : 201);
-    if (wantsCbor(c)) return c.body(body(encodeCbor(cborAnswer(answer, url))), { headers: { 'Content-Type': 'application/cbor' } });
+    if (wantsCbor(c))
+      return c.body(body(encodeCbor(cborAnswer(answer, url))), { headers: { 'Content-Type': 'application/cbor' } });
     return c.json(jsonAnswer(answer, url));
   });
 
@@ -76,9 +93,12 @@ export function entryRoutes(server: Server): Hono<Env> {
     const view = c.req.query('view') ?? 'cose';
     if (view === 'cose') {
       c.header('Cache-Control', IMMUTABLE);
-      return c.body(body(entry), { headers: { 'Content-Type': 'application/cose; cose-type="cose-sign1"', 'Treering-Index': String(index) } });
+      return c.body(body(entry), {
+        headers: { 'Content-Type': 'application/cose; cose-type="cose-sign1"', 'Treering-Index': String(index) },
+      });
     }
-    if (view !== 'json') throw new Problem(400, 'request/malformed', 'view is json, or left out for the signed statement itself');
+    if (view !== 'json')
+      throw new Problem(400, 'request/malformed', 'view is json, or left out for the signed statement itself');
     return c.json(entryView(index, entry));
   });
   return app;
@@ -131,7 +151,12 @@ async function witnessed({ log }: Server, accepted: Accepted): Promise<Accepted>
     });
   }
   if (!covers(head)) {
-    throw new Problem(504, 'checkpoint/not-witnessed', `the entry is logged as number ${accepted.index}, but no published checkpoint covers it yet`, { index: accepted.index });
+    throw new Problem(
+      504,
+      'checkpoint/not-witnessed',
+      `the entry is logged as number ${accepted.index}, but no published checkpoint covers it yet`,
+      { index: accepted.index },
+    );
   }
   const inclusion = await log.sequencer.proveInclusion(accepted.index, head.size);
   const [entry] = await log.storage.entries(accepted.index, accepted.index + 1);

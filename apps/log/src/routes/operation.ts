@@ -1,8 +1,17 @@
 import { createCandidate } from '@treering/governance';
-import { decodeUtf8, formatVerifierKey } from '@treering/note';
 import { nodeHasher } from '@treering/merkle/node';
+import { decodeUtf8, formatVerifierKey } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
-import { encodeCoseKey, encodeCbor, type Json, parseStatement, toJson, decodeCbor, type CborInput, MAX_STATEMENT_SIZE } from '@treering/statement';
+import {
+  type CborInput,
+  decodeCbor,
+  encodeCbor,
+  encodeCoseKey,
+  type Json,
+  MAX_STATEMENT_SIZE,
+  parseStatement,
+  toJson,
+} from '@treering/statement';
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { openApi } from '../openapi.js';
@@ -27,9 +36,16 @@ export function operationRoutes(server: Server): Hono<Env> {
       url: server.url(),
       vkeys: [log.signer, log.publicationSigner].map((signer) => formatVerifierKey(signer.key)),
       receipt_key: base64(encodeCoseKey(log.receiptKey)),
-      committed: head === null ? null : { size: head.size, root: hex(head.root), time: head.time, checkpoint: decodeUtf8(head.note) },
-      published: published === null ? null : { size: published.size, root: hex(published.root), time: published.time, checkpoint: decodeUtf8(published.note) },
-      policy: policy === undefined ? null : { index: policyIndex, body: toJson(decodeCbor(encodeCbor(policy as unknown as CborInput))) },
+      committed:
+        head === null ? null : { size: head.size, root: hex(head.root), time: head.time, checkpoint: decodeUtf8(head.note) },
+      published:
+        published === null
+          ? null
+          : { size: published.size, root: hex(published.root), time: published.time, checkpoint: decodeUtf8(published.note) },
+      policy:
+        policy === undefined
+          ? null
+          : { index: policyIndex, body: toJson(decodeCbor(encodeCbor(policy as unknown as CborInput))) },
       administrators: charter?.administrators.map(({ id }) => id) ?? [],
       limits: {
         statement_bytes: MAX_STATEMENT_SIZE,
@@ -50,7 +66,10 @@ export function operationRoutes(server: Server): Hono<Env> {
   app.get('/readyz', async (c) => {
     const { trouble, head } = log.sequencer;
     const { published } = log.publisher;
-    if (trouble !== undefined) throw new Problem(503, 'log/not-ready', 'the log takes no entries; its operator finds out why in its records', { retryAfter: 5 });
+    if (trouble !== undefined)
+      throw new Problem(503, 'log/not-ready', 'the log takes no entries; its operator finds out why in its records', {
+        retryAfter: 5,
+      });
     await log.storage.checkWritable();
     const behind = head !== null && head.size !== (published?.size ?? 0);
     if (behind && log.clock() - (published?.time ?? head.time) > STALE + config.publish_interval) {
@@ -59,11 +78,14 @@ export function operationRoutes(server: Server): Hono<Env> {
     return c.json({ status: 'ready', committed: head?.size ?? 0, published: published?.size ?? 0 });
   });
 
-  app.get('/metrics', async (c) => c.text(await metrics.registry.metrics(), 200, { 'Content-Type': metrics.registry.contentType }));
+  app.get('/metrics', async (c) =>
+    c.text(await metrics.registry.metrics(), 200, { 'Content-Type': metrics.registry.contentType }),
+  );
 
   let listeners = 0;
   app.get('/v1/events', (c) => {
-    if (listeners >= MOST_LISTENERS) throw new Problem(503, 'events/full', 'too many clients listen already', { retryAfter: 30 });
+    if (listeners >= MOST_LISTENERS)
+      throw new Problem(503, 'events/full', 'too many clients listen already', { retryAfter: 30 });
     return streamSSE(c, async (stream) => {
       listeners++;
       const queue: { event: string; data: Json; id?: string }[] = [];
@@ -75,19 +97,31 @@ export function operationRoutes(server: Server): Hono<Env> {
         wake();
       };
       const ends = [
-        log.publisher.onPublish((head) => push({ event: 'checkpoint', data: { size: head.size, checkpoint: decodeUtf8(head.note) } })),
+        log.publisher.onPublish((head) =>
+          push({ event: 'checkpoint', data: { size: head.size, checkpoint: decodeUtf8(head.note) } }),
+        ),
         log.sequencer.onCommit((head, entries) => {
           entries.forEach((entry, i) => {
             const index = head.size - entries.length + i;
             const { statement, record } = createCandidate(parseStatement(entry.bytes), entry.leafHash);
-            const data = { index, leaf: hex(entry.leafHash), subject: statement.sub, issuer: statement.iss, type: record?.type ?? null, reason: record?.reason ?? null };
+            const data = {
+              index,
+              leaf: hex(entry.leafHash),
+              subject: statement.sub,
+              issuer: statement.iss,
+              type: record?.type ?? null,
+              reason: record?.reason ?? null,
+            };
             push({ event: 'record', id: String(index), data });
           });
         }),
       ];
       stream.onAbort(() => wake());
       try {
-        await stream.writeSSE({ event: 'hello', data: JSON.stringify({ origin: log.origin, size: log.sequencer.head?.size ?? 0 }) });
+        await stream.writeSSE({
+          event: 'hello',
+          data: JSON.stringify({ origin: log.origin, size: log.sequencer.head?.size ?? 0 }),
+        });
         while (!stream.aborted) {
           const item = queue.shift();
           if (item !== undefined) {
@@ -111,4 +145,3 @@ export function operationRoutes(server: Server): Hono<Env> {
   });
   return app;
 }
-

@@ -17,7 +17,12 @@ export function proofRoutes(server: Server): Hono<Env> {
     const leaf = c.req.query('leaf');
     const index = leaf === undefined ? decimalParam(c.req.query('index'), 'index') : await indexOf(server, leaf);
     if (index >= size) throw new Problem(404, 'entry/missing', `entry ${index} is not in the tree of ${size}`);
-    return c.json({ index, size, hashes: (await log.sequencer.proveInclusion(index, size)).map(base64), ...headFor(size, head) });
+    return c.json({
+      index,
+      size,
+      hashes: (await log.sequencer.proveInclusion(index, size)).map(base64),
+      ...headFor(size, head),
+    });
   });
 
   app.get('/v1/proof/consistency', async (c) => {
@@ -38,7 +43,9 @@ export function proofRoutes(server: Server): Hono<Env> {
   app.get('/v1/receipt/:index', async (c) => {
     const { index, entry, head, hashes } = await published(c.req.param('index'));
     const receipt = await log.receipt(parseStatement(entry).sub, { index, head, inclusion: hashes });
-    return c.body(body(receipt), { headers: { 'Content-Type': 'application/scitt-receipt+cose', 'Cache-Control': 'no-cache' } });
+    return c.body(body(receipt), {
+      headers: { 'Content-Type': 'application/scitt-receipt+cose', 'Cache-Control': 'no-cache' },
+    });
   });
 
   /** An entry with its proof under the published checkpoint. */
@@ -46,7 +53,12 @@ export function proofRoutes(server: Server): Hono<Env> {
     const index = decimalParam(text, 'the index');
     const head = log.publisher.published;
     if (head === null || index >= head.size) {
-      throw new Problem(404, 'entry/not-published', `the published checkpoint covers ${head?.size ?? 0} entries; a younger one is covered soon`, { retryAfter: 1 });
+      throw new Problem(
+        404,
+        'entry/not-published',
+        `the published checkpoint covers ${head?.size ?? 0} entries; a younger one is covered soon`,
+        { retryAfter: 1 },
+      );
     }
     const [entry] = await log.storage.entries(index, index + 1);
     return { index, entry, head, hashes: await log.sequencer.proveInclusion(index, head.size) };
@@ -65,7 +77,8 @@ export function currentHead({ log }: Server): StoredHead {
 export function sizeParam({ log }: Server, c: Ctx, name: string, fallback: number): number {
   const size = decimalParam(c.req.query(name), name, fallback);
   const committed = log.sequencer.head?.size ?? 0;
-  if (size < 1 || size > committed) throw new Problem(400, 'request/malformed', `${name} must be 1 to ${committed}, the size of the log`);
+  if (size < 1 || size > committed)
+    throw new Problem(400, 'request/malformed', `${name} must be 1 to ${committed}, the size of the log`);
   return size;
 }
 
@@ -80,4 +93,3 @@ export async function indexOf({ log }: Server, leaf: string): Promise<number> {
 function headFor(size: number, head: StoredHead): { checkpoint?: string; root?: string } {
   return size === head.size ? { checkpoint: decodeUtf8(head.note), root: hex(head.root) } : {};
 }
-

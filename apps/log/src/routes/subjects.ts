@@ -18,7 +18,11 @@ export function subjectRoutes({ log }: Server): Hono<Env> {
     const topics = await log.storage.topics(prefix, after, PAGE + 1);
     const page = topics.slice(0, PAGE);
     return c.json({
-      subjects: page.map(({ topic, count, latest }) => ({ subject: topic, count, latest: { index: latest.index, leaf: hex(latest.leafHash) } })),
+      subjects: page.map(({ topic, count, latest }) => ({
+        subject: topic,
+        count,
+        latest: { index: latest.index, leaf: hex(latest.leafHash) },
+      })),
       ...(topics.length > PAGE ? { next: page[PAGE - 1].topic } : {}),
     });
   });
@@ -35,12 +39,18 @@ export function subjectRoutes({ log }: Server): Hono<Env> {
       for (const { index } of infos) {
         const [entry] = await log.storage.entries(index, index + 1);
         if (createCandidate(parseStatement(entry)).statement.iat * 1000 <= time) records.push(entryView(index, entry));
-        if (at !== undefined && records.length === 1) return c.json({ subject, at: new Date(time).toISOString(), state: records[0] });
+        if (at !== undefined && records.length === 1)
+          return c.json({ subject, at: new Date(time).toISOString(), state: records[0] });
       }
       if (at === undefined || infos.length < PAGE) break;
       next = infos[infos.length - 1].index;
     }
-    if (records.length === 0) throw new Problem(404, 'subject/missing', `nothing is recorded about ${subject}${at === undefined ? '' : ' at that time'}`);
+    if (records.length === 0)
+      throw new Problem(
+        404,
+        'subject/missing',
+        `nothing is recorded about ${subject}${at === undefined ? '' : ' at that time'}`,
+      );
     return c.json({ subject, records, ...(records.length === PAGE ? { next: records[PAGE - 1].index } : {}) });
   });
   return app;
@@ -49,6 +59,7 @@ export function subjectRoutes({ log }: Server): Hono<Env> {
 /** Milliseconds since the epoch from ISO 8601. @throws Problem 400 */
 function parseTime(text: string): number {
   const time = /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(time)) throw new Problem(400, 'request/malformed', 'at is a time such as 2026-06-30 or 2026-06-30T12:00:00Z');
+  if (Number.isNaN(time))
+    throw new Problem(400, 'request/malformed', 'at is a time such as 2026-06-30 or 2026-06-30T12:00:00Z');
   return time;
 }

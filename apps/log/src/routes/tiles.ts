@@ -26,7 +26,8 @@ export function tileRoutes(server: Server): Hono<Env> {
     const parsed = parsePath(path);
     const size = log.sequencer.head?.size ?? 0;
     const wanted = parsed.kind === 'tile' ? parsed.tile : { ...parsed.bundle, level: 0 };
-    if (tileWidth(size, wanted.level, wanted.index) < wanted.width) throw new Problem(404, 'tile/missing', 'the log has no such tile yet');
+    if (tileWidth(size, wanted.level, wanted.index) < wanted.width)
+      throw new Problem(404, 'tile/missing', 'the log has no such tile yet');
     if (parsed.kind === 'tile') {
       const hashes = await log.storage.tile(wanted.level, wanted.index, wanted.width);
       if (hashes === null) throw new Problem(404, 'tile/missing', 'the log has no such tile yet');
@@ -43,8 +44,13 @@ export function tileRoutes(server: Server): Hono<Env> {
   app.get('/addenda/:a/:b/:digest', async (c) => {
     const { a, b, digest } = c.req.param();
     hashParam(digest, 'the digest');
-    if (a !== digest.slice(0, 2) || b !== digest.slice(2, 4)) throw new Problem(404, 'attachment/missing', 'the path does not fit the digest');
-    const { blob, restricted } = await log.attachments.get(digest, c.req.header('authorization'), Math.floor(log.clock() / 1000));
+    if (a !== digest.slice(0, 2) || b !== digest.slice(2, 4))
+      throw new Problem(404, 'attachment/missing', 'the path does not fit the digest');
+    const { blob, restricted } = await log.attachments.get(
+      digest,
+      c.req.header('authorization'),
+      Math.floor(log.clock() / 1000),
+    );
     if (!restricted) return immutable(c, blob, 'application/octet-stream', digest);
     c.header('Cache-Control', 'private, no-store');
     return c.body(body(blob), { headers: { 'Content-Type': 'application/octet-stream' } });
@@ -60,4 +66,3 @@ function parsePath(path: string) {
     throw error;
   }
 }
-

@@ -5,8 +5,7 @@ type OneShot = (algorithm: string, data: Uint8Array, encoding: 'buffer') => Uint
 
 /** `crypto.hash` (Node 20.12) saves the hash object; older runtimes take the long way. */
 const oneShot: OneShot =
-  (crypto as unknown as { hash?: OneShot }).hash ??
-  ((algorithm, data) => crypto.createHash(algorithm).update(data).digest());
+  (crypto as unknown as { hash?: OneShot }).hash ?? ((algorithm, data) => crypto.createHash(algorithm).update(data).digest());
 
 function createNodeHasher(): Hasher {
   const node = new Uint8Array(65);

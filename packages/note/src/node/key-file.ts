@@ -1,8 +1,8 @@
 import { constants, type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { NoteError } from '../errors.js';
-import { formatSignerKey, parseSignerKey, type SignerKey } from '../signer.js';
 import type { VerifierKey } from '../key.js';
+import { formatSignerKey, parseSignerKey, type SignerKey } from '../signer.js';
 import { nodeEd25519 } from './native-ed25519.js';
 
 /**
@@ -16,16 +16,25 @@ export async function readKeyFile(path: string): Promise<SignerKey> {
     file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'ELOOP' ? 'is a link, which a key file never is' : code === 'ENOENT' ? 'does not exist' : `cannot be opened (${code})`;
+    const why =
+      code === 'ELOOP'
+        ? 'is a link, which a key file never is'
+        : code === 'ENOENT'
+          ? 'does not exist'
+          : `cannot be opened (${code})`;
     throw new NoteError('note/bad-key', `the key file ${path} ${why}`);
   }
   try {
     const stat = await file.stat();
     if (!stat.isFile()) throw new NoteError('note/bad-key', `the key file ${path} is no regular file`);
     if ((stat.mode & 0o077) !== 0) {
-      throw new NoteError('note/bad-key', `the key file ${path} is open to others (mode ${(stat.mode & 0o777).toString(8)}); make it 600, and a new key if others may have read it`);
+      throw new NoteError(
+        'note/bad-key',
+        `the key file ${path} is open to others (mode ${(stat.mode & 0o777).toString(8)}); make it 600, and a new key if others may have read it`,
+      );
     }
-    if (process.getuid !== undefined && stat.uid !== process.getuid()) throw new NoteError('note/bad-key', `the key file ${path} belongs to another user`);
+    if (process.getuid !== undefined && stat.uid !== process.getuid())
+      throw new NoteError('note/bad-key', `the key file ${path} belongs to another user`);
     if (stat.size > 4096) throw new NoteError('note/bad-key', `the key file ${path} is too large to be one`);
     return parseSignerKey((await file.readFile('utf8')).trimEnd(), nodeEd25519);
   } finally {

@@ -67,7 +67,14 @@ function hashOn(worker: Worker, job: HashJob, progress: (bytes: number) => void)
     const onMessage = (reply: HashReply): void => {
       if ('progress' in reply) progress(reply.progress);
       else if ('hash' in reply) settle(() => resolve(reply.hash));
-      else settle(() => reject(reply.error.code === undefined ? new Error(reply.error.message) : new RecordError(reply.error.code, reply.error.message)));
+      else
+        settle(() =>
+          reject(
+            reply.error.code === undefined
+              ? new Error(reply.error.message)
+              : new RecordError(reply.error.code, reply.error.message),
+          ),
+        );
     };
     worker.on('message', onMessage);
     worker.on('error', onError);

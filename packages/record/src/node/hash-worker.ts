@@ -10,6 +10,7 @@ const reply = (message: HashReply): void => port.postMessage(message);
 port.on('message', ({ id, path, tensors }: HashJob) => {
   hashFile(path, tensors, (bytes) => reply({ id, progress: bytes })).then(
     (hash) => reply({ id, hash }),
-    (error: Error) => reply({ id, error: { code: error instanceof RecordError ? error.code : undefined, message: error.message } }),
+    (error: Error) =>
+      reply({ id, error: { code: error instanceof RecordError ? error.code : undefined, message: error.message } }),
   );
 });

@@ -22,7 +22,10 @@ export type Progress = (done: number, total: number) => void;
  * @param options.ignored paths below the folder that are left out, besides those that model signing always leaves out
  * @throws RecordError manifest/symlink, manifest/changed, manifest/invalid or safetensors/invalid
  */
-export async function hashModel(path: string, options: { ignored?: readonly string[]; progress?: Progress } = {}): Promise<ModelFiles> {
+export async function hashModel(
+  path: string,
+  options: { ignored?: readonly string[]; progress?: Progress } = {},
+): Promise<ModelFiles> {
   const top = await lstat(path);
   const found = top.isDirectory() ? await listFiles(path, [...DEFAULT_IGNORED, ...(options.ignored ?? [])]) : ['.'];
   if (found.length === 0) throw new RecordError('manifest/invalid', `${path} holds no files`);
@@ -41,7 +44,8 @@ export async function hashModel(path: string, options: { ignored?: readonly stri
   // A file that came or went meanwhile would make the manifest a mixture of two states.
   if (top.isDirectory()) {
     const again = await listFiles(path, [...DEFAULT_IGNORED, ...(options.ignored ?? [])]);
-    if (again.join('\n') !== found.join('\n')) throw new RecordError('manifest/changed', `files were added to or removed from ${path} while it was hashed`);
+    if (again.join('\n') !== found.join('\n'))
+      throw new RecordError('manifest/changed', `files were added to or removed from ${path} while it was hashed`);
   }
   const tensors = files.flatMap(({ name }, i) =>
     (hashes[i].tensors ?? []).map((t) => ({ ...t, name: name === '.' ? t.name : `${name}:${t.name}` })),
@@ -62,7 +66,11 @@ async function listFiles(root: string, ignored: readonly string[]): Promise<stri
       if (ignored.includes(name)) continue;
       if (entry.isDirectory()) await walk(name);
       else if (entry.isFile()) out.push(name);
-      else throw new RecordError('manifest/symlink', `${join(root, name)} is no regular file; links and special files are refused in a model`);
+      else
+        throw new RecordError(
+          'manifest/symlink',
+          `${join(root, name)} is no regular file; links and special files are refused in a model`,
+        );
     }
   };
   await walk('');
