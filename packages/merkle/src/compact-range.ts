@@ -146,7 +146,7 @@ export class CompactRange {
 }
 
 /** The levels of the complete subtrees that a tree of `size` leaves consists of, largest first. */
-export function rangeLevels(size: number): number[] {
+function rangeLevels(size: number): number[] {
   const levels: number[] = [];
   for (let level = 52; level >= 0; level--) if (hasBit(size, level)) levels.push(level);
   return levels;

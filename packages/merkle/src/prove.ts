@@ -125,7 +125,7 @@ async function hashRanges(reader: HashReader, ranges: readonly LeafRange[], hash
   const parts = ranges.map(completeNodes);
   const hashes = await reader.readHashes(parts.flat());
   let next = 0;
-  const take = (): Uint8Array => hashes.slice(next++ * HASH_SIZE, next * HASH_SIZE);
+  const take = (): Uint8Array => new Uint8Array(hashes.subarray(next++ * HASH_SIZE, next * HASH_SIZE));
   return parts.map((nodes) => {
     const own = nodes.map(take);
     return own.reduceRight((right, left) => hasher.hashNode(left, right));

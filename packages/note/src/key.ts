@@ -41,7 +41,7 @@ export function isKeyName(name: string): boolean {
  * Names of keys that are used here are held to more: at most 255 bytes, which cosignatures need, and no invisible characters.
  * @throws NoteError (note/bad-key)
  */
-export function checkKeyName(name: string): string {
+function checkKeyName(name: string): string {
   if (!isKeyName(name) || /[\p{Cc}\p{Cf}]/u.test(name) || encodeUtf8(name).length > 255) {
     throw new NoteError('note/bad-key', 'a key name has 1 to 255 bytes, without white space, invisible characters and "+"');
   }
@@ -49,7 +49,7 @@ export function checkKeyName(name: string): string {
 }
 
 /** The key id of C2SP signed-note: SHA-256(name ‖ 0x0A ‖ type ‖ public key)[0:4]; for ECDSA SHA-256(DER)[0:4]. */
-export function keyId(name: string, type: number, publicKey: Uint8Array): string {
+function keyId(name: string, type: number, publicKey: Uint8Array): string {
   const hashed = type === KEY_TYPE.ecdsa ? publicKey : concatBytes(encodeUtf8(name), Uint8Array.of(0x0a, type), publicKey);
   return hex(sha256(hashed).subarray(0, 4));
 }

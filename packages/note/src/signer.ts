@@ -37,7 +37,7 @@ export function createSigner(name: string, type: number, seed: Uint8Array, ed255
     };
   }
   if (!SIGNING_TYPES.includes(type)) throw new NoteError('note/unknown-key-type', `keys of type ${type} cannot sign here`);
-  const own = seed.slice();
+  const own = new Uint8Array(seed);
   const key = createVerifierKey(name, type, ed25519.publicKey(own));
   return {
     key,

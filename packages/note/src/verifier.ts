@@ -11,7 +11,7 @@ import {
 import { type Ed25519, portableEd25519 } from './ed25519.js';
 import { NoteError } from './errors.js';
 import { KEY_TYPE, p256Point, type VerifierKey } from './key.js';
-import { formatNote, type Note, type NoteSignature } from './note.js';
+import type { Note, NoteSignature } from './note.js';
 import { encodeUtf8 } from './text.js';
 
 /** A signature of a known key that holds. */
@@ -94,9 +94,4 @@ export function verifyEcdsa(spki: Uint8Array, message: Uint8Array, signature: Ui
   } catch {
     return false;
   }
-}
-
-/** The bytes of an opened note with only the lines that were verified: what may be passed on under one's own name. */
-export function formatVerified(note: OpenedNote): Uint8Array {
-  return formatNote({ text: note.text, signatures: note.verified });
 }

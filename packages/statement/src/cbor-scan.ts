@@ -1,5 +1,27 @@
 import { StatementError } from './errors.js';
 
+/** What the profile of formats.md section 4 can express. Maps have integer or text keys. */
+export type CborValue =
+  | null
+  | boolean
+  | number
+  | string
+  | Uint8Array
+  | CborTag
+  | readonly CborValue[]
+  | ReadonlyMap<number | string, CborValue>;
+
+/** A tagged item, such as 18 for COSE_Sign1. It stands only around a whole item. */
+export class CborTag {
+  readonly tag: number;
+  readonly value: CborValue;
+
+  constructor(tag: number, value: CborValue) {
+    this.tag = tag;
+    this.value = value;
+  }
+}
+
 /** How strictly CBOR is read. */
 export interface CborProfile {
   /** 'deterministic' demands sorted map keys (RFC 8949 section 4.2.1); 'any' takes foreign maps in any order. */
@@ -14,16 +36,19 @@ export const MAX_DEPTH = 16;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Walks one CBOR item that must fill `bytes`, and refuses what the profile excludes: heads longer than needed, indefinite
- * lengths, floats, undefined and other simple values, integers beyond 2^53 - 1, unknown tags, duplicate or (when
- * deterministic) unsorted keys, text that is not UTF-8, nesting beyond MAX_DEPTH, bytes left over.
+ * Reads one CBOR item that must fill `bytes`, and refuses what the profile excludes: heads longer than needed, indefinite
+ * lengths, floats, undefined and other simple values, integers beyond 2^53 - 1, tags but one around the whole item, duplicate or
+ * (when deterministic) unsorted keys, text that is not UTF-8, nesting beyond MAX_DEPTH, bytes left over.
  * It allocates nothing that the input's length does not bound, so a length that lies costs nothing.
+ *
+ * The decoder is our own because the one of cbor-x interprets some tags and drops byte order marks from long texts.
  * @throws StatementError cbor/malformed, cbor/not-deterministic or cbor/not-in-profile, with the offset
  */
-export function scanCbor(bytes: Uint8Array, profile: CborProfile = {}): void {
+export function scanCbor(bytes: Uint8Array, profile: CborProfile = {}): CborValue {
   const scanner = new Scanner(bytes, profile);
-  scanner.item(0);
+  const value = scanner.whole();
   if (scanner.at !== bytes.length) throw new StatementError('cbor/malformed', 'there are bytes behind the item', scanner.at);
+  return value;
 }
 
 class Scanner {
@@ -38,79 +63,80 @@ class Scanner {
     this.#tags = profile.tags ?? [18];
   }
 
-  item(depth: number): void {
+  /** The item with the one tag that it may have. */
+  whole(): CborValue {
+    if ((this.#bytes[0] ?? 0) >> 5 !== 6) return this.#item(0);
+    const tag = this.#argument(this.#byte() & 31, 0);
+    if (!this.#tags.includes(tag)) throw new StatementError('cbor/not-in-profile', `tag ${tag} has no place here`, 0);
+    return new CborTag(tag, this.#item(1));
+  }
+
+  /** @param depth the containers and tags around this item */
+  #item(depth: number): CborValue {
     const start = this.at;
-    if (depth > MAX_DEPTH)
-      throw new StatementError('cbor/not-in-profile', `items are nested more than ${MAX_DEPTH} deep`, start);
     const initial = this.#byte();
     const major = initial >> 5;
-    if (major === 7) {
-      this.#simple(initial, start);
-      return;
-    }
+    if (major === 7) return this.#simple(initial, start);
     const argument = this.#argument(initial & 31, start);
     switch (major) {
       case 0:
+        return argument;
       case 1:
-        if (major === 1 && argument === Number.MAX_SAFE_INTEGER) {
+        if (argument === Number.MAX_SAFE_INTEGER) {
           throw new StatementError('cbor/not-in-profile', 'an integer is beyond 2^53 - 1', start);
         }
-        return;
+        return -1 - argument;
       case 2:
-        this.#skip(argument, start);
-        return;
-      case 3: {
-        const from = this.at;
-        this.#skip(argument, start);
-        this.#text(from);
-        return;
-      }
+        // Not slice(): a Buffer would give a view instead of a copy.
+        return new Uint8Array(this.#take(argument, start));
+      case 3:
+        return this.#text(argument, start);
       case 4:
-        this.#checkCount(argument, start);
-        for (let i = 0; i < argument; i++) this.item(depth + 1);
-        return;
+        return this.#array(argument, depth, start);
       case 5:
-        this.#checkCount(argument * 2, start);
-        this.#map(argument, depth);
-        return;
+        return this.#map(argument, depth, start);
       default:
-        if (!this.#tags.includes(argument))
-          throw new StatementError('cbor/not-in-profile', `tag ${argument} has no place here`, start);
-        this.item(depth + 1);
+        throw new StatementError('cbor/not-in-profile', 'a tag stands only around a whole item', start);
     }
   }
 
-  #map(pairs: number, depth: number): void {
+  #array(count: number, depth: number, start: number): CborValue {
+    this.#enter(count, depth, start);
+    const items: CborValue[] = [];
+    for (let i = 0; i < count; i++) items.push(this.#item(depth + 1));
+    return items;
+  }
+
+  #map(pairs: number, depth: number, start: number): CborValue {
+    this.#enter(pairs * 2, depth, start);
+    const map = new Map<number | string, CborValue>();
     let previous: Uint8Array | undefined;
-    const seen = this.#sorted ? undefined : new Set<string>();
     for (let i = 0; i < pairs; i++) {
-      const start = this.at;
-      const major = (this.#bytes[start] ?? 0) >> 5;
-      if (major !== 0 && major !== 1 && major !== 3) {
-        throw new StatementError('cbor/not-in-profile', 'a map key is neither an integer nor text', start);
+      const at = this.at;
+      const key = this.#item(depth + 1);
+      if (typeof key !== 'number' && typeof key !== 'string') {
+        throw new StatementError('cbor/not-in-profile', 'a map key is neither an integer nor text', at);
       }
-      this.item(depth + 1);
-      const key = this.#bytes.subarray(start, this.at);
-      if (seen !== undefined) {
-        const id = String.fromCharCode(...key);
-        if (seen.has(id)) throw new StatementError('cbor/malformed', 'a map has the same key twice', start);
-        seen.add(id);
-      } else if (previous !== undefined) {
-        const order = compareBytes(previous, key);
-        if (order === 0) throw new StatementError('cbor/malformed', 'a map has the same key twice', start);
-        if (order > 0) throw new StatementError('cbor/not-deterministic', 'the keys of a map are not sorted', start);
+      if (map.has(key)) throw new StatementError('cbor/malformed', 'a map has the same key twice', at);
+      const bytes = this.#bytes.subarray(at, this.at);
+      if (this.#sorted && previous !== undefined && compareBytes(previous, bytes) > 0) {
+        throw new StatementError('cbor/not-deterministic', 'the keys of a map are not sorted', at);
       }
-      previous = key;
-      this.item(depth + 1);
+      previous = bytes;
+      map.set(key, this.#item(depth + 1));
     }
+    return map;
   }
 
-  #simple(initial: number, start: number): void {
+  #simple(initial: number, start: number): CborValue {
     const value = initial & 31;
-    if (value >= 20 && value <= 22) return;
+    if (value === 20 || value === 21) return value === 21;
+    if (value === 22) return null;
     if (value === 31) throw new StatementError('cbor/malformed', 'a break stands outside an indefinite item', start);
     if (value >= 28) throw new StatementError('cbor/malformed', 'the head of an item is reserved', start);
-    if (value >= 25) throw new StatementError('cbor/not-in-profile', 'floats are not allowed; write a decimal as text', start);
+    if (value >= 25) {
+      throw new StatementError('cbor/not-in-profile', 'floats are not allowed; write a decimal as text', start);
+    }
     throw new StatementError('cbor/not-in-profile', 'of the simple values only false, true and null are allowed', start);
   }
 
@@ -122,9 +148,12 @@ class Scanner {
     let value = 0n;
     for (let i = 0; i < size; i++) value = (value << 8n) | BigInt(this.#byte());
     const smallest = size === 1 ? 24n : 1n << BigInt(size * 4);
-    if (value < smallest) throw new StatementError('cbor/not-deterministic', 'a number is written longer than needed', start);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER))
+    if (value < smallest) {
+      throw new StatementError('cbor/not-deterministic', 'a number is written longer than needed', start);
+    }
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
       throw new StatementError('cbor/not-in-profile', 'an integer is beyond 2^53 - 1', start);
+    }
     return Number(value);
   }
 
@@ -133,21 +162,30 @@ class Scanner {
     return this.#bytes[this.at++];
   }
 
-  #skip(count: number, start: number): void {
-    if (count > this.#bytes.length - this.at) throw new StatementError('cbor/malformed', 'a length goes beyond the end', start);
+  #take(count: number, start: number): Uint8Array {
+    if (count > this.#bytes.length - this.at) {
+      throw new StatementError('cbor/malformed', 'a length goes beyond the end', start);
+    }
     this.at += count;
+    return this.#bytes.subarray(this.at - count, this.at);
   }
 
-  /** Each of `count` items needs a byte at least. */
-  #checkCount(count: number, start: number): void {
-    if (count > this.#bytes.length - this.at) throw new StatementError('cbor/malformed', 'a count goes beyond the end', start);
+  /** Before a container: its depth, and that each of `count` items has a byte at least. */
+  #enter(count: number, depth: number, start: number): void {
+    if (depth >= MAX_DEPTH) {
+      throw new StatementError('cbor/not-in-profile', `items are nested more than ${MAX_DEPTH} deep`, start);
+    }
+    if (count > this.#bytes.length - this.at) {
+      throw new StatementError('cbor/malformed', 'a count goes beyond the end', start);
+    }
   }
 
-  #text(from: number): void {
+  #text(length: number, start: number): string {
+    const bytes = this.#take(length, start);
     try {
-      UTF8.decode(this.#bytes.subarray(from, this.at));
+      return UTF8.decode(bytes);
     } catch {
-      throw new StatementError('cbor/malformed', 'a text is not valid UTF-8', from);
+      throw new StatementError('cbor/malformed', 'a text is not valid UTF-8', this.at - length);
     }
   }
 }

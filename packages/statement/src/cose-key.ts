@@ -1,7 +1,8 @@
 import { p256, p384 } from '@noble/curves/nist.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { checkEd25519PublicKey } from '@treering/note';
-import { type CborValue, decodeCbor, encodeCbor } from './cbor.js';
+import { decodeCbor, encodeCbor } from './cbor.js';
+import type { CborValue } from './cbor-scan.js';
 import { StatementError } from './errors.js';
 
 /** COSE algorithm numbers that are read; `ed25519` (-19, RFC 9864) and `eddsa` (-8) mean the same here. */
@@ -51,7 +52,7 @@ export function parseCoseKey(bytes: Uint8Array): CoseKey {
 }
 
 /** @throws StatementError (cose/bad-key) unless the value is a COSE_Key that is understood here */
-export function coseKeyFromMap(value: CborValue): CoseKey {
+function coseKeyFromMap(value: CborValue): CoseKey {
   if (!(value instanceof Map)) throw new StatementError('cose/bad-key', 'a COSE_Key is a map');
   const entry = Object.entries(CURVES).find(([, c]) => c.kty === value.get(LABEL.kty) && c.crv === value.get(LABEL.crv));
   if (entry === undefined) throw new StatementError('cose/unsupported', 'only Ed25519, P-256 and P-384 keys are read');

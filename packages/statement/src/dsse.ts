@@ -33,7 +33,7 @@ export function parseDsse(bytes: Uint8Array): DsseEnvelope {
 /** @throws StatementError (dsse/malformed) unless the value has the members of an envelope */
 export function dsseFromJson(json: unknown): DsseEnvelope {
   const { payloadType, payload, signatures } = members(json);
-  if (typeof payloadType !== 'string' || payloadType === '')
+  if (typeof payloadType !== 'string' || payloadType === '' || /\p{Cs}/u.test(payloadType))
     throw new StatementError('dsse/malformed', 'payloadType is no text');
   if (!Array.isArray(signatures) || signatures.length === 0 || signatures.length > MAX_SIGNATURES) {
     throw new StatementError('dsse/malformed', `an envelope has 1 to ${MAX_SIGNATURES} signatures`);

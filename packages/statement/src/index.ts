@@ -1,5 +1,5 @@
-export { type CborInput, CborTag, type CborValue, decodeCbor, encodeCbor } from './cbor.js';
-export type { CborProfile } from './cbor-scan.js';
+export { type CborInput, decodeCbor, encodeCbor } from './cbor.js';
+export { type CborProfile, CborTag, type CborValue } from './cbor-scan.js';
 export { ALG, type CoseKey, coseKeyThumbprint, createCoseKey, encodeCoseKey, parseCoseKey } from './cose-key.js';
 export { type DsseEnvelope, dsseFromJson, dssePae, parseDsse, verifyDsse } from './dsse.js';
 export { StatementError, type StatementErrorCode } from './errors.js';

@@ -1,4 +1,5 @@
-import { type CborInput, CborTag, type CborValue } from './cbor.js';
+import type { CborInput } from './cbor.js';
+import { CborTag, type CborValue, MAX_DEPTH } from './cbor-scan.js';
 import { StatementError } from './errors.js';
 
 /** JSON as JSON.parse gives it. */
@@ -26,11 +27,12 @@ export function toJson(value: CborValue): Json {
 
 /**
  * Reads what `toJson` wrote.
- * @throws StatementError (cbor/not-in-profile) for malformed base64url and what CBOR of this profile cannot say
+ * @throws StatementError (cbor/not-in-profile) for malformed base64url and nesting that CBOR of this profile cannot say; `encodeCbor` refuses the rest
  */
-export function fromJson(json: Json): CborInput {
+export function fromJson(json: Json, depth = 0): CborInput {
   if (json === null || typeof json !== 'object') return json;
-  if (Array.isArray(json)) return json.map(fromJson);
+  if (depth > MAX_DEPTH) throw new StatementError('cbor/not-in-profile', `items are nested more than ${MAX_DEPTH} deep`);
+  if (Array.isArray(json)) return json.map((item) => fromJson(item, depth + 1));
   const entries = Object.entries(json);
   if (entries.length === 1 && BYTES.test(entries[0][0])) {
     const [key, item] = entries[0];
@@ -38,9 +40,9 @@ export function fromJson(json: Json): CborInput {
       if (typeof item !== 'string') throw new StatementError('cbor/not-in-profile', '$bytes holds base64url text');
       return decodeBase64Url(item);
     }
-    return new Map([[key.slice(1), fromJson(item)]]);
+    return new Map([[key.slice(1), fromJson(item, depth + 1)]]);
   }
-  return new Map(entries.map(([key, item]) => [key, fromJson(item)]));
+  return new Map(entries.map(([key, item]) => [key, fromJson(item, depth + 1)]));
 }
 
 /** Base64url without padding (RFC 4648 section 5). */

@@ -1,6 +1,7 @@
 import { type Hasher, MerkleInputError, ProofError, portableHasher, rootFromInclusion } from '@treering/merkle';
 import type { Ed25519 } from '@treering/note';
-import { type CborInput, type CborValue, decodeCbor, encodeCbor } from './cbor.js';
+import { type CborInput, decodeCbor, encodeCbor } from './cbor.js';
+import type { CborValue } from './cbor-scan.js';
 import { type CoseKey, coseKeyThumbprint } from './cose-key.js';
 import { StatementError } from './errors.js';
 import { formatSign1, HEADER, parseSign1, type Sign1, type StatementSigner, sigStructure, verifySign1 } from './sign1.js';
@@ -82,6 +83,8 @@ export function parseReceipt(bytes: Uint8Array): Receipt {
       `verifiable data structure ${String(structure)} is not read here, only RFC9162_SHA256 (1)`,
     );
   }
+  if (!sign1.protectedHeader.has(HEADER.algorithm))
+    throw new StatementError('receipt/malformed', 'the receipt does not protect its algorithm');
   if (sign1.payload !== null) throw new StatementError('receipt/malformed', 'the payload of an inclusion receipt is detached');
   const proofs = sign1.unprotectedHeader.get(HEADER.verifiableDataProofs);
   const list = proofs instanceof Map ? proofs.get(INCLUSION) : undefined;

@@ -1,7 +1,7 @@
 import { p256, p384 } from '@noble/curves/nist.js';
 import { type Ed25519, portableEd25519 } from '@treering/note';
-import { type CborInput, CborTag, type CborValue, decodeCbor, encodeCbor } from './cbor.js';
-import type { CborProfile } from './cbor-scan.js';
+import { decodeCbor, encodeCbor } from './cbor.js';
+import { type CborProfile, CborTag, type CborValue } from './cbor-scan.js';
 import { ALG, algorithmFits, type CoseKey, uncompressedPoint } from './cose-key.js';
 import { StatementError } from './errors.js';
 
@@ -22,7 +22,7 @@ export const HEADER = {
 } as const;
 
 /** Header parameters by label. */
-export type HeaderMap = ReadonlyMap<number | string, CborValue>;
+type HeaderMap = ReadonlyMap<number | string, CborValue>;
 
 /** A COSE_Sign1 message (RFC 9052 section 4.2) as received: the protected bytes are kept verbatim and never written again. */
 export interface Sign1 {
@@ -57,6 +57,7 @@ export function parseSign1(bytes: Uint8Array, order: CborProfile['order'] = 'det
     if (unprotected.has(label))
       throw new StatementError('cose/malformed', `header ${label} stands in both the protected and the unprotected map`);
   }
+  if (unprotected.has(HEADER.critical)) throw new StatementError('cose/malformed', 'crit stands only in the protected header');
   if (protectedHeader.has(HEADER.critical)) {
     throw new StatementError('cose/unsupported', 'the message names critical headers, none of which is understood here');
   }
@@ -66,7 +67,7 @@ export function parseSign1(bytes: Uint8Array, order: CborProfile['order'] = 'det
 /** The tagged message with another unprotected header; everything signed stays byte for byte. */
 export function formatSign1(message: Omit<Sign1, 'protectedHeader'>): Uint8Array {
   const { protectedBytes, unprotectedHeader, payload, signature } = message;
-  return encodeCbor(new CborTag(18, [protectedBytes, unprotectedHeader as CborInput, payload, signature]));
+  return encodeCbor(new CborTag(18, [protectedBytes, unprotectedHeader, payload, signature]));
 }
 
 /** The bytes that a COSE_Sign1 signature covers (RFC 9052 section 4.4), with no external data unless given. */
@@ -75,13 +76,18 @@ export function sigStructure(
   payload: Uint8Array,
   externalData: Uint8Array = new Uint8Array(0),
 ): Uint8Array {
-  return encodeCbor(['Signature1', protectedBytes, externalData, payload]);
+  // An empty protected map is signed as no bytes, however it was sent.
+  const emptyMap = protectedBytes.length === 1 && protectedBytes[0] === 0xa0;
+  return encodeCbor(['Signature1', emptyMap ? new Uint8Array(0) : protectedBytes, externalData, payload]);
 }
 
-/** The algorithm in the protected header. */
-export function algorithmOf(message: Sign1): number {
-  const algorithm = message.protectedHeader.get(HEADER.algorithm);
-  if (typeof algorithm !== 'number') throw new StatementError('cose/malformed', 'the protected header names no algorithm');
+/**
+ * The algorithm that the message names. Foreign messages may name it without protection; that opens nothing, because each key
+ * goes with one algorithm only. Statements and receipts have it in the protected header.
+ */
+function algorithmOf(message: Sign1): number {
+  const algorithm = message.protectedHeader.get(HEADER.algorithm) ?? message.unprotectedHeader.get(HEADER.algorithm);
+  if (typeof algorithm !== 'number') throw new StatementError('cose/malformed', 'the message names no algorithm');
   return algorithm;
 }
 
@@ -146,7 +152,7 @@ export interface StatementSigner {
 
 /** An Ed25519 statement signer from a 32-byte seed. */
 export function createStatementSigner(seed: Uint8Array, ed25519: Ed25519 = portableEd25519): StatementSigner {
-  const own = seed.slice();
+  const own = new Uint8Array(seed);
   return {
     algorithm: ALG.eddsa,
     key: { curve: 'Ed25519', x: ed25519.publicKey(own) },

@@ -1,5 +1,7 @@
-import { type CborInput, type CborValue, encodeCbor } from './cbor.js';
-import { coseKeyThumbprint } from './cose-key.js';
+import { p256, p384 } from '@noble/curves/nist.js';
+import { type CborInput, encodeCbor } from './cbor.js';
+import type { CborValue } from './cbor-scan.js';
+import { ALG, coseKeyThumbprint } from './cose-key.js';
 import { StatementError } from './errors.js';
 import { formatSign1, HEADER, parseSign1, type Sign1, type StatementSigner, sigStructure } from './sign1.js';
 
@@ -55,7 +57,7 @@ export async function signStatement(
     ],
   ];
   const protectedBytes = encodeCbor(new Map(header));
-  const signature = await signer.sign(sigStructure(protectedBytes, payload));
+  const signature = lowS(signer.algorithm, await signer.sign(sigStructure(protectedBytes, payload)));
   return parseStatement(formatSign1({ protectedBytes, unprotectedHeader: new Map(), payload, signature }));
 }
 
@@ -68,10 +70,29 @@ export function parseStatement(bytes: Uint8Array): SignedStatement {
   if (bytes.length > MAX_STATEMENT_SIZE * 4) throw tooLarge(bytes.length);
   const received = parseSign1(bytes);
   const sign1: Sign1 = { ...received, unprotectedHeader: new Map() };
+  const algorithm = sign1.protectedHeader.get(HEADER.algorithm);
+  if (typeof algorithm !== 'number') throw new StatementError('statement/malformed', 'the protected header names no algorithm');
   if (sign1.payload === null) throw new StatementError('statement/malformed', 'a statement carries its payload');
-  const entry = received.unprotectedHeader.size === 0 ? bytes.slice() : formatSign1(sign1);
+  if (lowS(algorithm, sign1.signature) !== sign1.signature) {
+    // Both s and n - s verify. If both were taken, anybody could log a statement of somebody else a second time.
+    throw new StatementError('statement/malformed', 'the ECDSA signature must have the smaller of its two values of s');
+  }
+  const entry = received.unprotectedHeader.size === 0 ? new Uint8Array(bytes) : formatSign1(sign1);
   if (entry.length > MAX_STATEMENT_SIZE) throw tooLarge(entry.length);
   return { ...readHeader(sign1), entry, sign1, payload: sign1.payload };
+}
+
+/** An ECDSA signature with the smaller of its two values of s; the same object when it has it, or is no ECDSA signature. */
+function lowS(algorithm: number, signature: Uint8Array): Uint8Array {
+  const curve = algorithm === ALG.es256 ? p256 : algorithm === ALG.es384 ? p384 : undefined;
+  const half = signature.length / 2;
+  if (curve === undefined || half !== (curve === p256 ? 32 : 48)) return signature;
+  const order = curve.Point.Fn.ORDER;
+  const s = signature.subarray(half).reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);
+  if (s <= order / 2n || s >= order) return signature;
+  const out = new Uint8Array(signature);
+  out.set(curve.Point.Fn.toBytes(order - s), half);
+  return out;
 }
 
 function tooLarge(size: number): StatementError {

@@ -60,14 +60,14 @@ export function createMemoryStorage(): Storage {
       }
       for (const entry of batch.entries) {
         const index = entries.length;
-        entries.push({ bytes: entry.bytes.slice(), leafHash: entry.leafHash.slice(), topic: entry.topic });
+        entries.push({ bytes: new Uint8Array(entry.bytes), leafHash: new Uint8Array(entry.leafHash), topic: entry.topic });
         byLeaf.set(hex(entry.leafHash), index);
         const list = byTopic.get(entry.topic);
         if (list === undefined) byTopic.set(entry.topic, [index]);
         else list.push(index);
       }
       for (const tile of batch.tiles)
-        tiles.set(`${tile.level}/${tile.index}`, { hashes: tile.hashes.slice(), root: tile.root.slice() });
+        tiles.set(`${tile.level}/${tile.index}`, { hashes: new Uint8Array(tile.hashes), root: new Uint8Array(tile.root) });
       head = batch.head;
     },
     async published() {
@@ -131,7 +131,7 @@ export function createMemoryStorage(): Storage {
     async putAttachment(digest: string, blob: Uint8Array) {
       open();
       if (attachments.has(digest)) return false;
-      attachments.set(digest, blob.slice());
+      attachments.set(digest, new Uint8Array(blob));
       return true;
     },
     async attachment(digest: string) {
