@@ -68,7 +68,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
       .option('--out <file>', 'where to write the proof file')
       .option('--no-wait', 'do not wait for the published checkpoint');
   const run =
-    <A extends readonly unknown[]>(work: (session: Session, ...args: A) => Promise<number | void>) =>
+    <A extends readonly unknown[]>(work: (session: Session, ...args: A) => Promise<unknown>) =>
     async (flags: CommonFlags, ...args: A): Promise<void> => {
       const code = await work(createSession(flags, around), ...args);
       if (typeof code === 'number') setExit(code);

@@ -123,7 +123,7 @@ function checkQuorum(head: OpenedCheckpoint, policy: TrustPolicy, add: Add): voi
     const first =
       times.length === 0
         ? ''
-        : `, the first at ${new Date(Number(times.reduce((a, b) => (a < b ? a : b))) * 1000).toISOString()}`;
+        : `, the first at ${new Date(Number([...times].sort((a, b) => Number(a - b))[0]) * 1000).toISOString()}`;
     add('quorum', 'proved', `Cosigned by ${witnesses.join(', ')}${first}.`);
   } catch (error) {
     if (!(error instanceof NoteError)) throw error;

@@ -29,7 +29,7 @@ export function isSubject(text: string): boolean {
 }
 
 /** What a record is about: a path such as `model/wink`. */
-export const subject = z.string().refine(isSubject, 'must be 1 to 8 segments of [a-z0-9._@-] joined by "/", at most 200 bytes');
+const subject = z.string().refine(isSubject, 'must be 1 to 8 segments of [a-z0-9._@-] joined by "/", at most 200 bytes');
 
 /** A name that can be one segment of a subject. */
 export const segment = z
@@ -48,7 +48,7 @@ export const milliseconds = z.int().min(0);
 export const seconds = z.int().min(0);
 
 /** `type/subtype` */
-export const mediaType = z.string().regex(/^[a-z0-9!#$&^_.+-]{1,127}\/[a-z0-9!#$&^_.+-]{1,127}$/, 'must be a media type');
+const mediaType = z.string().regex(/^[a-z0-9!#$&^_.+-]{1,127}\/[a-z0-9!#$&^_.+-]{1,127}$/, 'must be a media type');
 
 /** A path inside a manifest or a set of files: relative, with '/', without empty, '.' and '..' segments. */
 export const relativePath = line(1, 1024).refine(
@@ -60,7 +60,7 @@ export const relativePath = line(1, 1024).refine(
 export const access = z.enum(['public', 'restricted', 'withheld']);
 
 /** Content that is stored beside the log. `digest` is SHA-256(salt ‖ content); `size` counts the content without the salt. */
-export const attachment = z.strictObject({
+const attachment = z.strictObject({
   name: relativePath,
   media_type: mediaType,
   size: z.int().min(0),

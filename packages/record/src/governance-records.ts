@@ -15,7 +15,7 @@ const glob = z
   .max(200);
 
 /** Types that a policy rule can allow. `foreign` stands for statements of other content types. */
-export const RECORD_TYPES = [
+const RECORD_TYPES = [
   'charter',
   'identity',
   'policy',
@@ -46,7 +46,7 @@ const who = z
   .refine((value) => Object.values(value).some((v) => v !== undefined), 'must name somebody');
 
 /** One rule: who may record which types on which subjects. Everything that no rule allows is refused. */
-export const policyRule = z.strictObject({
+const policyRule = z.strictObject({
   name: segment,
   who,
   may: z
@@ -57,7 +57,7 @@ export const policyRule = z.strictObject({
 });
 
 /** The rules in force (formats.md section 7). */
-export const policyBody = z.strictObject({
+const policyBody = z.strictObject({
   rules: z
     .array(policyRule)
     .max(512)

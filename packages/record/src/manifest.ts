@@ -38,7 +38,7 @@ export function manifestRoot(resources: readonly ManifestResource[]): Uint8Array
 }
 
 /** The predicate type of OpenSSF model signing v1.0. */
-export const MODEL_SIGNING_PREDICATE = 'https://model_signing/signature/v1.0';
+const MODEL_SIGNING_PREDICATE = 'https://model_signing/signature/v1.0';
 
 /**
  * The manifest as the in-toto statement of OpenSSF model signing v1.0, in JSON: what is attached to a model record, and what a

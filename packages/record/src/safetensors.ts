@@ -20,7 +20,7 @@ export interface TensorDigest {
 }
 
 /** Headers beyond this size are refused, as the format's own library does. */
-export const MAX_HEADER_SIZE = 100_000_000;
+const MAX_HEADER_SIZE = 100_000_000;
 
 const DTYPE_BITS: Readonly<Record<string, number>> = {
   BOOL: 8,

@@ -121,7 +121,7 @@ export function entryView(index: number, entry: Uint8Array) {
 }
 
 /** The index that a decimal or a leaf hash in a path means. @throws Problem 400 or 404 */
-export async function findEntry(server: Server, id: string): Promise<number> {
+async function findEntry(server: Server, id: string): Promise<number> {
   const size = server.log.sequencer.head?.size ?? 0;
   if (/^[0-9a-f]{64}$/.test(id)) {
     const [index] = await server.log.storage.indicesOf([hashParam(id, 'the leaf hash')]);
