@@ -114,6 +114,8 @@ export class CompactRange {
     if (newSize > MAX_SIZE) throw new MerkleInputError('the tree would outgrow 2^53 - 1 leaves');
     const room = (count + 2) * HASH_SIZE;
     if (this.#scratch[0].length < room) this.#scratch = [new Uint8Array(room), new Uint8Array(room)];
+    // The edge is replaced at the end, so that a visitor or hasher that throws leaves the range as it was.
+    const edge = this.#edge.slice();
     let [from, to] = this.#scratch;
     from.set(leafHashes, HASH_SIZE);
     // Invariant: `from` holds, from slot 1 on, the `count` new nodes of this level, the first with index `start`.
@@ -130,13 +132,14 @@ export class CompactRange {
       const pairs = Math.floor(count / 2);
       if (count % 2 === 1) {
         const last = offset + (count - 1) * HASH_SIZE;
-        this.#edge.set(from.subarray(last, last + HASH_SIZE), level * HASH_SIZE);
+        edge.set(from.subarray(last, last + HASH_SIZE), level * HASH_SIZE);
       }
       this.#hasher.hashNodes(from.subarray(offset), pairs, to.subarray(HASH_SIZE));
       [from, to] = [to, from];
       start /= 2;
       count = pairs;
     }
+    this.#edge.set(edge);
     this.#size = newSize;
   }
 
@@ -154,6 +157,7 @@ function rangeLevels(size: number): number[] {
 
 /** The complete nodes whose hashes make up the right edge of a tree of `size` leaves, largest first. */
 export function rangeNodes(size: number): { level: number; index: number }[] {
+  checkSize(size, 'tree size');
   return rangeLevels(size).map((level) => {
     const index = shiftRight(size, level) - 1;
     if (index < 0) throw new MerkleStateError(`level ${level} has no node in a tree of ${size}`);

@@ -28,6 +28,9 @@ export function formatEntryBundle(entries: readonly Uint8Array[]): Uint8Array {
  * @throws MerkleInputError when the bundle is cut short, has bytes left over, or another number of entries.
  */
 export function parseEntryBundle(bytes: Uint8Array, width: number): Uint8Array[] {
+  if (!Number.isInteger(width) || width < 1 || width > TILE_WIDTH) {
+    throw new MerkleInputError(`a bundle has 1 to ${TILE_WIDTH} entries, not ${width}`);
+  }
   const entries: Uint8Array[] = [];
   let at = 0;
   while (at < bytes.length) {

@@ -39,6 +39,7 @@ export async function proveConsistency(
   newSize: number,
   hasher: Hasher = portableHasher,
 ): Promise<Proof> {
+  if (oldSize === 0) throw new MerkleInputError('every tree is consistent with the empty one: there is nothing to prove');
   return proveSubtreeConsistency(reader, 0, oldSize, newSize, hasher);
 }
 
@@ -59,6 +60,7 @@ export async function proveSubtreeConsistency(
   checkSize(size, 'tree size');
   if (!isSubtree(BigInt(start), BigInt(end))) throw new MerkleInputError(`[${start}, ${end}) is no subtree`);
   if (end > size) throw new MerkleInputError(`[${start}, ${end}) does not lie in a tree of ${size}`);
+  if (start === end) return [];
   return hashRanges(reader, consistencyPath({ start, end }, { start: 0, end: size }, true), hasher);
 }
 

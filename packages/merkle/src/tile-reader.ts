@@ -83,32 +83,38 @@ export function tileHashReader(
     return expanded;
   };
 
+  /** The tile that holds a node, and the node's place in it. */
+  const locate = ({ level, index: nodeIndex }: NodeId) => {
+    checkSize(level, 'level');
+    checkSize(nodeIndex, 'node index');
+    // A node on a tile boundary (level 8, 16, …) lies in the lowest row of the tile above.
+    const tileLevel = Math.floor(level / TILE_HEIGHT);
+    const inner = level - tileLevel * TILE_HEIGHT;
+    const index = Math.floor((nodeIndex * 2 ** inner) / TILE_WIDTH);
+    const width = tileWidth(size, tileLevel, index);
+    if (width === 0) throw new MerkleInputError(`node ${nodeIndex} of level ${level} is not in a tree of ${size}`);
+    const tile = { level: tileLevel, index, width };
+    return { tile, key: `${tileLevel}/${index}/${width}`, inner, index: nodeIndex - (index * TILE_WIDTH) / 2 ** inner };
+  };
+
   return {
     async readHashes(nodes: readonly NodeId[]): Promise<Uint8Array> {
-      const out = new Uint8Array(nodes.length * HASH_SIZE);
+      const places = nodes.map(locate);
       const loading = new Map<string, Promise<ExpandedTile>>();
-      const place = nodes.map(({ level, index }) => {
-        // A node on a tile boundary (level 8, 16, …) lies in the lowest row of the tile above.
-        const tileLevel = Math.floor(level / TILE_HEIGHT);
-        const inner = level - tileLevel * TILE_HEIGHT;
-        const first = index * 2 ** inner;
-        const tileIndex = Math.floor(first / TILE_WIDTH);
-        const width = tileWidth(size, tileLevel, tileIndex);
-        if (width === 0) throw new MerkleInputError(`node ${index} of level ${level} is not in a tree of ${size}`);
-        const tile = { level: tileLevel, index: tileIndex, width };
-        const key = `${tileLevel}/${tileIndex}/${width}`;
+      const ready = new Map<string, ExpandedTile>();
+      for (const { key, tile } of places) {
         const cached = cache.get(key);
-        if (cached === undefined && !loading.has(key)) loading.set(key, load(tile, key));
-        return { key, cached, inner, index: index - (tileIndex * TILE_WIDTH) / 2 ** inner };
-      });
-      await Promise.all(loading.values());
-      for (let i = 0; i < place.length; i++) {
-        const { key, cached, inner, index } = place[i];
-        const expanded = cached ?? (await (loading.get(key) as Promise<ExpandedTile>));
-        const hash = expanded.node(inner, index);
+        if (cached !== undefined) ready.set(key, cached);
+        else if (!loading.has(key)) loading.set(key, load(tile, key));
+      }
+      const loaded = await Promise.all([...loading].map(async ([key, tile]) => [key, await tile] as const));
+      for (const [key, tile] of loaded) ready.set(key, tile);
+      const out = new Uint8Array(nodes.length * HASH_SIZE);
+      places.forEach(({ key, inner, index }, i) => {
+        const hash = ready.get(key)?.node(inner, index);
         if (hash === undefined) throw new MerkleInputError(`node ${nodes[i].index} of level ${nodes[i].level} is not complete`);
         out.set(hash, i * HASH_SIZE);
-      }
+      });
       return out;
     },
   };

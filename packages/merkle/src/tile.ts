@@ -22,6 +22,8 @@ export type BundleId = Omit<TileId, 'level'>;
 
 /** How many hashes tile level `level` has in a tree of `size` leaves: floor(size / 256^level). */
 export function hashesAtTileLevel(size: number, level: number): number {
+  checkSize(size, 'tree size');
+  checkSize(level, 'tile level');
   return shiftRight(size, level * TILE_HEIGHT);
 }
 
@@ -29,6 +31,7 @@ export function hashesAtTileLevel(size: number, level: number): number {
  * The width that tile `index` of `level` has in a tree of `size` leaves: 256 when full, 0 when it does not exist.
  */
 export function tileWidth(size: number, level: number, index: number): number {
+  checkSize(index, 'tile index');
   const available = hashesAtTileLevel(size, level) - index * TILE_WIDTH;
   return Math.max(0, Math.min(TILE_WIDTH, available));
 }

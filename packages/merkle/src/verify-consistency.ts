@@ -1,5 +1,5 @@
 import { MerkleInputError, ProofError } from './errors.js';
-import { checkHash, equalBytes, type Hasher, portableHasher } from './hasher.js';
+import { checkHash, emptyRoot, equalBytes, type Hasher, portableHasher } from './hasher.js';
 import { exactSize } from './size.js';
 import { isSubtree } from './subtree.js';
 
@@ -18,6 +18,9 @@ export function verifyConsistency(
   proof: readonly Uint8Array[],
   hasher: Hasher = portableHasher,
 ): void {
+  if (exactSize(oldSize, 'old size') === 0n) {
+    throw new MerkleInputError('every tree is consistent with the empty one: there is nothing to prove');
+  }
   verifySubtreeConsistency(0n, oldSize, newSize, oldRoot, newRoot, proof, hasher);
 }
 
@@ -46,6 +49,13 @@ export function verifySubtreeConsistency(
   proof.forEach((hash, i) => {
     checkHash(hash, `proof hash ${i}`);
   });
+
+  if (from === to) {
+    if (proof.length > 0 || !equalBytes(subtreeHash, emptyRoot())) {
+      throw new ProofError('an empty subtree has the hash of no bytes and an empty proof');
+    }
+    return;
+  }
 
   let fn = from;
   let sn = to - 1n;

@@ -68,8 +68,11 @@ const subtreeConsistency: Kind = {
   }),
   verify: ({ numbers: [start, end, n], hashes: [old, root], proof }) =>
     verifySubtreeConsistency(start, end, n, old, root, proof, nodeHasher),
-  steps: ([start, end, n]) =>
-    0 <= start && start < end && end <= n && start % width(end - start) === 0 ? consistencySteps(start, end, n) : undefined,
+  steps: ([start, end, n]) => {
+    if (0 <= start && start === end && end <= n) return ['the empty subtree'];
+    const valid = 0 <= start && start < end && end <= n && start % width(end - start) === 0;
+    return valid ? consistencySteps(start, end, n) : undefined;
+  },
 };
 
 const subtreeInclusion: Kind = {
