@@ -57,12 +57,14 @@ export async function serveLog(config: LogConfig, logger: Logger = createLogger(
     throw error;
   }
   let url = config.url ?? '';
+  const closing = new AbortController();
   const server: Server = {
     log,
     config,
     metrics: createMetrics(log),
     rateLimit: new RateLimit(config.rate, config.burst),
     url: () => url,
+    closing: closing.signal,
   };
   const http = await listen(createApp(server, logger), config);
   const address = http.address() as AddressInfo;
@@ -77,6 +79,7 @@ export async function serveLog(config: LogConfig, logger: Logger = createLogger(
     failed,
     async close() {
       stopPublishing();
+      closing.abort();
       await closeServer(http);
       await log.close();
       logger.info({ size: log.sequencer.head?.size ?? 0 }, 'the log is closed');

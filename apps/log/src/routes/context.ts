@@ -14,6 +14,8 @@ export interface Server {
   readonly rateLimit: RateLimit;
   /** The URL under which clients reach this log. */
   readonly url: () => string;
+  /** Aborted when the server shuts down: answers that never end by themselves end then. */
+  readonly closing: AbortSignal;
 }
 
 /** Variables of a request. */

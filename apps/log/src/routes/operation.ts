@@ -117,12 +117,14 @@ export function operationRoutes(server: Server): Hono<Env> {
         }),
       ];
       stream.onAbort(() => wake());
+      const onClosing = (): void => wake();
+      server.closing.addEventListener('abort', onClosing);
       try {
         await stream.writeSSE({
           event: 'hello',
           data: JSON.stringify({ origin: log.origin, size: log.sequencer.head?.size ?? 0 }),
         });
-        while (!stream.aborted) {
+        while (!stream.aborted && !server.closing.aborted) {
           const item = queue.shift();
           if (item !== undefined) {
             await stream.writeSSE({ ...item, data: JSON.stringify(item.data) });
@@ -135,10 +137,11 @@ export function operationRoutes(server: Server): Hono<Env> {
               resolve();
             };
           });
-          if (queue.length === 0 && !stream.aborted) await stream.write(': still here\n\n');
+          if (queue.length === 0 && !stream.aborted && !server.closing.aborted) await stream.write(': still here\n\n');
         }
       } finally {
         listeners--;
+        server.closing.removeEventListener('abort', onClosing);
         for (const end of ends) end();
       }
     });
