@@ -37,24 +37,28 @@ export class GovernedAdmission implements Admission<Candidate> {
 
   /** @throws Problem with the rule that decided */
   admit(candidate: Candidate, index: number): Undo {
-    this.check(candidate);
+    requireAdmitted(this.#decide(candidate));
     return this.#state.apply(index, candidate);
   }
 
   /**
-   * Decides without taking the candidate in, so that what cannot be admitted is refused before it waits.
+   * Decides without taking the candidate in, so that what cannot be admitted is refused before it waits. What the records that
+   * wait before it may change, the order of records of one subject, is left to `admit`.
    * @throws Problem with the rule that decided
    */
-  check(candidate: Candidate): void {
-    requireAdmitted(admit(this.#state, candidate));
+  checkEarly(candidate: Candidate): void {
+    const decision = this.#decide(candidate);
+    if (!decision.admitted && decision.code === 'governance/prev-conflict') return;
+    requireAdmitted(decision);
+  }
+
+  #decide(candidate: Candidate): Decision {
     const { record } = candidate;
     if (record?.type === 'charter' && record.origin !== this.#origin) {
-      throw new Problem(
-        403,
-        'governance/bad-charter',
-        `the charter is for the log ${record.origin}, and this one is ${this.#origin}`,
-      );
+      const message = `the charter is for the log ${record.origin}, and this one is ${this.#origin}`;
+      return { admitted: false, code: 'governance/bad-charter', rule: 'charter', message };
     }
+    return admit(this.#state, candidate);
   }
 
   /**

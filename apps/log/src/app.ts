@@ -4,7 +4,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import type { Logger } from 'pino';
 import { Problem, problemBody, toProblem } from './problem.js';
 import { attachmentRoutes } from './routes/attachments.js';
-import type { Env, Server } from './routes/context.js';
+import type { Ctx, Env, Server } from './routes/context.js';
 import { ctRoutes } from './routes/ct.js';
 import { entryRoutes } from './routes/entries.js';
 import { operationRoutes } from './routes/operation.js';
@@ -36,24 +36,23 @@ export function createApp(server: Server, logger: Logger): Hono<Env> {
   for (const routes of [entryRoutes, proofRoutes, tileRoutes, attachmentRoutes, subjectRoutes, ctRoutes, operationRoutes])
     app.route('/', routes(server));
   app.notFound((c) => {
-    throw new Problem(
-      404,
-      'request/no-route',
-      `there is nothing at ${c.req.method} ${c.req.path}; GET /v1/openapi.json describes what there is`,
-    );
+    const hint = `there is nothing at ${c.req.method} ${c.req.path}; GET /v1/openapi.json describes what there is`;
+    return answerProblem(c, new Problem(404, 'request/no-route', hint));
   });
   app.onError((error, c) => {
     const problem = toProblem(error);
-    const requestId = c.get('requestId');
     if (problem.status >= 500) c.get('logger').error({ err: error, code: problem.code }, 'a request failed');
-    if (problem.details.retryAfter !== undefined) c.header('Retry-After', String(problem.details.retryAfter));
-    if (problem.status === 401) c.header('WWW-Authenticate', 'Treering');
-    c.header('Cache-Control', 'no-store');
-    return c.body(JSON.stringify(problemBody(problem, requestId)), problem.status as 400, {
-      'Content-Type': 'application/problem+json',
-    });
+    return answerProblem(c, problem);
   });
   return app;
+}
+
+function answerProblem(c: Ctx, problem: Problem): Response {
+  if (problem.details.retryAfter !== undefined) c.header('Retry-After', String(problem.details.retryAfter));
+  if (problem.status === 401) c.header('WWW-Authenticate', 'Treering');
+  c.header('Cache-Control', 'no-store');
+  const text = JSON.stringify(problemBody(problem, c.get('requestId')));
+  return c.body(text, problem.status as 400, { 'Content-Type': 'application/problem+json' });
 }
 
 /** Labels stay few however many paths clients think of. */

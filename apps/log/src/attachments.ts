@@ -89,14 +89,13 @@ export class Attachments {
     };
     const token = /^Treering ([A-Za-z0-9_-]{1,8192})$/.exec(authorization ?? '')?.[1];
     if (token === undefined) return refuse('send a signed statement in the header Authorization');
-    let candidate: Candidate;
+    let statement: SignedStatement;
     try {
-      candidate = createCandidate(parseStatement(decodeBase64Url(token)));
+      statement = parseStatement(decodeBase64Url(token));
     } catch (error) {
       if (!(error instanceof StatementError)) throw error;
       return refuse(error.message);
     }
-    const { statement } = candidate;
     const identity = this.#admission.state.identity(statement.kid);
     if (identity === undefined) return refuse('no identity is enrolled with this key');
     const { charter } = this.#admission.state;
@@ -105,7 +104,7 @@ export class Attachments {
       return refuse('the key is not valid for this issuer');
     if (statement.contentType !== ACCESS_CONTENT_TYPE || statement.sub !== `access/${digest}`)
       return refuse('the statement is not about this attachment');
-    if (!checkClock(this.#admission.state, candidate, now).admitted) refuse('the statement is not fresh');
+    if (!checkClock(this.#admission.state, statement, now).admitted) refuse('the statement is not fresh');
     if (!(await checkSignatureOffThread(signatureCheck(statement.sign1, identity.key)))) refuse('the signature does not hold');
   }
 }

@@ -2,7 +2,7 @@ import { type Candidate, checkClock, createCandidate, keyFor } from '@treering/g
 import { nodeHasher } from '@treering/merkle/node';
 import { createSigner, KEY_TYPE, type LogTrust, type Signer, type SignerKey } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
-import { type Committed, type Cosign, type HeadAnchor, Publisher, Sequencer } from '@treering/sequencer';
+import { type Committed, type Cosign, type HeadAnchor, Publisher, Sequencer, type Submission } from '@treering/sequencer';
 import { createStatementSigner, issueReceipt, parseStatement, type StatementSigner, signatureCheck } from '@treering/statement';
 import { checkSignatureOffThread } from '@treering/statement/node';
 import type { Storage, StoredHead } from '@treering/storage';
@@ -120,14 +120,44 @@ export class Log {
    * @throws StatementError, RecordError, Problem, SequencerError
    */
   async submit(bytes: Uint8Array): Promise<Accepted> {
+    return this.#commit(await this.#prepare(bytes));
+  }
+
+  /** Logs statements in their order; each has its own outcome, and a bad one does not harm its neighbours. */
+  async submitBatch(statements: readonly Uint8Array[]): Promise<PromiseSettledResult<Accepted>[]> {
+    const prepared = await Promise.allSettled(statements.map((bytes) => this.#prepare(bytes)));
+    return Promise.allSettled(
+      prepared.map((outcome) =>
+        outcome.status === 'fulfilled' ? this.#commit(outcome.value) : Promise.reject(outcome.reason),
+      ),
+    );
+  }
+
+  async #prepare(bytes: Uint8Array): Promise<Submission<Candidate>> {
     const statement = parseStatement(bytes);
     const leafHash = nodeHasher.hashLeaf(statement.entry);
     const candidate = createCandidate(statement, leafHash);
-    const [known] = await this.storage.indicesOf([leafHash]);
-    if (known === undefined) await this.#checkAtTheDoor(candidate);
-    const committed = await this.sequencer.submit({ bytes: statement.entry, leafHash, topic: statement.sub, candidate });
+    if (!(await this.#isLogged(leafHash))) {
+      try {
+        await this.#checkAtTheDoor(candidate);
+      } catch (error) {
+        // A copy of it may be in the commit under way, and be the reason for the refusal: a key that revokes itself, say.
+        await this.sequencer.afterBatch();
+        if (!(await this.#isLogged(leafHash))) throw error;
+      }
+    }
+    return { bytes: statement.entry, leafHash, topic: statement.sub, candidate };
+  }
+
+  async #commit(submission: Submission<Candidate>): Promise<Accepted> {
+    const { candidate, leafHash, topic } = submission;
+    const committed = await this.sequencer.submit(submission);
     if (!committed.duplicate) this.attachments.remember(candidate);
-    return { ...committed, leaf: leafHash, receipt: await this.receipt(statement.sub, committed) };
+    return { ...committed, leaf: leafHash, receipt: await this.receipt(topic, committed) };
+  }
+
+  async #isLogged(leafHash: Uint8Array): Promise<boolean> {
+    return (await this.storage.indicesOf([leafHash]))[0] !== undefined;
   }
 
   async #checkAtTheDoor(candidate: Candidate): Promise<void> {
@@ -138,8 +168,8 @@ export class Log {
     if (!(await checkSignatureOffThread(signatureCheck(candidate.statement.sign1, key)))) {
       throw new Problem(401, 'cose/bad-signature', 'the signature of the statement does not hold');
     }
-    requireAdmitted(checkClock(state, candidate, Math.floor(this.clock() / 1000)));
-    this.admission.check(candidate);
+    requireAdmitted(checkClock(state, candidate.statement, Math.floor(this.clock() / 1000)));
+    this.admission.checkEarly(candidate);
   }
 
   /** A COSE receipt for an entry under a head. */

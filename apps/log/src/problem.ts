@@ -76,12 +76,29 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof RecordError) return new Problem(422, error.code, error.message);
   if (error instanceof MerkleInputError || error instanceof NoteError) return new Problem(400, error.code, error.message);
   if (error instanceof GovernanceError) return new Problem(403, error.code, error.message);
-  if (error instanceof SequencerError)
-    return new Problem(503, error.code, error.message, { retryAfter: error.code === 'sequencer/overloaded' ? 1 : 5 });
+  if (error instanceof SequencerError) return sequencerProblem(error);
   if (error instanceof StorageError) {
     return error.code === 'storage/full'
       ? new Problem(507, error.code, 'the log has no space left; nothing was stored', { retryAfter: 60 })
       : new Problem(503, error.code, 'the log cannot reach its storage; nothing was stored', { retryAfter: 5 });
   }
   return new Problem(500, 'internal', 'something went wrong in the log; its operator finds the cause under the instance id');
+}
+
+/** What a client may know of the sequencer's trouble: never what the disk or the operating system said. */
+function sequencerProblem({ code, message }: SequencerError): Problem {
+  if (code === 'sequencer/overloaded') return new Problem(503, code, message, { retryAfter: 1 });
+  if (code === 'sequencer/unknown-outcome') {
+    return new Problem(
+      503,
+      code,
+      'the log could not store the statement for certain; send the same one again, it is never logged twice',
+      {
+        retryAfter: 5,
+      },
+    );
+  }
+  return new Problem(503, code, 'the log takes no entries now; its operator finds the cause in its records', {
+    retryAfter: 30,
+  });
 }

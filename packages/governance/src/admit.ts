@@ -1,6 +1,6 @@
 import { equalBytes } from '@treering/merkle';
 import { type ChangeRecord, type PolicyRule, printable, type RecordOf } from '@treering/record';
-import { type CoseKey, coseKeyThumbprint, parseCoseKey, StatementError } from '@treering/statement';
+import { type CoseKey, coseKeyThumbprint, parseCoseKey, StatementError, type StatementHeader } from '@treering/statement';
 import type { Candidate } from './candidate.js';
 import type { RefusalCode } from './errors.js';
 import { matchesGlob } from './glob.js';
@@ -83,11 +83,11 @@ export function admit(state: GovernanceState, candidate: Candidate): Decision {
  * The door's own rule: `iat` lies close to the log's clock. Monitors check it against the heads around the entry instead.
  * @param now seconds since the epoch
  */
-export function checkClock(state: GovernanceState, candidate: Candidate, now: number): Decision {
+export function checkClock(state: GovernanceState, statement: Pick<StatementHeader, 'iat'>, now: number): Decision {
   const skew = state.policy?.limits?.clock_skew ?? DEFAULT_CLOCK_SKEW;
-  const difference = Math.abs(candidate.statement.iat - now);
+  const difference = Math.abs(statement.iat - now);
   if (difference <= skew) return { admitted: true, rule: 'clock' };
-  const direction = candidate.statement.iat < now ? 'old' : 'early';
+  const direction = statement.iat < now ? 'old' : 'early';
   return refuse(
     'governance/clock',
     'clock',

@@ -104,6 +104,7 @@ export class Sequencer<C> {
   /** What the newest commit added: proofs of fresh entries come from it. */
   #growth: Growth | undefined;
   #running: Promise<void> | undefined;
+  #batch: Promise<void> | undefined;
   #closing = false;
   /** Set while the position in memory may not be the one on disk: nothing is signed until a reload succeeds. */
   #stale: Error | undefined;
@@ -159,6 +160,11 @@ export class Sequencer<C> {
     });
   }
 
+  /** Resolves when the batch that is in flight now, if any, is stored or lost. */
+  async afterBatch(): Promise<void> {
+    await this.#batch;
+  }
+
   /** Stops taking submissions, commits those that wait, and answers them. */
   async close(): Promise<void> {
     this.#closing = true;
@@ -185,11 +191,10 @@ export class Sequencer<C> {
       // One turn of the event loop, so that everything that has arrived by now is in the batch.
       await new Promise((resolve) => setImmediate(resolve));
       const batch = this.#pool.take(this.#options.batchSize);
-      try {
-        await this.#sequence(batch);
-      } catch (error) {
+      this.#batch = this.#sequence(batch).catch((error) => {
         for (const waiting of batch) waiting.reject(error);
-      }
+      });
+      await this.#batch;
     }
     this.#running = undefined;
   }

@@ -39,10 +39,11 @@ export function entryRoutes(server: Server): Hono<Env> {
     const retryAfter = rateLimit.take(address, cost, performance.now());
     if (retryAfter > 0) throw new Problem(429, 'request/rate', 'too many submissions from this address', { retryAfter });
   };
+  const count = (accepted: Accepted): void => metrics.submissions.inc({ outcome: accepted.duplicate ? 'duplicate' : 'logged' });
   const submit = async (bytes: Uint8Array): Promise<Accepted> => {
     try {
       const accepted = await log.submit(bytes);
-      metrics.submissions.inc({ outcome: accepted.duplicate ? 'duplicate' : 'logged' });
+      count(accepted);
       return accepted;
     } catch (error) {
       metrics.submissions.inc({ outcome: toProblem(error).code });
@@ -60,7 +61,7 @@ export function entryRoutes(server: Server): Hono<Env> {
     const answer = wait === 'witnessed' ? await witnessed(server, accepted) : accepted;
     const url = `${server.url()}/v1/entries/${answer.index}`;
     c.header('Location', url);
-    c.status(answer.duplicate ? 200 : 201);
+    c.status(statusOf(answer));
     if (wantsCbor(c))
       return c.body(body(encodeCbor(cborAnswer(answer, url))), { headers: { 'Content-Type': 'application/cbor' } });
     return c.json(jsonAnswer(answer, url));
@@ -71,19 +72,18 @@ export function entryRoutes(server: Server): Hono<Env> {
     const statements = splitCborSequence(bytes, BATCH_STATEMENTS);
     limit(c, statements.length);
     const instance = c.get('requestId');
-    const results = await Promise.all(
-      statements.map(async (statement) => {
-        try {
-          const accepted = await submit(statement);
-          const url = `${server.url()}/v1/entries/${accepted.index}`;
-          return { status: accepted.duplicate ? 200 : 201, ...jsonAnswer(accepted, url) };
-        } catch (error) {
-          const problem = toProblem(error);
-          if (problem.status === 500) c.get('logger').error({ err: error }, 'a statement of a batch failed');
-          return problemBody(problem, instance);
-        }
-      }),
-    );
+    const outcomes = await log.submitBatch(statements);
+    const results = outcomes.map((outcome) => {
+      if (outcome.status === 'fulfilled') {
+        const accepted = outcome.value;
+        count(accepted);
+        return { status: statusOf(accepted), ...jsonAnswer(accepted, `${server.url()}/v1/entries/${accepted.index}`) };
+      }
+      const problem = toProblem(outcome.reason);
+      metrics.submissions.inc({ outcome: problem.code });
+      if (problem.status === 500) c.get('logger').error({ err: outcome.reason }, 'a statement of a batch failed');
+      return problemBody(problem, instance);
+    });
     return c.json({ results });
   });
 
@@ -162,6 +162,10 @@ async function witnessed({ log }: Server, accepted: Accepted): Promise<Accepted>
   const [entry] = await log.storage.entries(accepted.index, accepted.index + 1);
   const receipt = await log.receipt(parseStatement(entry).sub, { index: accepted.index, head, inclusion });
   return { ...accepted, head, inclusion, receipt };
+}
+
+function statusOf(accepted: Accepted): 200 | 201 {
+  return accepted.duplicate ? 200 : 201;
 }
 
 function jsonAnswer(accepted: Accepted, url: string) {

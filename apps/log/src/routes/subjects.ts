@@ -34,15 +34,18 @@ export function subjectRoutes({ log }: Server): Hono<Env> {
     const at = c.req.query('at');
     const time = at === undefined ? Number.POSITIVE_INFINITY : parseTime(at);
     const records = [];
+    let more = false;
     for (let next = before; ; ) {
-      const infos = await log.storage.entriesOf(subject, next, PAGE);
+      const found = await log.storage.entriesOf(subject, next, PAGE + 1);
+      const infos = found.slice(0, PAGE);
+      more = found.length > PAGE;
       for (const { index } of infos) {
         const [entry] = await log.storage.entries(index, index + 1);
         if (createCandidate(parseStatement(entry)).statement.iat * 1000 <= time) records.push(entryView(index, entry));
         if (at !== undefined && records.length === 1)
           return c.json({ subject, at: new Date(time).toISOString(), state: records[0] });
       }
-      if (at === undefined || infos.length < PAGE) break;
+      if (at === undefined || !more) break;
       next = infos[infos.length - 1].index;
     }
     if (records.length === 0)
@@ -51,7 +54,7 @@ export function subjectRoutes({ log }: Server): Hono<Env> {
         'subject/missing',
         `nothing is recorded about ${subject}${at === undefined ? '' : ' at that time'}`,
       );
-    return c.json({ subject, records, ...(records.length === PAGE ? { next: records[PAGE - 1].index } : {}) });
+    return c.json({ subject, records, ...(more ? { next: records[PAGE - 1].index } : {}) });
   });
   return app;
 }

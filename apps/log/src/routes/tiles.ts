@@ -3,7 +3,7 @@ import { gzip } from 'node:zlib';
 import { formatEntryBundle, MerkleInputError, parseTilePath, tileWidth } from '@treering/merkle';
 import { Hono } from 'hono';
 import { Problem } from '../problem.js';
-import { body, type Env, hashParam, immutable, type Server } from './context.js';
+import { acceptsGzip, body, type Env, hashParam, hasMatch, immutable, type Server } from './context.js';
 
 const compress = promisify(gzip);
 
@@ -17,7 +17,7 @@ export function tileRoutes(server: Server): Hono<Env> {
     if (head === null) throw new Problem(404, 'checkpoint/missing', 'nothing is published yet');
     c.header('Cache-Control', 'no-cache');
     c.header('ETag', `"${head.size}-${head.time}"`);
-    if (c.req.header('if-none-match') === `"${head.size}-${head.time}"`) return c.body(null, 304);
+    if (hasMatch(c, `${head.size}-${head.time}`)) return c.body(null, 304);
     return c.body(body(head.note), { headers: { 'Content-Type': 'text/plain; charset=utf-8' } });
   });
 
@@ -36,7 +36,7 @@ export function tileRoutes(server: Server): Hono<Env> {
     const first = wanted.index * 256;
     const bundle = formatEntryBundle(await log.storage.entries(first, first + wanted.width));
     c.header('Vary', 'Accept-Encoding');
-    if (!/\bgzip\b/.test(c.req.header('accept-encoding') ?? '')) return immutable(c, bundle, 'application/octet-stream', path);
+    if (!acceptsGzip(c)) return immutable(c, bundle, 'application/octet-stream', path);
     c.header('Content-Encoding', 'gzip');
     return immutable(c, new Uint8Array(await compress(bundle)), 'application/octet-stream', `${path};gzip`);
   });
