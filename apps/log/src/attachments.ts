@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Candidate, checkClock, createCandidate } from '@treering/governance';
 import type { AttachmentRef } from '@treering/record';
-import { decodeBase64Url, parseStatement, StatementError, signatureCheck } from '@treering/statement';
+import { decodeBase64Url, parseStatement, type SignedStatement, StatementError, signatureCheck } from '@treering/statement';
 import { checkSignatureOffThread } from '@treering/statement/node';
 import type { Storage } from '@treering/storage';
 import type { GovernedAdmission } from './admission.js';
