@@ -56,19 +56,51 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
     checkHead(trust, published, 'the published checkpoint', ed25519);
     await checkPrefix(storage, size, published, hasher, 'the published checkpoint', 'sequencer/corrupt');
   }
-  if (anchored !== null) {
-    const known = openHead(trust, anchored, 'the head anchor', ed25519);
-    await checkPrefix(storage, size, known, hasher, 'the head anchor', 'sequencer/rolled-back');
-  } else if (head !== null) {
-    if (!options.trustStore) {
-      throw new SequencerError(
-        'sequencer/no-anchor',
-        `the head anchor is missing, so nothing tells whether the store with ${size} entries is the newest; compare its head with a witness or with "treering log" output you kept, then start once with --trust-store`,
-      );
-    }
-    await anchor.write(head.note, true);
-  }
+  if (head !== null) await checkAnchor(options, head, published, anchored);
+  else if (anchored !== null)
+    throw rolledBack('the head anchor', openHead(trust, anchored, 'the head anchor', ed25519).size, 0);
   return { head, published, range };
+}
+
+/**
+ * Compares the store with the newest head that is remembered apart from it.
+ * @throws SequencerError sequencer/rolled-back, sequencer/no-anchor, sequencer/wrong-key or sequencer/corrupt
+ */
+async function checkAnchor(
+  options: RecoverOptions,
+  head: StoredHead,
+  published: StoredHead | null,
+  anchored: Uint8Array | null,
+): Promise<void> {
+  const { storage, anchor, trust, hasher, ed25519, trustStore } = options;
+  // Between the first commit and the first write of the anchor there is nothing that could have been rolled back.
+  const justBegun = anchored === null && head.size === 1 && published === null;
+  if (anchored !== null && !trustStore) {
+    const known = openHead(trust, anchored, 'the head anchor', ed25519);
+    return checkPrefix(storage, head.size, known, hasher, 'the head anchor', 'sequencer/rolled-back');
+  }
+  if (!trustStore && !justBegun) {
+    throw new SequencerError(
+      'sequencer/no-anchor',
+      `the head anchor is missing, so nothing tells whether the store with ${head.size} entries is the newest; compare its head with one that somebody else kept, then start once with --trust-store`,
+    );
+  }
+  if (anchored !== null) {
+    // Told to trust the store, the log takes a damaged anchor for a missing one, but never a newer head for an older.
+    const known = readableHead(trust, anchored, ed25519);
+    if (known !== undefined) await checkPrefix(storage, head.size, known, hasher, 'the head anchor', 'sequencer/rolled-back');
+  }
+  await anchor.write(head.note, true);
+}
+
+/** The head in an anchor, or undefined when it cannot be read as one of this log. */
+function readableHead(trust: LogTrust, note: Uint8Array, ed25519: Ed25519): { size: number; root: Uint8Array } | undefined {
+  try {
+    return openHead(trust, note, 'the head anchor', ed25519);
+  } catch (error) {
+    if (error instanceof SequencerError && error.code === 'sequencer/corrupt') return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -106,10 +138,7 @@ async function checkPrefix(
   code: 'sequencer/corrupt' | 'sequencer/rolled-back',
 ): Promise<void> {
   if (earlier.size > size) {
-    throw new SequencerError(
-      'sequencer/rolled-back',
-      `${what} has ${earlier.size} entries and the store only ${size}: an old copy of the store was brought back. Signing from it would sign a second history. Bring back the newest copy, or end this log and start a new one`,
-    );
+    throw rolledBack(what, earlier.size, size);
   }
   const root = (await restoreRange(storedTree(storage, size, hasher), earlier.size, hasher)).root();
   if (!equalBytes(root, earlier.root)) {
@@ -118,6 +147,13 @@ async function checkPrefix(
       `${what} at size ${earlier.size} is not a prefix of the stored tree: the store holds another history than was signed; run "treering fsck" and keep both for the auditors`,
     );
   }
+}
+
+function rolledBack(what: string, known: number, stored: number): SequencerError {
+  return new SequencerError(
+    'sequencer/rolled-back',
+    `${what} has ${known} entries and the store only ${stored}: an old copy of the store was brought back. Signing from it would sign a second history. Bring back the newest copy, or end this log and start a new one`,
+  );
 }
 
 /** A reader over the stored tiles of a tree of `size` entries. */

@@ -255,8 +255,8 @@ export class Sequencer<C> {
       // The entries are durable and are answered; before anything more is signed, the position is read again.
       this.#stale = error;
     });
-    await answerAll(staged);
     for (const listener of this.#listeners) listener(next, staged.entries);
+    await answerAll(staged);
   }
 
   async #stage(batch: readonly Waiting<C>[], head: () => StoredHead): Promise<Staged<C>> {

@@ -1,26 +1,5 @@
+import { CborTag, type CborValue } from './cbor-value.js';
 import { StatementError } from './errors.js';
-
-/** What the profile of formats.md section 4 can express. Maps have integer or text keys. */
-export type CborValue =
-  | null
-  | boolean
-  | number
-  | string
-  | Uint8Array
-  | CborTag
-  | readonly CborValue[]
-  | ReadonlyMap<number | string, CborValue>;
-
-/** A tagged item, such as 18 for COSE_Sign1. It stands only around a whole item. */
-export class CborTag {
-  readonly tag: number;
-  readonly value: CborValue;
-
-  constructor(tag: number, value: CborValue) {
-    this.tag = tag;
-    this.value = value;
-  }
-}
 
 /** How strictly CBOR is read. */
 export interface CborProfile {

@@ -1,18 +1,7 @@
 import { Encoder } from 'cbor-x';
-import { type CborProfile, CborTag, type CborValue, compareBytes, MAX_DEPTH, scanCbor } from './cbor-scan.js';
+import { type CborProfile, compareBytes, MAX_DEPTH, scanCbor } from './cbor-scan.js';
+import { type CborInput, CborTag, type CborValue } from './cbor-value.js';
 import { StatementError } from './errors.js';
-
-/** What may be given to the encoder: plain objects stand for maps with text keys, and undefined members are left out. */
-export type CborInput =
-  | null
-  | boolean
-  | number
-  | string
-  | Uint8Array
-  | CborTag
-  | readonly CborInput[]
-  | ReadonlyMap<number | string, CborInput>
-  | { readonly [key: string]: CborInput | undefined };
 
 const encoder = new Encoder({ useRecords: false, mapsAsObjects: false, tagUint8Array: false, variableMapSize: true });
 /**

@@ -2,7 +2,7 @@ import { p256, p384 } from '@noble/curves/nist.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { checkEd25519PublicKey } from '@treering/note';
 import { decodeCbor, encodeCbor } from './cbor.js';
-import type { CborValue } from './cbor-scan.js';
+import type { CborValue } from './cbor-value.js';
 import { StatementError } from './errors.js';
 
 /** COSE algorithm numbers that are read; `ed25519` (-19, RFC 9864) and `eddsa` (-8) mean the same here. */

@@ -1,5 +1,6 @@
-export { type CborInput, decodeCbor, encodeCbor } from './cbor.js';
-export { type CborProfile, CborTag, type CborValue } from './cbor-scan.js';
+export { decodeCbor, encodeCbor } from './cbor.js';
+export type { CborProfile } from './cbor-scan.js';
+export { type CborInput, CborTag, type CborValue } from './cbor-value.js';
 export { ALG, type CoseKey, coseKeyThumbprint, createCoseKey, encodeCoseKey, parseCoseKey } from './cose-key.js';
 export { type DsseEnvelope, dsseFromJson, dssePae, parseDsse, verifyDsse } from './dsse.js';
 export { StatementError, type StatementErrorCode } from './errors.js';

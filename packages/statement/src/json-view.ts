@@ -1,5 +1,5 @@
-import type { CborInput } from './cbor.js';
-import { CborTag, type CborValue, MAX_DEPTH } from './cbor-scan.js';
+import { MAX_DEPTH } from './cbor-scan.js';
+import { type CborInput, CborTag, type CborValue } from './cbor-value.js';
 import { StatementError } from './errors.js';
 
 /** JSON as JSON.parse gives it. */

@@ -1,7 +1,7 @@
 import { type Hasher, MerkleInputError, ProofError, portableHasher, rootFromInclusion } from '@treering/merkle';
 import type { Ed25519 } from '@treering/note';
-import { type CborInput, decodeCbor, encodeCbor } from './cbor.js';
-import type { CborValue } from './cbor-scan.js';
+import { decodeCbor, encodeCbor } from './cbor.js';
+import type { CborInput, CborValue } from './cbor-value.js';
 import { type CoseKey, coseKeyThumbprint } from './cose-key.js';
 import { StatementError } from './errors.js';
 import { formatSign1, HEADER, parseSign1, type Sign1, type StatementSigner, sigStructure, verifySign1 } from './sign1.js';

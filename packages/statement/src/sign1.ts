@@ -1,7 +1,8 @@
 import { p256, p384 } from '@noble/curves/nist.js';
 import { type Ed25519, portableEd25519 } from '@treering/note';
 import { decodeCbor, encodeCbor } from './cbor.js';
-import { type CborProfile, CborTag, type CborValue } from './cbor-scan.js';
+import type { CborProfile } from './cbor-scan.js';
+import { CborTag, type CborValue } from './cbor-value.js';
 import { ALG, algorithmFits, type CoseKey, uncompressedPoint } from './cose-key.js';
 import { StatementError } from './errors.js';
 

@@ -1,6 +1,6 @@
 import { p256, p384 } from '@noble/curves/nist.js';
-import { type CborInput, encodeCbor } from './cbor.js';
-import type { CborValue } from './cbor-scan.js';
+import { encodeCbor } from './cbor.js';
+import type { CborInput, CborValue } from './cbor-value.js';
 import { ALG, coseKeyThumbprint } from './cose-key.js';
 import { StatementError } from './errors.js';
 import { formatSign1, HEADER, parseSign1, type Sign1, type StatementSigner, sigStructure } from './sign1.js';

@@ -36,7 +36,7 @@ function signed(signer: TestKey, parts: Parts = {}): Uint8Array {
   const toBeSigned = encodeCbor(['Signature1', protectedBytes, parts.external ?? new Uint8Array(0), parts.signed ?? PAYLOAD]);
   const payload = parts.payload === undefined ? PAYLOAD : parts.payload;
   return encodeCbor(
-    new CborTag(18, [protectedBytes, new Map(parts.unprotectedHeader ?? []) as CborValue, payload, signer.sign(toBeSigned)]),
+    new CborTag(18, [protectedBytes, new Map(parts.unprotectedHeader ?? []), payload, signer.sign(toBeSigned)] as CborValue),
   );
 }
 

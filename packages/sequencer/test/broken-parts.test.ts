@@ -1,0 +1,209 @@
+import { nodeHasher } from '@treering/merkle/node';
+import { createMemoryStorage, HeadConflictError, type Storage, StorageError } from '@treering/storage';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { checkLog } from '../../../test/check-log.js';
+import { memoryAnchor, open, recordingAdmission, rejection, signer, submission, trust } from './fixture.js';
+
+/** A store that fails when asked to; everything else reaches the one below. */
+function failing(
+  storage: Storage,
+  plan: { commit?: (store: () => Promise<void>) => Promise<void>; head?: () => void },
+): Storage {
+  return {
+    ...storage,
+    commit: (batch, expected) =>
+      plan.commit === undefined ? storage.commit(batch, expected) : plan.commit(() => storage.commit(batch, expected)),
+    async head() {
+      plan.head?.();
+      return storage.head();
+    },
+  };
+}
+
+const full = () => new StorageError('storage/full', 'no space');
+
+test('a commit that failed before storing: nothing is logged, and the retry is', async () => {
+  const storage = createMemoryStorage();
+  const admission = recordingAdmission();
+  const plan: Parameters<typeof failing>[1] = {
+    async commit() {
+      throw full();
+    },
+  };
+  const sequencer = await open(failing(storage, plan), { admission });
+  const outcomes = await Promise.all([
+    rejection(sequencer.submit(submission('a'))),
+    rejection(sequencer.submit(submission('b'))),
+  ]);
+  assert.equal(
+    outcomes.map((e) => e.code),
+    ['sequencer/unknown-outcome', 'sequencer/unknown-outcome'],
+  );
+  assert.equal(admission.admitted, [], 'admissions are taken back');
+  delete plan.commit;
+  assert.is((await sequencer.submit(submission('a'))).index, 0);
+  const expected = ['undo b', 'undo a', 'reload 0', 'admit 0 a'];
+  assert.equal(admission.log.slice(-4), expected, 'last in, first out, then again from the store');
+  await checkLog(storage, { trust, acknowledged: [{ index: 0, leaf: submission('a').leafHash }], heads: [] });
+});
+
+test('a commit that failed after storing: the retry finds the same entry, and no second history is signed', async () => {
+  const storage = createMemoryStorage();
+  const anchor = memoryAnchor();
+  const plan: Parameters<typeof failing>[1] = {};
+  const sequencer = await open(failing(storage, plan), { anchor });
+  const first = await sequencer.submit(submission('first'));
+  plan.commit = async (store) => {
+    await store();
+    throw full();
+  };
+  assert.is((await rejection(sequencer.submit(submission('a')))).code, 'sequencer/unknown-outcome');
+  delete plan.commit;
+  const other = await sequencer.submit(submission('b'));
+  const retry = await sequencer.submit(submission('a'));
+  assert.equal([other.index, retry.index, retry.duplicate], [2, 1, true]);
+  const acknowledged = [first, other, retry].map(({ index }, i) => ({
+    index,
+    leaf: submission(['first', 'b', 'a'][i]).leafHash,
+  }));
+  await checkLog(storage, { trust, acknowledged, heads: [first, other, retry].map((c) => c.head.note) });
+});
+
+test('an error and then another at the reload: nothing is signed until a reload succeeds', async () => {
+  const storage = createMemoryStorage();
+  const plan: Parameters<typeof failing>[1] = {};
+  const sequencer = await open(failing(storage, plan));
+  await sequencer.submit(submission('first'));
+  plan.commit = async (store) => {
+    await store();
+    throw full();
+  };
+  plan.head = () => {
+    throw new StorageError('storage/locked', 'busy');
+  };
+  assert.is((await rejection(sequencer.submit(submission('a')))).code, 'sequencer/unknown-outcome');
+  delete plan.commit;
+  for (let i = 0; i < 3; i++)
+    assert.is((await rejection(sequencer.submit(submission(`b${i}`)))).code, 'sequencer/unknown-outcome');
+  assert.ok(sequencer.trouble !== undefined);
+  assert.is((await storage.head())?.size, 2, 'nothing was added meanwhile');
+  delete plan.head;
+  assert.is((await sequencer.submit(submission('b'))).index, 2);
+  assert.is(sequencer.trouble, undefined);
+});
+
+for (const error of [
+  new StorageError('storage/io', 'EIO at fsync'),
+  new StorageError('storage/corrupt', 'malformed page'),
+  new StorageError('storage/immutable', 'a tile differs'),
+  new HeadConflictError('another writer'),
+  new Error('something nobody expected'),
+]) {
+  test(`after "${error.message}" the log is told to end, once, and signs nothing more`, async () => {
+    const storage = createMemoryStorage();
+    const fatal: Error[] = [];
+    const plan: Parameters<typeof failing>[1] = {
+      async commit() {
+        throw error;
+      },
+    };
+    const sequencer = await open(failing(storage, plan), { onFatal: (e) => fatal.push(e) });
+    assert.is((await rejection(sequencer.submit(submission('a')))).code, 'sequencer/unknown-outcome');
+    delete plan.commit;
+    assert.is((await rejection(sequencer.submit(submission('b')))).code, 'sequencer/stopped');
+    assert.equal(fatal, [error]);
+    assert.is(await storage.head(), null);
+  });
+}
+
+test('an entry altered between its arrival and its commit is never signed', async () => {
+  const storage = createMemoryStorage();
+  const sequencer = await open(storage);
+  const altered = submission('as it came');
+  const outcome = rejection(sequencer.submit(altered));
+  altered.bytes[0] ^= 1;
+  assert.is((await outcome).code, 'sequencer/unknown-outcome');
+  assert.is(await storage.head(), null);
+});
+
+test('a bit that flips in a node hash is noticed before the signature', async () => {
+  const storage = createMemoryStorage();
+  let flip = false;
+  const hasher = {
+    ...nodeHasher,
+    hashNodes(input: Uint8Array, count: number, output: Uint8Array) {
+      nodeHasher.hashNodes(input, count, output);
+      if (flip && count > 0) {
+        flip = false;
+        output[5] ^= 0x10;
+      }
+    },
+  };
+  const sequencer = await open(storage, { hasher });
+  await Promise.all(['a', 'b', 'c'].map((text) => sequencer.submit(submission(text))));
+  flip = true;
+  const outcomes = await Promise.allSettled(['d', 'e', 'f', 'g'].map((text) => sequencer.submit(submission(text))));
+  assert.ok(outcomes.every((o) => o.status === 'rejected'));
+  assert.is((await storage.head())?.size, 3);
+});
+
+test('a signature that does not hold is never stored', async () => {
+  const storage = createMemoryStorage();
+  const broken = {
+    key: signer.key,
+    sign(text: string) {
+      const line = signer.sign(text);
+      const signature = new Uint8Array(line.signature);
+      signature[3] ^= 4;
+      return { ...line, signature };
+    },
+  };
+  const sequencer = await open(storage, { signer: broken });
+  await rejection(sequencer.submit(submission('a')));
+  assert.is(await storage.head(), null);
+});
+
+test('leaf hashes altered in the store are noticed before the next signature', async () => {
+  const storage = createMemoryStorage();
+  let lie = false;
+  const fatal: Error[] = [];
+  const lying: Storage = {
+    ...storage,
+    async tile(level, index, width) {
+      const tile = await storage.tile(level, index, width);
+      if (lie && tile !== null) tile[0] ^= 1;
+      return tile;
+    },
+  };
+  const sequencer = await open(lying, { onFatal: (e) => fatal.push(e) });
+  await sequencer.submit(submission('a'));
+  lie = true;
+  assert.is((await rejection(sequencer.submit(submission('b')))).code, 'sequencer/stopped');
+  assert.is((fatal[0] as { code?: string }).code, 'sequencer/corrupt');
+  assert.is((await storage.head())?.size, 1);
+});
+
+test('an anchor that cannot be written costs no acknowledged entry', async () => {
+  const storage = createMemoryStorage();
+  const anchor = memoryAnchor();
+  let broken = true;
+  const sequencer = await open(storage, {
+    anchor: {
+      read: anchor.read,
+      async write(note, durable) {
+        if (broken) throw new Error('ENOSPC');
+        await anchor.write(note, durable);
+      },
+    },
+  });
+  const first = await sequencer.submit(submission('a'));
+  assert.is(first.index, 0);
+  // The store is ahead of the anchor now, which is what a crash between the two leaves as well.
+  assert.is((await rejection(sequencer.submit(submission('b')))).code, 'sequencer/unknown-outcome');
+  broken = false;
+  assert.is((await sequencer.submit(submission('b'))).index, 1);
+  await checkLog(storage, { trust, acknowledged: [{ index: 0, leaf: submission('a').leafHash }], heads: [first.head.note] });
+});
+
+test.run();

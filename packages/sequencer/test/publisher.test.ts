@@ -1,0 +1,154 @@
+import { createSigner, formatVerifierKey, KEY_TYPE, openCheckpoint, parseNote, parsePolicy } from '@treering/note';
+import { nodeEd25519 } from '@treering/note/node';
+import { createMemoryStorage } from '@treering/storage';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Publisher, type PublisherOptions } from '../src/index.js';
+import { memoryAnchor, open, rejection, submission, trust } from './fixture.js';
+
+const mldsa = createSigner(trust.origin, KEY_TYPE.mldsa44Cosignature, new Uint8Array(32).fill(9));
+const witnesses = ['w1.test', 'w2.test', 'w3.test'].map((name, i) =>
+  createSigner(name, KEY_TYPE.ed25519Cosignature, new Uint8Array(32).fill(20 + i), nodeEd25519),
+);
+const policy = parsePolicy(
+  [
+    ...witnesses.map(({ key }, i) => `witness w${i} ${formatVerifierKey(key)}`),
+    'group some 2 w0 w1 w2',
+    'quorum some',
+    '',
+  ].join('\n'),
+);
+
+async function setUp(options: Partial<PublisherOptions> = {}) {
+  const storage = createMemoryStorage();
+  const anchor = memoryAnchor();
+  const sequencer = await open(storage, { anchor });
+  await sequencer.submit(submission('first'));
+  const publisher = await Publisher.open({
+    storage,
+    anchor,
+    signers: [mldsa],
+    ed25519: nodeEd25519,
+    head: () => sequencer.head,
+    trust: { ...trust, logKeys: [...trust.logKeys, mldsa.key] },
+    ...options,
+  });
+  return { storage, anchor, sequencer, publisher };
+}
+
+const cosignBy = (count: number) => async (checkpoint: Uint8Array) => {
+  const { text } = parseNote(checkpoint);
+  return witnesses.slice(0, count).map((witness) => witness.sign(text, 1_700_000_000n));
+};
+
+test('a published checkpoint carries the Ed25519 and the ML-DSA-44 signature of the log', async () => {
+  const { storage, publisher } = await setUp();
+  assert.is(publisher.published, null);
+  const published = await publisher.publish();
+  assert.is(published?.size, 1);
+  const opened = openCheckpoint(published?.note as Uint8Array, { ...trust, logKeys: [...trust.logKeys, mldsa.key] });
+  assert.equal(
+    opened.logSignatures.map((s) => s.key.type),
+    [KEY_TYPE.ed25519, KEY_TYPE.mldsa44Cosignature],
+  );
+  assert.equal(await storage.published(), published);
+});
+
+test('nothing is published twice, and overlapping calls share one run', async () => {
+  let asked = 0;
+  const { publisher, sequencer } = await setUp({
+    cosign: async () => {
+      asked++;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return [];
+    },
+  });
+  await Promise.all([publisher.publish(), publisher.publish(), publisher.publish()]);
+  await publisher.publish();
+  assert.is(asked, 1);
+  await sequencer.submit(submission('second'));
+  assert.is((await publisher.publish())?.size, 2);
+});
+
+test('without the quorum the published checkpoint stays as it was', async () => {
+  let count = 2;
+  const { publisher, sequencer, storage } = await setUp({ policy, cosign: (checkpoint) => cosignBy(count)(checkpoint) });
+  assert.is((await publisher.publish())?.size, 1);
+  await sequencer.submit(submission('second'));
+  count = 1;
+  assert.is((await rejection(publisher.publish())).code, 'sequencer/quorum-not-met');
+  assert.is(publisher.published?.size, 1);
+  assert.is((await storage.published())?.size, 1);
+  count = 3;
+  assert.is((await publisher.publish())?.size, 2);
+});
+
+test('one witness twice, a wrong signature, or a line for another head is no quorum', async () => {
+  const twice = await setUp({ policy, cosign: async (c) => [...(await cosignBy(1)(c)), ...(await cosignBy(1)(c))] });
+  assert.is((await rejection(twice.publisher.publish())).code, 'sequencer/quorum-not-met');
+  const wrong = await setUp({
+    policy,
+    cosign: async (c) =>
+      (await cosignBy(3)(c)).map((line) => ({ ...line, signature: line.signature.map((b, i) => (i === 20 ? b ^ 1 : b)) })),
+  });
+  assert.is((await rejection(wrong.publisher.publish())).code, 'note/bad-signature');
+  const other = await setUp({
+    policy,
+    cosign: async () =>
+      witnesses.map((w) => w.sign('log.test/sequencer\n5\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n', 1n)),
+  });
+  assert.is((await rejection(other.publisher.publish())).code, 'note/bad-signature');
+  for (const { publisher, storage } of [twice, wrong, other]) {
+    assert.is(publisher.published, null);
+    assert.is(await storage.published(), null);
+  }
+});
+
+test('the anchor is durable before the checkpoint can be seen', async () => {
+  const order: string[] = [];
+  const storage = createMemoryStorage();
+  const anchor = memoryAnchor();
+  const sequencer = await open(storage, { anchor });
+  await sequencer.submit(submission('first'));
+  const publisher = await Publisher.open({
+    storage: {
+      ...storage,
+      async publish(head) {
+        order.push('store');
+        await storage.publish(head);
+      },
+    },
+    anchor: {
+      read: anchor.read,
+      async write(note, durable) {
+        order.push(durable ? 'anchor, durable' : 'anchor');
+        await anchor.write(note, durable);
+      },
+    },
+    trust,
+    signers: [],
+    ed25519: nodeEd25519,
+    head: () => sequencer.head,
+  });
+  publisher.onPublish(() => order.push('seen'));
+  await publisher.publish();
+  assert.equal(order, ['anchor, durable', 'store', 'seen']);
+});
+
+test('records of the log itself come before the head is taken', async () => {
+  const parts = await setUp();
+  const publisher = await Publisher.open({
+    storage: parts.storage,
+    anchor: parts.anchor,
+    trust,
+    signers: [],
+    ed25519: nodeEd25519,
+    head: () => parts.sequencer.head,
+    author: async () => {
+      await parts.sequencer.submit(submission('by the log'));
+    },
+  });
+  assert.is((await publisher.publish())?.size, 2);
+});
+
+test.run();
