@@ -1,0 +1,9 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as face from '../src/index.js';
+
+test('the public face is this', () => {
+  assert.equal(Object.keys(face).sort(), ['isUnused', 'openSqliteStorage']);
+});
+
+test.run();
