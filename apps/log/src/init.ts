@@ -85,6 +85,8 @@ export async function initLog(data: string, options: InitOptions = {}): Promise<
   });
   try {
     await log.submit(statement.entry);
+    // The anchor could not be written, for example: the charter is stored, but the log is not begun as it should be.
+    if (log.sequencer.trouble !== undefined) throw log.sequencer.trouble;
   } finally {
     await log.close();
   }

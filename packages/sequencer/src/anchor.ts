@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
@@ -15,39 +15,43 @@ export interface HeadAnchor {
   write(note: Uint8Array, durable: boolean): Promise<void>;
 }
 
-/** An anchor in a file, best on another disk than the store. Writes go to a temporary file that is renamed. */
+/**
+ * An anchor in a file, best on another disk than the store. Writes go to a temporary file that is renamed. They are short and
+ * done at once on the calling thread, so that none overtakes another and an older head never replaces a newer one.
+ */
 export function createFileAnchor(path: string): HeadAnchor {
-  // Writes must not overtake one another, or an older head could replace a newer one.
-  let last: Promise<void> = Promise.resolve();
-  const write = async (note: Uint8Array, durable: boolean): Promise<void> => {
-    const temporary = `${path}.new`;
-    await mkdir(dirname(path), { recursive: true });
-    const file = await open(temporary, 'w', 0o644);
-    try {
-      await file.writeFile(note);
-      if (durable) await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-    if (durable) {
-      const folder = await open(dirname(path), 'r');
-      await folder.sync().finally(() => folder.close());
-    }
-  };
+  const temporary = `${path}.new`;
+  let folderExists = false;
   return {
     async read() {
       try {
-        return new Uint8Array(await readFile(path));
+        return new Uint8Array(readFileSync(path));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
         throw error;
       }
     },
-    write(note, durable) {
-      const next = last.then(() => write(note, durable));
-      last = next.catch(() => undefined);
-      return next;
+    async write(note, durable) {
+      if (!folderExists) mkdirSync(dirname(path), { recursive: true });
+      folderExists = true;
+      const file = openSync(temporary, 'w', 0o644);
+      try {
+        writeFileSync(file, note);
+        if (durable) fsyncSync(file);
+      } finally {
+        closeSync(file);
+      }
+      renameSync(temporary, path);
+      if (durable) syncFolder(dirname(path));
     },
   };
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
 }

@@ -85,9 +85,17 @@ export function encodeCoseKey(key: CoseKey): Uint8Array {
   return encodeCbor(new Map(members));
 }
 
+/** Thumbprints live as long as their keys. */
+const thumbprints = new WeakMap<CoseKey, Uint8Array>();
+
 /** COSE key thumbprint with SHA-256 (RFC 9679): 32 bytes. */
 export function coseKeyThumbprint(key: CoseKey): Uint8Array {
-  return sha256(encodeCoseKey(key));
+  let thumbprint = thumbprints.get(key);
+  if (thumbprint === undefined) {
+    thumbprint = sha256(encodeCoseKey(key));
+    thumbprints.set(key, thumbprint);
+  }
+  return thumbprint.slice();
 }
 
 /** Whether `algorithm` may be used with this key: one key never serves two algorithms. */

@@ -53,9 +53,15 @@ export async function readBody(c: Ctx, types: readonly string[], limit: number):
   if (!types.includes(type)) throw new Problem(415, 'request/media-type', `send ${types.join(' or ')}`);
   if (c.req.header('content-encoding') !== undefined)
     throw new Problem(415, 'request/encoding', 'send the body without content encoding');
-  const declared = Number(c.req.header('content-length') ?? 0);
+  const declared = c.req.header('content-length');
   const tooLarge = (): Problem => new Problem(413, 'request/too-large', `this body may have ${limit} bytes`);
-  if (declared > limit) throw tooLarge();
+  if (declared !== undefined) {
+    // The HTTP parser takes no more than was declared.
+    if (Number(declared) > limit) throw tooLarge();
+    const whole = new Uint8Array(await c.req.arrayBuffer());
+    if (whole.length > limit) throw tooLarge();
+    return whole;
+  }
   const chunks: Uint8Array[] = [];
   let size = 0;
   const stream = c.req.raw.body;
