@@ -7,6 +7,7 @@ import { attachmentRoutes } from './routes/attachments.js';
 import type { Ctx, Env, Server } from './routes/context.js';
 import { ctRoutes } from './routes/ct.js';
 import { entryRoutes } from './routes/entries.js';
+import { eventRoutes } from './routes/events.js';
 import { operationRoutes } from './routes/operation.js';
 import { proofRoutes } from './routes/proofs.js';
 import { subjectRoutes } from './routes/subjects.js';
@@ -33,7 +34,16 @@ export function createApp(server: Server, logger: Logger): Hono<Env> {
       'answered',
     );
   });
-  for (const routes of [entryRoutes, proofRoutes, tileRoutes, attachmentRoutes, subjectRoutes, ctRoutes, operationRoutes])
+  for (const routes of [
+    entryRoutes,
+    proofRoutes,
+    tileRoutes,
+    attachmentRoutes,
+    subjectRoutes,
+    ctRoutes,
+    eventRoutes,
+    operationRoutes,
+  ])
     app.route('/', routes(server));
   app.notFound((c) => {
     const hint = `there is nothing at ${c.req.method} ${c.req.path}; GET /v1/openapi.json describes what there is`;

@@ -8,6 +8,7 @@ export const configSchema = z.strictObject({
   listen: z
     .string()
     .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):[0-9]{1,5}$/, 'must be <address>:<port>')
+    .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'must have a port up to 65535')
     .default('127.0.0.1:6962'),
   /** Where the head anchor lies; best on another disk than the data. Default: `anchor/head` in the data folder. */
   anchor: z.string().min(1).optional(),

@@ -78,6 +78,7 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
     options.progress?.(end, size);
   }
   await walk.finish();
+  await guarded('topics', () => checkTopics(storage, walk.topics, find));
   const attachments = await checkAttachments(storage, walk.named, find);
   return { entries: size, tiles: walk.tiles, attachments, findings };
 }
@@ -105,6 +106,8 @@ async function checkHead(
 /** Goes through all entries in order and builds tree, tiles and governance again. */
 class Walk {
   readonly named = new Set<string>();
+  /** Number of entries and newest entry of each topic, as the entries themselves say. */
+  readonly topics = new Map<string, { count: number; latest: number }>();
   tiles = 0;
   readonly #storage: Storage;
   readonly #find: (where: string, what: string) => void;
@@ -171,7 +174,9 @@ class Walk {
   #govern(index: number, bytes: Uint8Array, leaf: Uint8Array, info: EntryInfo | undefined, checks: Promise<void>[]): void {
     const where = `entry ${index}`;
     try {
-      const candidate = createCandidate(parseStatement(bytes), leaf);
+      const statement = parseStatement(bytes);
+      this.topics.set(statement.sub, { count: (this.topics.get(statement.sub)?.count ?? 0) + 1, latest: index });
+      const candidate = createCandidate(statement, leaf);
       for (const { digest } of candidate.record?.attachments ?? []) this.named.add(Buffer.from(digest).toString('hex'));
       if (info !== undefined && info.topic !== candidate.statement.sub)
         this.#find(
@@ -216,6 +221,28 @@ class Walk {
     else if (!equalBytes(stored, new Uint8Array(Buffer.concat(hashes))))
       this.#find(`tile ${level}/${index}`, 'it holds other hashes than the entries below it have');
   }
+}
+
+/** The listing of topics is kept beside the entries: it must say what they say. While the log runs it may be ahead. */
+async function checkTopics(
+  storage: Storage,
+  expected: ReadonlyMap<string, { count: number; latest: number }>,
+  find: (where: string, what: string) => void,
+): Promise<void> {
+  const listed = new Set<string>();
+  for (let after = ''; ; ) {
+    const page = await storage.topics('', after, 1000);
+    for (const { topic, count, latest } of page) {
+      listed.add(topic);
+      const { count: entries, latest: newest } = expected.get(topic) ?? { count: 0, latest: -1 };
+      if (count < entries || latest.index < newest || (count === entries) !== (latest.index === newest)) {
+        find(`topic ${topic}`, `it is listed with ${count} entries up to ${latest.index}, and has ${entries} up to ${newest}`);
+      }
+    }
+    if (page.length < 1000) break;
+    after = page[page.length - 1].topic;
+  }
+  for (const topic of expected.keys()) if (!listed.has(topic)) find(`topic ${topic}`, 'it is not listed');
 }
 
 async function checkAttachments(

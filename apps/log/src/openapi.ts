@@ -36,6 +36,7 @@ const problem = z.object({
   rule: z.string().optional(),
   current: z.object({ index, leaf: hash }).optional(),
   index: index.optional(),
+  retry_after: z.int().optional().meta({ description: 'seconds' }),
 });
 const entryView = z.object({
   index,

@@ -52,7 +52,7 @@ const TITLES: Readonly<Record<number, string>> = {
 
 /** The JSON body of a problem. `instance` is the request's id, which the log's own records carry too. */
 export function problemBody(problem: Problem, instance: string): Record<string, unknown> {
-  const { rule, current, index } = problem.details;
+  const { rule, current, index, retryAfter } = problem.details;
   return {
     type: `urn:treering:problem:${problem.code.replace('/', ':')}`,
     title: TITLES[problem.status] ?? 'Problem',
@@ -63,6 +63,7 @@ export function problemBody(problem: Problem, instance: string): Record<string, 
     ...(rule === undefined ? {} : { rule }),
     ...(current === undefined ? {} : { current: { index: current.index, leaf: Buffer.from(current.leaf).toString('hex') } }),
     ...(index === undefined ? {} : { index }),
+    ...(retryAfter === undefined ? {} : { retry_after: retryAfter }),
   };
 }
 

@@ -66,7 +66,10 @@ export async function serveLog(config: LogConfig, logger: Logger = createLogger(
     url: () => url,
     closing: closing.signal,
   };
-  const http = await listen(createApp(server, logger), config);
+  const http = await listen(createApp(server, logger), config).catch(async (error) => {
+    await log.close();
+    throw error;
+  });
   const address = http.address() as AddressInfo;
   url ||= `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
   const stopPublishing = publishRegularly(log, config, logger);
@@ -99,10 +102,18 @@ function listen(app: ReturnType<typeof createApp>, config: LogConfig): Promise<H
   const colon = config.listen.lastIndexOf(':');
   const hostname = config.listen.slice(0, colon).replace(/^\[|\]$/g, '');
   return new Promise((resolve, reject) => {
-    const server: ServerType = serve({ fetch: app.fetch, hostname, port: Number(config.listen.slice(colon + 1)) }, () => {
-      http.off('error', reject);
-      resolve(http);
-    });
+    const server: ServerType = serve(
+      {
+        fetch: app.fetch,
+        hostname,
+        port: Number(config.listen.slice(colon + 1)),
+        serverOptions: { connectionsCheckingInterval: 1000 },
+      },
+      () => {
+        http.off('error', reject);
+        resolve(http);
+      },
+    );
     const http = server as HttpServer;
     http.once('error', reject);
     http.maxConnections = config.connections;
@@ -118,9 +129,12 @@ async function closeServer(http: HttpServer): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     http.close(() => resolve());
   });
-  http.closeIdleConnections();
+  // A connection becomes idle only when its last answer is out, which for event streams is after they were told to end.
+  const idle = setInterval(() => http.closeIdleConnections(), 50);
   const timer = setTimeout(() => http.closeAllConnections(), GRACE);
+  http.closeIdleConnections();
   await closed;
+  clearInterval(idle);
   clearTimeout(timer);
 }
 

@@ -17,6 +17,13 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX entries_by_topic ON entries (topic, idx) WHERE topic <> '';
 
+  -- What the entries amount to, kept in the same transaction, so that no listing reads all entries.
+  CREATE TABLE topics (
+    topic   TEXT PRIMARY KEY,
+    entries INTEGER NOT NULL CHECK (entries > 0),
+    latest  INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
   CREATE TABLE tiles (
     level  INTEGER NOT NULL CHECK (level BETWEEN 0 AND 63),
     idx    INTEGER NOT NULL CHECK (idx >= 0),

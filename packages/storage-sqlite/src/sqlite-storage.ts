@@ -8,7 +8,7 @@ import {
   type StoredHead,
   type TopicInfo,
 } from '@treering/storage';
-import { type OpenOptions, openDatabase, toStorageError } from './open.js';
+import { type OpenDatabase, type OpenOptions, openDatabase, toStorageError } from './open.js';
 
 interface HeadRow {
   size: number;
@@ -34,7 +34,17 @@ const toHead = (row: HeadRow | undefined): StoredHead | null =>
  * @throws StorageError storage/missing, storage/locked, storage/schema, storage/corrupt or storage/unsupported
  */
 export function openSqliteStorage(path: string, options: OpenOptions): Storage {
-  const { db, lock } = openDatabase(path, options);
+  const opened = openDatabase(path, options);
+  try {
+    return createStorage(opened, path);
+  } catch (error) {
+    opened.db.close();
+    opened.lock?.close();
+    throw toStorageError(error, path);
+  }
+}
+
+function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
   const run = async <T>(work: () => T): Promise<T> => {
     try {
       return work();
@@ -69,9 +79,14 @@ export function openSqliteStorage(path: string, options: OpenOptions): Storage {
       'SELECT root FROM tiles WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx',
     )
     .pluck();
+  const countTopic = db.prepare(
+    `INSERT INTO topics (topic, entries, latest) VALUES (?, 1, ?)
+     ON CONFLICT (topic) DO UPDATE SET entries = entries + 1, latest = excluded.latest`,
+  );
+  // char(1114111) sorts behind every character, so the prefix is a range of the index.
   const topicsOf = db.prepare<[string, string, string, number], InfoRow & { total: number }>(
-    `SELECT topic, count(*) AS total, max(idx) AS idx, leaf FROM entries
-     WHERE topic <> '' AND topic > ? AND substr(topic, 1, length(?)) = ? GROUP BY topic ORDER BY topic LIMIT ?`,
+    `SELECT t.topic, t.entries AS total, e.idx, e.leaf FROM topics t JOIN entries e ON e.idx = t.latest
+     WHERE t.topic > ? AND t.topic >= ? AND t.topic < ? || char(1114111) ORDER BY t.topic LIMIT ?`,
   );
   const entriesOfTopic = db.prepare<[string, number, number], InfoRow>(
     "SELECT idx, leaf, topic FROM entries WHERE topic = ? AND topic <> '' AND idx < ? ORDER BY idx DESC LIMIT ?",
@@ -96,6 +111,7 @@ export function openSqliteStorage(path: string, options: OpenOptions): Storage {
     }
     batch.entries.forEach(({ bytes, leafHash, topic }, i) => {
       addEntry.run(first + i, leafHash, topic, bytes);
+      if (topic !== '') countTopic.run(topic, first + i);
     });
     for (const { level, index, root, hashes } of batch.tiles) {
       if (addTile.run(level, index, root, hashes).changes === 1) continue;

@@ -1,28 +1,16 @@
-import { createCandidate } from '@treering/governance';
 import { nodeHasher } from '@treering/merkle/node';
 import { decodeUtf8, formatVerifierKey } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
-import {
-  type CborInput,
-  decodeCbor,
-  encodeCbor,
-  encodeCoseKey,
-  type Json,
-  MAX_STATEMENT_SIZE,
-  parseStatement,
-  toJson,
-} from '@treering/statement';
+import { type CborInput, decodeCbor, encodeCbor, encodeCoseKey, MAX_STATEMENT_SIZE, toJson } from '@treering/statement';
 import { Hono } from 'hono';
-import { streamSSE } from 'hono/streaming';
 import { openApi } from '../openapi.js';
 import { Problem } from '../problem.js';
 import { base64, type Env, hex, type Server } from './context.js';
 
 /** Milliseconds after which a head counts as old while the tree has grown. */
 const STALE = 60_000;
-const MOST_LISTENERS = 256;
 
-/** What the log says of itself, its health, its metrics and its events. */
+/** What the log says of itself, its health and its metrics. */
 export function operationRoutes(server: Server): Hono<Env> {
   const { log, config, metrics } = server;
   const app = new Hono<Env>();
@@ -81,70 +69,5 @@ export function operationRoutes(server: Server): Hono<Env> {
   app.get('/metrics', async (c) =>
     c.text(await metrics.registry.metrics(), 200, { 'Content-Type': metrics.registry.contentType }),
   );
-
-  let listeners = 0;
-  app.get('/v1/events', (c) => {
-    if (listeners >= MOST_LISTENERS)
-      throw new Problem(503, 'events/full', 'too many clients listen already', { retryAfter: 30 });
-    return streamSSE(c, async (stream) => {
-      listeners++;
-      const queue: { event: string; data: Json; id?: string }[] = [];
-      let wake = (): void => undefined;
-      const push = (item: { event: string; data: Json; id?: string }): void => {
-        // A client that does not keep up is told where to read on, instead of filling the log's memory.
-        if (queue.length < 1000) queue.push(item);
-        else queue[queue.length - 1] = { event: 'gap', data: { size: log.sequencer.head?.size ?? 0 } };
-        wake();
-      };
-      const ends = [
-        log.publisher.onPublish((head) =>
-          push({ event: 'checkpoint', data: { size: head.size, checkpoint: decodeUtf8(head.note) } }),
-        ),
-        log.sequencer.onCommit((head, entries) => {
-          entries.forEach((entry, i) => {
-            const index = head.size - entries.length + i;
-            const { statement, record } = createCandidate(parseStatement(entry.bytes), entry.leafHash);
-            const data = {
-              index,
-              leaf: hex(entry.leafHash),
-              subject: statement.sub,
-              issuer: statement.iss,
-              type: record?.type ?? null,
-              reason: record?.reason ?? null,
-            };
-            push({ event: 'record', id: String(index), data });
-          });
-        }),
-      ];
-      stream.onAbort(() => wake());
-      const onClosing = (): void => wake();
-      server.closing.addEventListener('abort', onClosing);
-      try {
-        await stream.writeSSE({
-          event: 'hello',
-          data: JSON.stringify({ origin: log.origin, size: log.sequencer.head?.size ?? 0 }),
-        });
-        while (!stream.aborted && !server.closing.aborted) {
-          const item = queue.shift();
-          if (item !== undefined) {
-            await stream.writeSSE({ ...item, data: JSON.stringify(item.data) });
-            continue;
-          }
-          await new Promise<void>((resolve) => {
-            const timer = setTimeout(resolve, 15_000);
-            wake = () => {
-              clearTimeout(timer);
-              resolve();
-            };
-          });
-          if (queue.length === 0 && !stream.aborted && !server.closing.aborted) await stream.write(': still here\n\n');
-        }
-      } finally {
-        listeners--;
-        server.closing.removeEventListener('abort', onClosing);
-        for (const end of ends) end();
-      }
-    });
-  });
   return app;
 }

@@ -1,4 +1,4 @@
-import { constants, type FileHandle, mkdir, open } from 'node:fs/promises';
+import { constants, type FileHandle, link, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { NoteError } from '../errors.js';
 import type { VerifierKey } from '../key.js';
@@ -43,22 +43,30 @@ export async function readKeyFile(path: string): Promise<SignerKey> {
 }
 
 /**
- * Writes a new key file with mode 600, durable when it resolves. An existing file is never replaced.
+ * Writes a new key file with mode 600, durable when it resolves. The file appears with its content or not at all, and an
+ * existing one is never replaced.
  * @throws NoteError (note/bad-key) when there is one
  */
 export async function writeKeyFile(path: string, key: VerifierKey, seed: Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  let file: FileHandle;
-  try {
-    file = await open(path, 'wx', 0o600);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new NoteError('note/bad-key', `the key file ${path} exists; a key is never written over another`);
-  }
+  const temporary = `${path}.${process.pid}.new`;
+  await rm(temporary, { force: true });
+  const file = await open(temporary, 'wx', 0o600);
   try {
     await file.writeFile(`${formatSignerKey(key, seed)}\n`);
     await file.sync();
   } finally {
     await file.close();
   }
+  try {
+    // link() fails where there is a file; rename() would replace it.
+    await link(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw new NoteError('note/bad-key', `the key file ${path} exists; a key is never written over another`);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  const folder = await open(dirname(path), 'r');
+  await folder.sync().finally(() => folder.close());
 }
