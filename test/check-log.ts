@@ -83,7 +83,10 @@ async function checkTiles(storage: Storage, size: number, leaves: Uint8Array): P
       const width = Math.min(TILE_WIDTH, count - first);
       const expected = hashes.subarray(first * HASH_SIZE, (first + width) * HASH_SIZE);
       const stored = await storage.tile(level, first / TILE_WIDTH, width);
-      assert.ok(stored !== null && equalBytes(stored, expected), `tile ${level}/${first / TILE_WIDTH} is not what its entries hash to`);
+      assert.ok(
+        stored !== null && equalBytes(stored, expected),
+        `tile ${level}/${first / TILE_WIDTH} is not what its entries hash to`,
+      );
       if (width === TILE_WIDTH) above.push(rootOf(expected, TILE_WIDTH));
     }
     hashes = new Uint8Array(Buffer.concat(above));

@@ -1,5 +1,6 @@
 import { formatTlogProof } from '@treering/evidence';
 import {
+  emptyRoot,
   equalBytes,
   type Hasher,
   MerkleInputError,
@@ -194,7 +195,11 @@ export class LogClient {
         out.push(entry);
       }
       if (page.next === undefined) return out;
-      before = indexOf(page.next);
+      const next = indexOf(page.next);
+      if (page.records.length === 0 || next >= (before ?? Number.POSITIVE_INFINITY)) {
+        throw new ClientError('client/bad-answer', 'the log lists the same records again and again');
+      }
+      before = next;
     }
     return out;
   }
@@ -256,6 +261,8 @@ export class LogClient {
   #open(note: Uint8Array): VerifiedHead {
     return verified(() => {
       const { checkpoint } = openCheckpoint(note, this.#trust, this.#ed25519);
+      if (checkpoint.size === 0n && !equalBytes(checkpoint.root, emptyRoot()))
+        throw new ProofError('an empty tree has the hash of no bytes');
       return { size: safeSize(checkpoint.size), root: checkpoint.root, note };
     });
   }

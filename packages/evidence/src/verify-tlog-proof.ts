@@ -119,16 +119,19 @@ function checkQuorum(head: OpenedCheckpoint, policy: TrustPolicy, add: Add): voi
   }
   try {
     const { witnesses } = requireQuorum(policy, head.cosignatures);
-    const times = head.cosignatures.map((c) => c.timestamp).filter((t): t is bigint => t !== undefined && t > 0n);
-    const first =
-      times.length === 0
-        ? ''
-        : `, the first at ${new Date(Number([...times].sort((a, b) => Number(a - b))[0]) * 1000).toISOString()}`;
+    const times = head.cosignatures.map((c) => c.timestamp ?? 0n).filter((t) => t > 0n);
+    const first = times.length === 0 ? '' : `, the first at ${timeText([...times].sort((x, y) => (x < y ? -1 : 1))[0])}`;
     add('quorum', 'proved', `Cosigned by ${witnesses.join(', ')}${first}.`);
   } catch (error) {
     if (!(error instanceof NoteError)) throw error;
     add('quorum', 'failed', `The witnesses do not suffice: ${error.message}.`);
   }
+}
+
+/** A witness's time in words; a witness can sign any number. */
+function timeText(seconds: bigint): string {
+  const date = new Date(Number(seconds) * 1000);
+  return Number.isNaN(date.getTime()) ? `${seconds} seconds after 1970` : date.toISOString();
 }
 
 function readStatement(

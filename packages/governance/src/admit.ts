@@ -1,9 +1,10 @@
 import { equalBytes } from '@treering/merkle';
+import { hex } from '@treering/note';
 import { type ChangeRecord, type PolicyRule, printable, type RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey, StatementError, type StatementHeader } from '@treering/statement';
 import type { Candidate } from './candidate.js';
 import type { RefusalCode } from './errors.js';
-import { matchesGlob } from './glob.js';
+import { coversGlob, matchesGlob } from './glob.js';
 import type { GovernanceState, Identity, LatestRecord } from './state.js';
 
 /** The verdict on one statement. `rule` names what decided. */
@@ -21,6 +22,11 @@ export type Decision =
 
 /** Seconds by which `iat` may differ from the log's clock, unless the policy narrows it. */
 export const DEFAULT_CLOCK_SKEW = 300;
+
+/** The rule by which administrators act on keys and policy. */
+const ADMINISTRATORS = 'charter/administrators';
+/** The role that only administrators give. */
+const ADMINISTRATOR_ROLE = 'administrator';
 
 /** Types that no policy rule can open: they have rules of their own. */
 const RESERVED: readonly string[] = ['charter', 'policy', 'map-head'];
@@ -64,17 +70,19 @@ export function admit(state: GovernanceState, candidate: Candidate): Decision {
   if (identity === undefined || identityRefusal !== undefined) {
     return identityRefusal ?? refuse('governance/unknown-key', 'identities', 'no identity is enrolled with this key');
   }
-  const freeze = state
-    .freezes()
-    .find((f) => matchesGlob(f.on, record.subject) && (f.until === undefined || statement.iat < f.until));
+  const allowed = findRule(state, identity, record);
+  if (!allowed.admitted) return allowed;
+  // A freeze never locks the administrators out of the log's own rules.
+  const governing = allowed.rule === ADMINISTRATORS;
+  const freeze = governing
+    ? undefined
+    : state.freezes().find((f) => matchesGlob(f.on, record.subject) && (f.until === undefined || statement.iat < f.until));
   if (freeze !== undefined)
     return refuse('governance/frozen', `freeze@${freeze.index}`, `${freeze.on} is frozen and accepts no more records`);
 
-  const allowed = findRule(state, identity, record);
-  if (!allowed.admitted) return allowed;
   const limit = checkLimits(state, candidate, record);
   if (limit !== undefined) return limit;
-  const taken = record.type === 'identity' ? checkEnrolment(state, record) : undefined;
+  const taken = record.type === 'identity' ? checkEnrolment(state, identity, record) : undefined;
   if (taken !== undefined) return taken;
   return checkPrevious(state, record) ?? allowed;
 }
@@ -99,26 +107,37 @@ function admitCharter({ statement, record }: Candidate): Decision {
   if (record?.type !== 'charter') return refuse('governance/no-charter', 'charter', 'a log begins with its charter');
   if (record.subject !== statement.sub)
     return refuse('governance/invalid-record', 'header', 'the header is about something else than the charter');
+  if (record.prev !== undefined)
+    return refuse('governance/prev-conflict', 'prev', 'nothing comes before the charter that prev could name');
   const signer = charterSigner(record, statement.kid);
   if (signer === undefined)
-    return refuse('governance/bad-charter', 'charter', 'the charter is not signed by one of the administrators that it names');
+    return refuse(
+      'governance/bad-charter',
+      'charter',
+      'the charter is not signed by one of the administrators that it names, or their keys are not all different keys',
+    );
   if (statement.iss !== `${record.origin}/identity/${signer.id}`) {
     return refuse('governance/wrong-issuer', 'charter', `the issuer must be ${printable(record.origin)}/identity/${signer.id}`);
   }
   return { admitted: true, rule: 'charter' };
 }
 
+/** The administrator who signed a charter; undefined when none did, or the charter's keys are not all different keys. */
 function charterSigner(charter: RecordOf<'charter'>, kid: Uint8Array): { id: string; key: CoseKey } | undefined {
+  const thumbprints = new Set<string>();
+  let signer: { id: string; key: CoseKey } | undefined;
   for (const { id, key: bytes } of charter.administrators) {
     try {
       const key = parseCoseKey(bytes);
-      if (equalBytes(coseKeyThumbprint(key), kid)) return { id, key };
+      const thumbprint = coseKeyThumbprint(key);
+      thumbprints.add(hex(thumbprint));
+      if (equalBytes(thumbprint, kid)) signer = { id, key };
     } catch (error) {
       if (!(error instanceof StatementError)) throw error;
       return undefined;
     }
   }
-  return undefined;
+  return thumbprints.size === charter.administrators.length ? signer : undefined;
 }
 
 function checkIdentity(state: GovernanceState, { statement }: Candidate, identity: Identity | undefined): Decision | undefined {
@@ -147,23 +166,19 @@ function findRule(state: GovernanceState, identity: Identity, record: ChangeReco
   if (record.type === 'policy') {
     const threshold = state.charter?.threshold ?? 1;
     if (!identity.administrator)
-      return refuse(
-        'governance/not-allowed',
-        'charter/administrators',
-        'only an administrator of the charter changes the policy',
-      );
+      return refuse('governance/not-allowed', ADMINISTRATORS, 'only an administrator of the charter changes the policy');
     if (threshold > 1) {
       return refuse(
         'governance/threshold',
-        'charter/administrators',
+        ADMINISTRATORS,
         `the charter asks ${threshold} administrators to agree on a policy, and this statement carries the word of one`,
       );
     }
-    return { admitted: true, rule: 'charter/administrators' };
+    return { admitted: true, rule: ADMINISTRATORS };
   }
   if (RESERVED.includes(record.type))
     return refuse('governance/not-allowed', 'charter', `${record.type} records are written by the log alone`);
-  if (record.type === 'identity' && identity.administrator) return { admitted: true, rule: 'charter/administrators' };
+  if (record.type === 'identity' && identity.administrator) return { admitted: true, rule: ADMINISTRATORS };
   for (const rule of state.policy?.rules ?? []) {
     if (fits(rule, identity, record)) return { admitted: true, rule: `policy@${state.policyIndex}/${rule.name}` };
   }
@@ -181,6 +196,8 @@ function fits(rule: PolicyRule, identity: Identity, record: ChangeRecord): boole
   if (roles !== undefined && !roles.some((role) => identity.roles.includes(role))) return false;
   if (ids !== undefined && !ids.includes(identity.id)) return false;
   if (!rule.may.includes('*') && !rule.may.includes(record.type)) return false;
+  // What is frozen must lie within the rule as well as the name of the freeze.
+  if (record.type === 'freeze' && !rule.on.some((glob) => coversGlob(glob, record.on))) return false;
   return rule.on.some((glob) => matchesGlob(glob, record.subject));
 }
 
@@ -207,8 +224,18 @@ function checkLimits(state: GovernanceState, { statement }: Candidate, record: C
   return undefined;
 }
 
-function checkEnrolment(state: GovernanceState, record: RecordOf<'identity'>): Decision | undefined {
-  if (record.key === undefined) return undefined;
+function checkEnrolment(state: GovernanceState, signer: Identity, record: RecordOf<'identity'>): Decision | undefined {
+  if (!signer.administrator) {
+    // Whoever may enrol others must not come by an administrator's rights that way.
+    const theirs = state.identities().some((identity) => identity.administrator && identity.id === record.id);
+    if (theirs || record.roles?.includes(ADMINISTRATOR_ROLE)) {
+      return refuse('governance/not-allowed', ADMINISTRATORS, 'only an administrator enrols or revokes keys of administrators');
+    }
+  }
+  if (record.key === undefined) {
+    const some = state.identities().some((known) => known.id === record.id && known.revokedAt === undefined);
+    return some ? undefined : refuse('governance/unknown-key', 'identities', `${record.id} has no key that could be revoked`);
+  }
   let kid: Uint8Array;
   try {
     kid = coseKeyThumbprint(parseCoseKey(record.key));
@@ -217,6 +244,9 @@ function checkEnrolment(state: GovernanceState, record: RecordOf<'identity'>): D
     return refuse('governance/invalid-record', 'identity', `the key cannot be enrolled: ${error.message}`);
   }
   const known = state.identity(kid);
+  if (record.action === 'revoke' && known === undefined) {
+    return refuse('governance/unknown-key', 'identities', 'this key is not enrolled, so there is nothing to revoke');
+  }
   if (known !== undefined && known.id !== record.id)
     return refuse('governance/key-taken', `identity@${known.enrolledAt}`, 'this key belongs to another identity already');
   if (record.action === 'enrol' && known?.revokedAt !== undefined) {

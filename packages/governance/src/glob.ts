@@ -1,19 +1,41 @@
-const compiled = new Map<string, RegExp>();
-
 /**
  * Whether a subject fits a pattern of the policy: `*` stands for any characters within a segment, a last segment `**` for one
- * or more segments (formats.md section 7).
+ * or more segments (formats.md section 7). Patterns come from records, so the time is bounded by the product of the lengths.
  */
 export function matchesGlob(pattern: string, subject: string): boolean {
-  let regex = compiled.get(pattern);
-  if (regex === undefined) {
-    const segments = pattern.split('/').map((segment, i, all) => {
-      if (segment === '**' && i === all.length - 1) return '.+';
-      return segment.replace(/[.\\+?^${}()|[\]]/g, '\\$&').replace(/\*+/g, '[^/]*');
-    });
-    regex = new RegExp(`^${segments.join('/')}$`);
-    if (compiled.size >= 4096) compiled.clear();
-    compiled.set(pattern, regex);
+  const patterns = pattern.split('/');
+  const segments = subject.split('/');
+  const open = patterns[patterns.length - 1] === '**';
+  if (open) patterns.pop();
+  if (open ? segments.length <= patterns.length : segments.length !== patterns.length) return false;
+  return patterns.every((part, i) => matchesSegment(part, segments[i]));
+}
+
+/** Whether every subject that fits `inner` fits `outer` too. Where that is hard to tell, the answer is no. */
+export function coversGlob(outer: string, inner: string): boolean {
+  const open = (pattern: string): boolean => pattern === '**' || pattern.endsWith('/**');
+  return (open(outer) || !open(inner)) && matchesGlob(outer, inner);
+}
+
+/** Compares from the left, and after a mismatch lets the last `*` take one character more: no deeper search is ever needed. */
+function matchesSegment(pattern: string, text: string): boolean {
+  let p = 0;
+  let star = -1;
+  let resume = 0;
+  for (let t = 0; t < text.length; ) {
+    if (pattern[p] === '*') {
+      star = p++;
+      resume = t;
+    } else if (pattern[p] === text[t]) {
+      p++;
+      t++;
+    } else if (star >= 0) {
+      p = star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
   }
-  return regex.test(subject);
+  while (pattern[p] === '*') p++;
+  return p === pattern.length;
 }

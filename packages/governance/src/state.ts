@@ -1,5 +1,5 @@
 import { hex } from '@treering/note';
-import type { PolicyBody, RecordOf } from '@treering/record';
+import type { ChangeRecord, PolicyBody, RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey } from '@treering/statement';
 import type { Candidate } from './candidate.js';
 import { GovernanceError } from './errors.js';
@@ -71,29 +71,31 @@ export class GovernanceState {
    */
   apply(index: number, candidate: Candidate): Undo {
     const { statement, record, leaf } = candidate;
-    const undos: Undo[] = [put(this.#latest, statement.sub, { index, leaf })];
-    switch (record?.type) {
-      case 'charter':
-        undos.push(this.#applyCharter(index, record));
-        break;
-      case 'identity':
-        undos.push(record.action === 'enrol' ? this.#enrol(index, record) : this.#revoke(index, record));
-        break;
-      case 'policy':
-        undos.push(this.#setPolicy(index, record.policy));
-        break;
-      case 'freeze': {
-        const before = this.#freezes;
-        this.#freezes = [...before, { on: record.on, until: record.until, index }];
-        undos.push(() => {
-          this.#freezes = before;
-        });
-        break;
-      }
-    }
+    // What can fail comes first, so that an entry that cannot be applied leaves nothing behind.
+    const undos = [this.#applyRecord(index, record), put(this.#latest, statement.sub, { index, leaf })];
     return () => {
       for (const undo of undos.reverse()) undo();
     };
+  }
+
+  #applyRecord(index: number, record: ChangeRecord | undefined): Undo {
+    switch (record?.type) {
+      case 'charter':
+        return this.#applyCharter(index, record);
+      case 'identity':
+        return record.action === 'enrol' ? this.#enrol(index, record) : this.#revoke(index, record);
+      case 'policy':
+        return this.#setPolicy(index, record.policy);
+      case 'freeze': {
+        const before = this.#freezes;
+        this.#freezes = [...before, { on: record.on, until: record.until, index }];
+        return () => {
+          this.#freezes = before;
+        };
+      }
+      default:
+        return () => undefined;
+    }
   }
 
   #setPolicy(index: number, policy: PolicyBody): Undo {
@@ -108,10 +110,10 @@ export class GovernanceState {
 
   #applyCharter(index: number, charter: RecordOf<'charter'>): Undo {
     if (this.charter !== undefined) throw new GovernanceError('governance/charter-exists', 'a log has one charter');
+    const administrators = charter.administrators.map((a) => ({ ...a, key: parseCoseKey(a.key) }));
     this.charter = charter;
     const undos = [this.#setPolicy(index, charter.policy)];
-    for (const { id, key: bytes, roles } of charter.administrators) {
-      const key = parseCoseKey(bytes);
+    for (const { id, key, roles } of administrators) {
       undos.push(
         put(this.#identities, hex(coseKeyThumbprint(key)), {
           id,

@@ -33,7 +33,7 @@ export function createAttachment(
  */
 export function openAttachment(blob: Uint8Array, ref: AttachmentRef): Uint8Array {
   const actual = sha256(blob);
-  if (!ref.digest.every((byte, i) => byte === actual[i]))
+  if (ref.digest.length !== 32 || !ref.digest.every((byte, i) => byte === actual[i]))
     throw new RecordError('record/invalid', `the attachment ${ref.name} does not hash to its digest`);
   if (blob.length !== SALT_SIZE + ref.size)
     throw new RecordError('record/invalid', `the attachment ${ref.name} has another size than its record says`);

@@ -29,22 +29,22 @@ export function diffRecords(before: ChangeRecord, after: ChangeRecord): FieldDif
 
 function flatten(record: ChangeRecord): Map<string, string> {
   const out = new Map<string, string>();
-  const walk = (path: string, key: string, value: unknown): void => {
+  const walk = (path: string, value: unknown): void => {
     if (value === undefined) return;
     const plain = typeof value !== 'object' || value === null || value instanceof Uint8Array;
     if (plain) {
-      out.set(path, renderValue(key, value));
+      out.set(path, renderValue(path, value));
     } else if (Array.isArray(value)) {
       const labels = value.map((item, i) => label(item) ?? String(i));
       const unique = new Set(labels).size === labels.length;
       value.forEach((item, i) => {
-        walk(`${path}[${unique ? labels[i] : i}]`, key, item);
+        walk(`${path}[${unique ? labels[i] : i}]`, item);
       });
     } else {
-      for (const [name, item] of Object.entries(value)) walk(path === '' ? name : `${path}.${name}`, name, item);
+      for (const [name, item] of Object.entries(value)) walk(path === '' ? name : `${path}.${name}`, item);
     }
   };
-  walk('', '', record);
+  walk('', record);
   return out;
 }
 

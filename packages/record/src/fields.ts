@@ -7,7 +7,7 @@ export const digest = z
 
 /** Control characters, line separators and direction marks could make a text read as what it is not. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must be refused
-const UNREADABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]|\p{Cs}/u;
+const UNREADABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]|\p{Cs}/u;
 
 /** One line of text that shows as what it is. Lengths count characters (code points). */
 export function line(min: number, max: number): z.ZodType<string> {

@@ -37,6 +37,13 @@ export function manifestRoot(resources: readonly ManifestResource[]): Uint8Array
   return hash.digest();
 }
 
+/** SHA-256 over the digests in the order in which they are given. */
+function rootInOrder(resources: readonly ManifestResource[]): Uint8Array {
+  const hash = sha256.create();
+  for (const { digest } of resources) hash.update(digest);
+  return hash.digest();
+}
+
 /** The predicate type of OpenSSF model signing v1.0. */
 const MODEL_SIGNING_PREDICATE = 'https://model_signing/signature/v1.0';
 
@@ -110,8 +117,9 @@ export function parseManifest(bytes: Uint8Array): ModelSigningManifest {
       digest: unhex(resource.digest) ?? fail(`has no digest for ${JSON.stringify(resource.name)}`),
     };
   });
-  const actual = manifestRoot(resources);
-  if (hex(actual) !== hex(root)) fail('names resources that do not hash to its subject');
+  // Signers list by code points, as the specification says, or by the segments of the paths; the root is over their order.
+  const roots = [rootInOrder(resources), manifestRoot(resources)].map(hex);
+  if (!roots.includes(hex(root))) fail('names resources that do not hash to its subject');
   const ignored = Array.isArray(serialization.ignore_paths) ? serialization.ignore_paths.map(String) : [];
   return { name: typeof subject?.name === 'string' ? subject.name : '', root, resources, ignored };
 }

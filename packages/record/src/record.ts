@@ -73,6 +73,7 @@ export function validateRecord(value: unknown): ChangeRecord {
       `${typeof type === 'string' ? JSON.stringify(type) : 'a record without type'} is no record type; known are ${Object.keys(recordSchemas).join(', ')}`,
     );
   }
+  if (hasProto(value)) throw new RecordError('record/invalid', 'a record has no member __proto__');
   const result = (recordSchemas[type as RecordType] as z.ZodType<ChangeRecord>).safeParse(value);
   if (!result.success) {
     const issues = result.error.issues
@@ -92,7 +93,10 @@ export function validateRecord(value: unknown): ChangeRecord {
  * @throws RecordError when it is not valid
  */
 export function encodeRecord(record: ChangeRecord): Uint8Array {
-  return encodeCbor(validateRecord(record) as unknown as CborInput);
+  const payload = encodeCbor(validateRecord(record) as unknown as CborInput);
+  // What cannot be read back is not written.
+  decodeRecord(payload);
+  return payload;
 }
 
 /**
@@ -123,8 +127,13 @@ function toPlain(value: CborValue): unknown {
   if (!(value instanceof Map)) throw new RecordError('record/invalid', 'a record holds no tags');
   const entries = [...value].map(([key, item]): [string, unknown] => {
     if (typeof key !== 'string') throw new RecordError('record/invalid', 'the keys of a record are texts');
-    if (key === '__proto__') throw new RecordError('record/invalid', 'a record has no member __proto__');
     return [key, toPlain(item)];
   });
   return Object.fromEntries(entries);
+}
+
+/** Whether a member that JavaScript treats specially hides anywhere in a value. Schemas would pass over it in silence. */
+function hasProto(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return false;
+  return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasProto);
 }

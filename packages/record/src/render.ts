@@ -19,7 +19,16 @@ const LABELS: Readonly<Record<string, string>> = {
   log_keys: 'log keys',
   risk_class: 'risk class',
 };
-const MILLISECONDS: readonly string[] = ['effective_from', 'aware_at', 'due_at', 'expires'];
+/** Milliseconds in the unit of each time, by the path of the member. */
+const TIMES: Readonly<Record<string, number>> = {
+  effective_from: 1,
+  aware_at: 1,
+  due_at: 1,
+  expires: 1,
+  'retention.until': 1,
+  valid_until: 1000,
+  until: 1000,
+};
 
 /** Renders a record for people. Everything that the record says is in the facts; texts are escaped where they could mislead. */
 export function renderRecord(record: ChangeRecord): Rendering {
@@ -78,23 +87,21 @@ function count(n: number, what: string): string {
 }
 
 /** One value in words: digests as hex, times as UTC, lists and groups in brackets. */
-export function renderValue(key: string, value: unknown): string {
+export function renderValue(path: string, value: unknown): string {
   if (value instanceof Uint8Array) return hex(value);
-  if (typeof value === 'number' && MILLISECONDS.includes(key)) return utc(value);
-  if (typeof value === 'number' && (key === 'valid_until' || (key === 'until' && value < 1e11))) return utc(value * 1000);
-  if (typeof value === 'number' && key === 'until') return utc(value);
+  if (typeof value === 'number' && Object.hasOwn(TIMES, path)) return utc(value * TIMES[path]);
   if (typeof value === 'string') return printable(value);
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map((item) => renderValue('', item)).join('; ');
   if (typeof value === 'object' && value !== null) {
-    return Object.entries(value)
-      .filter(([, item]) => item !== undefined)
-      .map(
-        ([name, item]) =>
-          `${printable(name)}: ${typeof item === 'object' && !(item instanceof Uint8Array) ? `(${renderValue(name, item)})` : renderValue(name, item)}`,
-      )
-      .join(', ');
+    const members = Object.entries(value).filter(([, item]) => item !== undefined);
+    return members.map(([name, item]) => `${printable(name)}: ${renderMember(`${path}.${name}`, item)}`).join(', ');
   }
   return String(value);
+}
+
+function renderMember(path: string, value: unknown): string {
+  const grouped = typeof value === 'object' && value !== null && !(value instanceof Uint8Array);
+  return grouped ? `(${renderValue(path, value)})` : renderValue(path, value);
 }
 
 function utc(milliseconds: number): string {

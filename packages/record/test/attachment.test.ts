@@ -9,7 +9,8 @@ import { refuses } from './expect-error.js';
 const about = { name: 'reports/fairness.pdf', media_type: 'application/pdf', access: 'restricted' } as const;
 const salt = fc.uint8Array({ minLength: SALT_SIZE, maxLength: SALT_SIZE });
 const content = fc.uint8Array({ maxLength: 200 });
-const sha256 = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(createHash('sha256').update(Buffer.concat(parts)).digest());
+const sha256 = (...parts: readonly Uint8Array[]): Uint8Array =>
+  new Uint8Array(createHash('sha256').update(Buffer.concat(parts)).digest());
 
 test('a blob is 16 bytes of salt and the content, and its digest covers both', () => {
   assert.is(SALT_SIZE, 16);
@@ -58,14 +59,25 @@ test('any other byte, and any byte more or less, is refused', () => {
 
 test('a size that is not that of the content is refused though the digest fits', () => {
   const { ref, blob } = createAttachment(Uint8Array.of(1, 2, 3), about, new Uint8Array(SALT_SIZE));
-  for (const size of [0, 2, 4, 19]) refuses(() => openAttachment(blob, { ...ref, size }), 'record/invalid', `size ${size}`, /size/);
+  for (const size of [0, 2, 4, 19])
+    refuses(() => openAttachment(blob, { ...ref, size }), 'record/invalid', `size ${size}`, /size/);
   const short = Uint8Array.of(1, 2, 3);
-  refuses(() => openAttachment(short, { ...ref, size: 0, digest: sha256(short) }), 'record/invalid', 'a blob without salt', /size/);
+  refuses(
+    () => openAttachment(short, { ...ref, size: 0, digest: sha256(short) }),
+    'record/invalid',
+    'a blob without salt',
+    /size/,
+  );
 });
 
 test('a digest that is not 32 bytes fits nothing', () => {
   const { ref, blob } = createAttachment(Uint8Array.of(1, 2, 3), about, new Uint8Array(SALT_SIZE));
-  for (const digest of [new Uint8Array(0), ref.digest.subarray(0, 1), ref.digest.subarray(0, 31), Uint8Array.of(...ref.digest, 0)]) {
+  for (const digest of [
+    new Uint8Array(0),
+    ref.digest.subarray(0, 1),
+    ref.digest.subarray(0, 31),
+    Uint8Array.of(...ref.digest, 0),
+  ]) {
     refuses(() => openAttachment(blob, { ...ref, digest }), 'record/invalid', `a digest of ${digest.length} bytes`);
   }
 });

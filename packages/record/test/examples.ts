@@ -25,7 +25,13 @@ const everything = {
   ],
   ticket: 'CHG-1204',
   attachments: [
-    { name: 'reports/fairness.pdf', media_type: 'application/pdf', size: 48_211, digest: digestOf(0xa5), access: 'restricted' as const },
+    {
+      name: 'reports/fairness.pdf',
+      media_type: 'application/pdf',
+      size: 48_211,
+      digest: digestOf(0xa5),
+      access: 'restricted' as const,
+    },
   ],
   retention: { rule: 'ten-years', until: 2_075_000_000_000 },
 };
@@ -38,7 +44,12 @@ const fullPolicy: RecordOf<'policy'>['policy'] = {
   rules: [
     { name: 'engineers', who: { roles: ['engineer', 'lead'] }, may: ['model', 'config'], on: ['model/*', 'config/**'] },
     { name: 'registrar', who: { ids: ['registrar.1'] }, may: ['identity'], on: ['identity/*'] },
-    { name: 'suppliers', who: { issuer: 'https://ci.supplier.example', claims: { repository: 'supplier/models' } }, may: ['foreign'], on: ['**'] },
+    {
+      name: 'suppliers',
+      who: { issuer: 'https://ci.supplier.example', claims: { repository: 'supplier/models' } },
+      may: ['foreign'],
+      on: ['**'],
+    },
   ],
   approvals: [{ on: 'deploy/production/*', need: 2, roles: ['approver'], not_author: true, within: 86_400 }],
   limits: { entry_bytes: 32_768, attachments: 8, clock_skew: 120, break_glass: true },
@@ -217,7 +228,15 @@ export const EXAMPLES: { readonly [T in RecordType]: { readonly minimal: RecordO
     },
   },
   approval: {
-    minimal: { v: 1, type: 'approval', subject: 'deploy/production/credit', reason, target: digestOf(0xf1), decision: 'approve', role: 'approver' },
+    minimal: {
+      v: 1,
+      type: 'approval',
+      subject: 'deploy/production/credit',
+      reason,
+      target: digestOf(0xf1),
+      decision: 'approve',
+      role: 'approver',
+    },
     full: {
       v: 1,
       type: 'approval',
@@ -353,7 +372,15 @@ export const EXAMPLES: { readonly [T in RecordType]: { readonly minimal: RecordO
   },
   assessment: {
     minimal: { v: 1, type: 'assessment', subject: 'system/credit', reason, target: digestOf(0x51), result: 'substantial' },
-    full: { v: 1, type: 'assessment', subject: 'system/credit', ...everything, target: digestOf(0x51), plan: digestOf(0x52), result: 'within-plan' },
+    full: {
+      v: 1,
+      type: 'assessment',
+      subject: 'system/credit',
+      ...everything,
+      target: digestOf(0x51),
+      plan: digestOf(0x52),
+      result: 'within-plan',
+    },
   },
   correction: {
     minimal: { v: 1, type: 'correction', subject: 'model/credit-score', reason, supersedes: digestOf(0x61) },
@@ -380,7 +407,9 @@ export const EXAMPLES: { readonly [T in RecordType]: { readonly minimal: RecordO
 export const RECORD_TYPES = Object.keys(EXAMPLES) as RecordType[];
 
 /** Every example with a name for messages. */
-export const ALL_EXAMPLES: readonly { readonly name: string; readonly record: ChangeRecord }[] = RECORD_TYPES.flatMap((type) => [
-  { name: `minimal ${type}`, record: EXAMPLES[type].minimal },
-  { name: `full ${type}`, record: EXAMPLES[type].full },
-]);
+export const ALL_EXAMPLES: readonly { readonly name: string; readonly record: ChangeRecord }[] = RECORD_TYPES.flatMap(
+  (type) => [
+    { name: `minimal ${type}`, record: EXAMPLES[type].minimal },
+    { name: `full ${type}`, record: EXAMPLES[type].full },
+  ],
+);

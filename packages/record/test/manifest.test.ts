@@ -7,7 +7,14 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { haveVectors, vectorBytes, vectorJson, vectorPath } from '../../../test/vectors.js';
-import { DEFAULT_IGNORED, formatManifest, type ManifestResource, manifestRoot, parseManifest, sortResources } from '../src/index.js';
+import {
+  DEFAULT_IGNORED,
+  formatManifest,
+  type ManifestResource,
+  manifestRoot,
+  parseManifest,
+  sortResources,
+} from '../src/index.js';
 import { hashModel } from '../src/node/index.js';
 import { digestOf } from './examples.js';
 import { refuses } from './expect-error.js';
@@ -24,7 +31,11 @@ function plainRoot(resources: readonly ManifestResource[]): Uint8Array {
     return a.length - b.length;
   };
   const sorted = [...resources].sort((a, b) => before(points(a.name), points(b.name)));
-  return new Uint8Array(createHash('sha256').update(Buffer.concat(sorted.map((r) => r.digest))).digest());
+  return new Uint8Array(
+    createHash('sha256')
+      .update(Buffer.concat(sorted.map((r) => r.digest)))
+      .digest(),
+  );
 }
 
 const digest = fc.uint8Array({ minLength: 32, maxLength: 32 });
@@ -65,10 +76,15 @@ test('no root without files, for a name twice, or for another digest than SHA-25
 
 test('a manifest is read as it was written', () => {
   fc.assert(
-    fc.property(resources, fc.string({ unit: 'grapheme', minLength: 1 }), fc.array(fc.string({ unit: 'grapheme' })), (list, name, ignored) => {
-      const read = parseManifest(formatManifest(name, list, ignored));
-      assert.equal(read, { name, root: plainRoot(list), resources: sortResources(list), ignored: [...ignored].sort() });
-    }),
+    fc.property(
+      resources,
+      fc.string({ unit: 'grapheme', minLength: 1 }),
+      fc.array(fc.string({ unit: 'grapheme' })),
+      (list, name, ignored) => {
+        const read = parseManifest(formatManifest(name, list, ignored));
+        assert.equal(read, { name, root: plainRoot(list), resources: sortResources(list), ignored: [...ignored].sort() });
+      },
+    ),
     { seed: 42, numRuns: 300 },
   );
 });
@@ -77,7 +93,9 @@ test('a manifest is the in-toto statement of model signing v1.0', () => {
   const json = JSON.parse(text(formatManifest('wink', [resource('b', 2), resource('a', 1)], ['model.sig'])));
   assert.equal(json, {
     _type: 'https://in-toto.io/Statement/v1',
-    subject: [{ name: 'wink', digest: { sha256: Buffer.from(plainRoot([resource('a', 1), resource('b', 2)])).toString('hex') } }],
+    subject: [
+      { name: 'wink', digest: { sha256: Buffer.from(plainRoot([resource('a', 1), resource('b', 2)])).toString('hex') } },
+    ],
     predicateType: 'https://model_signing/signature/v1.0',
     predicate: {
       serialization: { method: 'files', hash_type: 'sha256', allow_symlinks: false, ignore_paths: ['model.sig'] },
@@ -150,7 +168,8 @@ async function withCopy(folder: string, work: (path: string) => Promise<void>): 
 
 if (haveVectors) {
   for (const { folder, model } of SIGNED) {
-    const envelope = (): ReturnType<typeof dsseFromJson> => dsseFromJson(vectorJson(`${VECTORS}/${folder}/model.sig`).dsseEnvelope);
+    const envelope = (): ReturnType<typeof dsseFromJson> =>
+      dsseFromJson(vectorJson(`${VECTORS}/${folder}/model.sig`).dsseEnvelope);
 
     test(`${folder}: the model hashes to what model-signing signed`, async () => {
       const manifest = parseManifest(envelope().payload);

@@ -112,7 +112,13 @@ test('a reason holds no control characters, line separators, direction overrides
       refuses(() => validateRecord(because(text)), 'record/invalid', hexCode(character), /reason/);
     }
   }
-  for (const text of ['retrained — “new” model', 'modèle réentraîné', 'モデルを再学習しました。', 'نموذج أعيد تدريبه', '🌲🌲🌲🌲🌲🌲🌲🌲🌲🌲']) {
+  for (const text of [
+    'retrained — “new” model',
+    'modèle réentraîné',
+    'モデルを再学習しました。',
+    'نموذج أعيد تدريبه',
+    '🌲🌲🌲🌲🌲🌲🌲🌲🌲🌲',
+  ]) {
     assert.is(validateRecord(because(text)).reason, text);
   }
 });
@@ -144,7 +150,27 @@ test('a decimal has one spelling and no exponent', () => {
     const { metrics } = validateRecord(measured(value)) as RecordOf<'evaluation'>;
     assert.is(metrics[0].value, value);
   }
-  const wrong = ['', '.5', '5.', '01', '-01', '+1', '1e3', 'NaN', 'Infinity', '1,5', '1_000', ' 1', '1 ', '1\n', '0x10', '--1', '-', '１', '1.2.3'];
+  const wrong = [
+    '',
+    '.5',
+    '5.',
+    '01',
+    '-01',
+    '+1',
+    '1e3',
+    'NaN',
+    'Infinity',
+    '1,5',
+    '1_000',
+    ' 1',
+    '1 ',
+    '1\n',
+    '0x10',
+    '--1',
+    '-',
+    '１',
+    '1.2.3',
+  ];
   for (const value of [...wrong, '1'.repeat(40), `0.${'1'.repeat(31)}`]) {
     refuses(() => validateRecord(measured(value)), 'record/invalid', JSON.stringify(value), /metrics\.0\.value/);
   }
@@ -170,7 +196,12 @@ test('an enrolment names a key, a kind, roles and an end; a revocation names non
     refuses(() => validateRecord({ ...revocation, ...extra }), 'record/invalid', `a revocation with ${name}`, /revocation/);
   }
   for (const size of [0, 257]) {
-    refuses(() => validateRecord({ ...minimal, key: new Uint8Array(size) }), 'record/invalid', `a key of ${size} bytes`, /COSE_Key/);
+    refuses(
+      () => validateRecord({ ...minimal, key: new Uint8Array(size) }),
+      'record/invalid',
+      `a key of ${size} bytes`,
+      /COSE_Key/,
+    );
   }
 });
 
@@ -204,10 +235,17 @@ test('a rule of a policy names somebody, something and where', () => {
     { on: ['*'.repeat(201)] },
     { name: 'a/b' },
   ];
-  for (const change of wrong) refuses(() => validateRecord(withRule(change)), 'record/invalid', JSON.stringify(change), /rules/);
+  for (const change of wrong)
+    refuses(() => validateRecord(withRule(change)), 'record/invalid', JSON.stringify(change), /rules/);
   refuses(() => validateRecord({ ...minimal, policy: { rules: [rule, rule] } }), 'record/invalid', 'a name twice', /differ/);
   const limits = (change: object): unknown => ({ ...full, policy: { ...full.policy, limits: change } });
-  for (const change of [{ entry_bytes: 0 }, { entry_bytes: 65_536 }, { clock_skew: 0 }, { clock_skew: 301 }, { attachments: -1 }]) {
+  for (const change of [
+    { entry_bytes: 0 },
+    { entry_bytes: 65_536 },
+    { clock_skew: 0 },
+    { clock_skew: 301 },
+    { attachments: -1 },
+  ]) {
     refuses(() => validateRecord(limits(change)), 'record/invalid', JSON.stringify(change), /limits/);
   }
 });
@@ -216,7 +254,14 @@ test('an attachment has a relative name, a media type and a size', () => {
   const [attachment] = EXAMPLES.incident.full.attachments ?? [];
   const withAttachment = (change: object): unknown => ({ ...incident, attachments: [{ ...attachment, ...change }] });
   validateRecord(withAttachment({}));
-  const wrong = [{ name: '../x' }, { media_type: 'pdf' }, { media_type: 'a/b; c=d' }, { media_type: 'a/b\n' }, { size: -1 }, { access: 'secret' }];
+  const wrong = [
+    { name: '../x' },
+    { media_type: 'pdf' },
+    { media_type: 'a/b; c=d' },
+    { media_type: 'a/b\n' },
+    { size: -1 },
+    { access: 'secret' },
+  ];
   for (const change of wrong) refuses(() => validateRecord(withAttachment(change)), 'record/invalid', JSON.stringify(change));
 });
 

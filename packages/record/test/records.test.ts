@@ -141,7 +141,12 @@ test('a type is one of the record types, not what every object has', () => {
 test('members that JavaScript treats specially open nothing', () => {
   const spoil = (json: Json, path: JsonPath, key: string): Json => {
     const copy = structuredClone(json);
-    Object.defineProperty(valueAt(copy, path), key, { value: 'polluted', enumerable: true, configurable: true, writable: true });
+    Object.defineProperty(valueAt(copy, path), key, {
+      value: 'polluted',
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
     return copy;
   };
   for (const type of RECORD_TYPES) {
@@ -154,7 +159,9 @@ test('members that JavaScript treats specially open nothing', () => {
       }
     }
   }
-  const named = recordFromJson(spoil(recordToJson(EXAMPLES.config.full), ['parameters'], 'constructor')) as typeof EXAMPLES.config.full;
+  const named = recordFromJson(
+    spoil(recordToJson(EXAMPLES.config.full), ['parameters'], 'constructor'),
+  ) as typeof EXAMPLES.config.full;
   assert.ok(Object.hasOwn(named.parameters ?? {}, 'constructor'));
   assert.is(named.parameters?.constructor as unknown, 'polluted');
   assert.equal(decodeRecord(encodeRecord(named)), named);
@@ -171,8 +178,13 @@ test('what the log cannot say is refused when a record is written', () => {
   for (const size of [-1, 0.5, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY, 1n, '1']) {
     refuses(() => encodeRecord({ ...minimal, size } as ChangeRecord), 'record/invalid', `size ${size}`);
   }
-  refuses(() => encodeRecord({ ...minimal, root: [...digestOf(1)] } as unknown as ChangeRecord), 'record/invalid', 'a root as a list');
-  for (const v of [0, 2, '1']) refuses(() => encodeRecord({ ...minimal, v } as unknown as ChangeRecord), 'record/invalid', `v ${v}`);
+  refuses(
+    () => encodeRecord({ ...minimal, root: [...digestOf(1)] } as unknown as ChangeRecord),
+    'record/invalid',
+    'a root as a list',
+  );
+  for (const v of [0, 2, '1'])
+    refuses(() => encodeRecord({ ...minimal, v } as unknown as ChangeRecord), 'record/invalid', `v ${v}`);
 });
 
 test.run();

@@ -6,7 +6,11 @@ import { stateDigest } from '../src/index.js';
 import { digestOf } from './examples.js';
 
 const plain = (...parts: readonly Uint8Array[]): Uint8Array =>
-  new Uint8Array(createHash('sha256').update(Buffer.concat([Buffer.from('treering/state/v1', 'ascii'), ...parts])).digest());
+  new Uint8Array(
+    createHash('sha256')
+      .update(Buffer.concat([Buffer.from('treering/state/v1', 'ascii'), ...parts]))
+      .digest(),
+  );
 const part = fc.uint8Array({ minLength: 32, maxLength: 32 });
 
 test('the state digest is SHA-256 over context, model, config and image', () => {
@@ -29,7 +33,11 @@ test('parts that are not 32 bytes are refused', () => {
   const good = digestOf(1);
   for (const size of [0, 31, 33, 64]) {
     const bad = new Uint8Array(size);
-    for (const parts of [[bad, good], [good, bad], [good, good, bad]] as [Uint8Array, Uint8Array, Uint8Array?][]) {
+    for (const parts of [
+      [bad, good],
+      [good, bad],
+      [good, good, bad],
+    ] as [Uint8Array, Uint8Array, Uint8Array?][]) {
       assert.throws(
         () => stateDigest(...parts),
         (error: unknown) => error instanceof RangeError && /32 bytes/.test(error.message),

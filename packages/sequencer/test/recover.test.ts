@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -138,6 +139,45 @@ for (const [what, damage] of damages) {
     assert.is((await rejection(open(damage(storage), { anchor }))).code, 'sequencer/corrupt');
   });
 }
+
+/** What somebody with the file in hand may do to a log of 300 entries, published at 300. Triggers do not stop him. */
+const tampered: [string, string, RegExp][] = [
+  ['the leaf hash of the newest entry', "UPDATE entries SET leaf = zeroblob(32) WHERE idx = 299", /corrupt/],
+  ['the hash of a full tile', 'UPDATE tiles SET root = zeroblob(32)', /corrupt/],
+  ['a full tile removed', 'DELETE FROM tiles', /corrupt/],
+  ['the newest entry removed', 'DELETE FROM entries WHERE idx = 299', /corrupt/],
+  ['the root of the head', "UPDATE heads SET root = zeroblob(32) WHERE kind = 'committed'", /corrupt/],
+  ['the size of the head', "UPDATE heads SET size = 299 WHERE kind = 'committed'", /corrupt/],
+  ['a byte of the signature', "UPDATE heads SET note = CAST(replace(CAST(note AS TEXT), '— log', '— lag') AS BLOB)", /wrong-key|corrupt/],
+  ['the root of the published checkpoint', "UPDATE heads SET root = zeroblob(32) WHERE kind = 'published'", /corrupt/],
+  ['all entries and the head removed', 'DELETE FROM heads; DELETE FROM entries; DELETE FROM tiles', /rolled-back/],
+];
+
+test('whatever is altered in the file at the edge of the tree is refused at the start', async () => {
+  const Database = createRequire(new URL('../../storage-sqlite/package.json', import.meta.url))('better-sqlite3');
+  const path = join(folder, 'intact.db');
+  const anchor = memoryAnchor();
+  const intact = openSqliteStorage(path, { mode: 'create' });
+  const sequencer = await open(intact, { anchor });
+  await Promise.all(Array.from({ length: 300 }, (_, i) => sequencer.submit(submission(`entry ${i}`))));
+  await intact.publish(sequencer.head as StoredHead);
+  await intact.close();
+  for (const [i, [what, sql, code]] of tampered.entries()) {
+    const copy = join(folder, `tampered-${i}.db`);
+    copyFileSync(path, copy);
+    const db = new Database(copy);
+    for (const name of db.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").pluck().all()) db.exec(`DROP TRIGGER ${name}`);
+    db.exec(sql);
+    db.close();
+    const storage = openSqliteStorage(copy, { mode: 'open' });
+    const error = await rejection(open(storage, { anchor }));
+    assert.match(error.code as string, code, `${what}: ${error.message}`);
+    await storage.close();
+  }
+  const storage = openSqliteStorage(path, { mode: 'open' });
+  assert.is((await open(storage, { anchor })).head?.size, 300, 'the intact one opens');
+  await storage.close();
+});
 
 test('a published checkpoint newer than the store is a restored backup', async () => {
   const storage = createMemoryStorage();

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseCheckpoint, parseNote } from '@treering/note';
 import type { HeadMemory } from '../head-memory.js';
@@ -43,21 +43,28 @@ function sizeOf(note: Uint8Array): bigint {
   return parseCheckpoint(parseNote(note).text).size;
 }
 
-/** Holds a lock file while `work` runs. One that is older than ten seconds belonged to a process that ended. */
+/** Milliseconds after which a lock belongs to a process that ended: what it guards takes a few. */
+const STALE_LOCK = 5_000;
+
+/** Holds a lock file while `work` runs. */
 async function locked(path: string, work: () => Promise<void>): Promise<void> {
-  for (let waited = 0; ; waited += 20) {
+  for (;;) {
     try {
       await (await open(path, 'wx', 0o600)).close();
       break;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      if (waited >= 10_000) await unlink(path).catch(() => undefined);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      const age = await stat(path).then(
+        ({ mtimeMs }) => Date.now() - mtimeMs,
+        () => 0,
+      );
+      if (age > STALE_LOCK) await rm(path, { force: true });
+      else await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
   try {
     await work();
   } finally {
-    await unlink(path).catch(() => undefined);
+    await rm(path, { force: true });
   }
 }

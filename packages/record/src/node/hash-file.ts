@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { constants, type FileHandle, open } from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
+import { constants, type FileHandle, lstat, open } from 'node:fs/promises';
 import { RecordError } from '../errors.js';
 import { headerLength, parseHeader, type TensorDigest } from '../safetensors.js';
 
@@ -10,6 +11,8 @@ export interface FileHash {
   /** SHA-256 of all bytes, 32 bytes. */
   readonly digest: Uint8Array;
   readonly size: number;
+  /** What the file system said of the file when it was hashed; `checkUnchanged` compares it. */
+  readonly stamp: string;
   /** For a safetensors file: its tensors, in the order of their bytes. */
   readonly tensors: readonly TensorDigest[] | undefined;
 }
@@ -38,20 +41,39 @@ export async function hashFile(path: string, tensors: boolean, progress: (bytes:
       at += bytesRead;
       progress(bytesRead);
     }
-    const after = await file.stat({ bigint: true });
-    if (at !== size || after.size !== before.size || after.mtimeNs !== before.mtimeNs || after.ctimeNs !== before.ctimeNs) {
-      throw new RecordError('manifest/changed', `${path} changed while it was hashed; hash it again when nothing writes to it`);
-    }
-    return { digest: new Uint8Array(whole.digest()), size, tensors: parts?.digests() };
+    const stamp = stampOf(before);
+    if (at !== size || stampOf(await file.stat({ bigint: true })) !== stamp) throw changed(path);
+    return { digest: new Uint8Array(whole.digest()), size, stamp, tensors: parts?.digests() };
   } finally {
     await file.close();
   }
 }
 
+/**
+ * Checks that a file is still the one that was hashed.
+ * @throws RecordError (manifest/changed)
+ */
+export async function checkUnchanged(path: string, { stamp }: FileHash): Promise<void> {
+  const now = await lstat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw changed(path);
+    throw error;
+  });
+  if (stampOf(now) !== stamp) throw changed(path);
+}
+
+function stampOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return [ino, size, mtimeNs, ctimeNs].join();
+}
+
+function changed(path: string): RecordError {
+  return new RecordError('manifest/changed', `${path} changed while it was hashed; hash it again when nothing writes to it`);
+}
+
 async function openRegular(path: string): Promise<FileHandle> {
   let file: FileHandle;
   try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    // Without O_NONBLOCK, opening a pipe would wait for somebody who writes to it.
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ELOOP') throw notRegular(path);
     throw error;

@@ -36,11 +36,12 @@ export async function hashFiles(
     for (const i of order) results[i] = await hashFile(files[i].path, files[i].tensors, progress);
     return results;
   }
-  // The sources run unbuilt in tests, where this file and the worker end in .ts.
-  const entry = new URL(import.meta.url.endsWith('.ts') ? './hash-worker.ts' : './hash-worker.js', import.meta.url);
+  // Tests run the sources, but a thread cannot: it takes the worker that was built from them.
+  const built = import.meta.url.endsWith('.ts') ? '../../dist/node/hash-worker.js' : './hash-worker.js';
+  const entry = new URL(built, import.meta.url);
   await Promise.all(
     Array.from({ length: threads }, async () => {
-      const worker = new Worker(entry);
+      const worker = new Worker(entry, { execArgv: [] });
       try {
         for (let i = order.shift(); i !== undefined; i = order.shift()) {
           results[i] = await hashOn(worker, { id: i, path: files[i].path, tensors: files[i].tensors }, progress);
@@ -56,6 +57,10 @@ export async function hashFiles(
   return results;
 }
 
+function errorOf({ code, message }: { code: RecordErrorCode | undefined; message: string }): Error {
+  return code === undefined ? new Error(message) : new RecordError(code, message);
+}
+
 function hashOn(worker: Worker, job: HashJob, progress: (bytes: number) => void): Promise<FileHash> {
   return new Promise((resolve, reject) => {
     const settle = (then: () => void): void => {
@@ -65,16 +70,14 @@ function hashOn(worker: Worker, job: HashJob, progress: (bytes: number) => void)
     };
     const onError = (error: Error): void => settle(() => reject(error));
     const onMessage = (reply: HashReply): void => {
-      if ('progress' in reply) progress(reply.progress);
-      else if ('hash' in reply) settle(() => resolve(reply.hash));
-      else
-        settle(() =>
-          reject(
-            reply.error.code === undefined
-              ? new Error(reply.error.message)
-              : new RecordError(reply.error.code, reply.error.message),
-          ),
-        );
+      try {
+        if ('progress' in reply) progress(reply.progress);
+        else if ('hash' in reply) settle(() => resolve(reply.hash));
+        else settle(() => reject(errorOf(reply.error)));
+      } catch (error) {
+        // The caller's own progress function threw.
+        settle(() => reject(error));
+      }
     };
     worker.on('message', onMessage);
     worker.on('error', onError);

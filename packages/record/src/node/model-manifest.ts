@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { RecordError } from '../errors.js';
 import { DEFAULT_IGNORED, type ManifestResource, sortResources } from '../manifest.js';
 import type { TensorDigest } from '../safetensors.js';
+import { checkUnchanged } from './hash-file.js';
 import { hashFiles } from './hash-pool.js';
 
 /** A model's files as hashed. */
@@ -41,6 +42,7 @@ export async function hashModel(
     done += bytes;
     options.progress?.(done, total);
   });
+  await Promise.all(files.map(({ path: file }, i) => checkUnchanged(file, hashes[i])));
   // A file that came or went meanwhile would make the manifest a mixture of two states.
   if (top.isDirectory()) {
     const again = await listFiles(path, [...DEFAULT_IGNORED, ...(options.ignored ?? [])]);

@@ -1,0 +1,156 @@
+import type { PolicyBody } from '@treering/record';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { EXAMPLES } from '../../record/test/examples.js';
+import { admit, checkClock, DEFAULT_CLOCK_SKEW, GovernanceState } from '../src/index.js';
+import {
+  candidateOf,
+  charterDraft,
+  type Draft,
+  enrolment,
+  expectRefusal,
+  GovernedLog,
+  governedLog,
+  incident,
+  NOW,
+  party,
+} from './governed-log.js';
+
+const ada = party('ada', 1);
+const grace = party('grace', 2);
+const eve = party('eve', 3);
+const NO_RULES: PolicyBody = { rules: [] };
+const ENGINEERS: PolicyBody = {
+  rules: [
+    {
+      name: 'engineers',
+      who: { roles: ['engineer'] },
+      may: ['incident', 'deployment', 'freeze'],
+      on: ['model/*', 'deploy/**', 'freeze/*'],
+    },
+  ],
+};
+
+const deployment = (change: object = {}): Draft => {
+  const { v: _v, reason: _reason, ...rest } = EXAMPLES.deployment.minimal;
+  return { ...rest, ...change };
+};
+
+/** A log where eve is an engineer. */
+async function engineered(policy: PolicyBody = ENGINEERS): Promise<GovernedLog> {
+  const log = await governedLog([ada], policy);
+  await log.log(ada, enrolment(eve, ['engineer']), 'charter/administrators');
+  return log;
+}
+
+test('prev names the newest record of the subject, or the record is refused with the newest one', async () => {
+  const log = await engineered();
+  const nothing = await log.refuses(
+    eve,
+    incident('model/wink', { prev: new Uint8Array(32) }),
+    'governance/prev-conflict',
+    'prev',
+  );
+  assert.is(nothing.current, undefined);
+  const first = await log.log(eve, incident('model/wink'));
+  const second = await log.log(eve, incident('model/wink', { prev: first.leaf }));
+  const stale = await log.refuses(eve, incident('model/wink', { prev: first.leaf }), 'governance/prev-conflict', 'prev');
+  assert.equal(stale.current, { index: 3, leaf: second.leaf });
+  await log.refuses(eve, incident('model/wonk', { prev: second.leaf }), 'governance/prev-conflict', 'prev');
+  await log.log(eve, incident('model/wink'));
+  await log.refuses(eve, incident('model/wink', { prev: second.leaf }), 'governance/prev-conflict', 'prev');
+  log.state.setLatest('model/wink', { index: 3, leaf: second.leaf });
+  await log.log(eve, incident('model/wink', { prev: second.leaf }));
+});
+
+test('a charter has nothing before it that prev could name', async () => {
+  const charter = { ...charterDraft([ada], NO_RULES), prev: new Uint8Array(32).fill(9) };
+  await new GovernedLog().refuses(ada, charter, 'governance/prev-conflict', 'prev');
+});
+
+test('what is frozen takes no more records, until its end or for ever', async () => {
+  const log = await engineered();
+  await log.log(eve, { type: 'freeze', subject: 'freeze/models', on: 'model/w*', until: NOW + 100 });
+  await log.refuses(eve, incident('model/wink'), 'governance/frozen', 'freeze@2');
+  await log.refuses(eve, incident('model/wink'), 'governance/frozen', 'freeze@2', { iat: NOW + 99 });
+  await log.log(eve, incident('model/wink'), undefined, { iat: NOW + 100 });
+  await log.log(eve, incident('model/other'));
+  await log.log(eve, { type: 'freeze', subject: 'freeze/live', on: 'deploy/production/**' });
+  await log.refuses(eve, deployment(), 'governance/frozen', 'freeze@5', { iat: NOW + 30_000_000 });
+  await log.log(eve, { type: 'freeze', subject: 'freeze/models', on: 'model/w*', until: NOW + 10 });
+  await log.refuses(eve, incident('model/wink'), 'governance/frozen', 'freeze@2', { iat: NOW + 50 });
+});
+
+test('limits of the policy hold for every record', async () => {
+  const limits = { entry_bytes: 700, attachments: 1 };
+  const log = await engineered({ ...ENGINEERS, limits });
+  await log.log(eve, incident('model/wink'));
+  const long = await candidateOf(eve, { ...incident('model/wink'), reason: 'x'.repeat(1000) });
+  expectRefusal(admit(log.state, long), 'governance/limit', 'policy@0/limits');
+  const room = 700 - (await candidateOf(eve, { ...incident('model/wink'), reason: 'x'.repeat(300) })).statement.entry.length;
+  const exact = await candidateOf(eve, { ...incident('model/wink'), reason: 'x'.repeat(300 + room) });
+  assert.is(exact.statement.entry.length, 700);
+  assert.ok(admit(log.state, exact).admitted);
+  const more = await candidateOf(eve, { ...incident('model/wink'), reason: 'x'.repeat(301 + room) });
+  expectRefusal(admit(log.state, more), 'governance/limit', 'policy@0/limits');
+
+  const attachments = ['a', 'b'].map((name) => ({
+    name,
+    media_type: 'text/plain',
+    size: 1,
+    digest: new Uint8Array(32),
+    access: 'public' as const,
+  }));
+  await log.log(eve, incident('model/wink', { attachments: attachments.slice(1) }));
+  await log.refuses(eve, incident('model/wink', { attachments }), 'governance/limit', 'policy@0/limits');
+});
+
+test('a break-glass deployment needs a policy that allows it', async () => {
+  const closed = await engineered();
+  await closed.log(eve, deployment());
+  await closed.refuses(eve, deployment({ break_glass: true }), 'governance/limit', 'policy@0/limits');
+  const open = await engineered({ ...ENGINEERS, limits: { break_glass: true } });
+  await open.log(eve, deployment({ break_glass: true }), 'policy@0/engineers');
+  const off = await engineered({ ...ENGINEERS, limits: { break_glass: false } });
+  await off.refuses(eve, deployment({ break_glass: true }), 'governance/limit', 'policy@0/limits');
+});
+
+test('an administrator changes the policy, which counts from the next entry on', async () => {
+  const log = await engineered();
+  const change = (policy: PolicyBody): Draft => ({ type: 'policy', subject: 'policy', policy });
+  await log.refuses(eve, change(NO_RULES), 'governance/not-allowed', 'charter/administrators');
+  await log.log(eve, incident('model/wink'), 'policy@0/engineers');
+  await log.log(ada, change(NO_RULES), 'charter/administrators');
+  await log.refuses(eve, incident('model/wink'), 'governance/not-allowed', 'default deny');
+  await log.log(ada, change(ENGINEERS));
+  await log.log(eve, incident('model/wink'), 'policy@4/engineers');
+});
+
+test('a policy that needs two administrators is not changed by one', async () => {
+  const log = await governedLog([ada, grace], NO_RULES, 2);
+  const change: Draft = { type: 'policy', subject: 'policy', policy: ENGINEERS };
+  for (const by of [ada, grace]) await log.refuses(by, change, 'governance/threshold', 'charter/administrators');
+});
+
+test('iat lies within five minutes of the clock, or of what the policy narrows it to', async () => {
+  assert.is(DEFAULT_CLOCK_SKEW, 300);
+  const log = await governedLog([ada], NO_RULES);
+  const narrow = await governedLog([ada], { rules: [], limits: { clock_skew: 10 } });
+  for (const [state, skew] of [
+    [new GovernanceState(), 300],
+    [log.state, 300],
+    [narrow.state, 10],
+  ] as const) {
+    for (const off of [0, 1, -1, skew, -skew]) {
+      assert.equal(checkClock(state, { iat: NOW + off }, NOW), { admitted: true, rule: 'clock' }, `${off} of ${skew}`);
+    }
+    for (const off of [skew + 1, -skew - 1, 1e9, -NOW]) {
+      const { message } = expectRefusal(checkClock(state, { iat: NOW + off }, NOW), 'governance/clock', 'clock');
+      assert.match(message, off > 0 ? 'early' : 'old');
+      assert.match(message, String(skew));
+    }
+    expectRefusal(checkClock(state, { iat: NOW }, Number.NaN), 'governance/clock', 'clock');
+  }
+});
+
+test.run();
