@@ -37,7 +37,9 @@ const model = (version: string, ...more: string[]): string[] => [
   ],
 ];
 
-test.after(() => log.stop());
+test.after(async () => {
+  await log.stop();
+});
 
 test('the first version is entry 1, and its proof lies beside the folder', async () => {
   const { code, stdout, stderr } = await place.run(model('1.8.0'));

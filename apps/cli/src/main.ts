@@ -32,9 +32,16 @@ export async function main(
     await program.parseAsync([...argv], { from: 'user' });
     return exit;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const json = (name: string, text: string): void => {
+      if (argv.includes('--json')) around.stdout.write(`${JSON.stringify({ error: { code: name, message: text } })}\n`);
+    };
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.ok;
+      json('cli/usage', error.message.replace(/^error: /, ''));
+      return EXIT.usage;
+    }
     const { exit: code, code: name, message } = exitOf(error);
-    if (argv.includes('--json')) around.stdout.write(`${JSON.stringify({ error: { code: name, message } })}\n`);
+    json(name, message);
     around.stderr.write(`treering: ${message}\n`);
     return code;
   }

@@ -42,8 +42,11 @@ export function resolveSettings(flags: CommonFlags, env: Readonly<Record<string,
   const { file, folder } = readProjectFile(cwd);
   const inFolder = (path: string | undefined): string | undefined => (path === undefined ? undefined : resolve(folder, path));
   const data = resolve(cwd, flags.data ?? env.TREERING_DATA ?? inFolder(file.data) ?? 'data');
+  const url = flags.url ?? env.TREERING_LOG_URL ?? file.log_url ?? localUrl(data);
+  if (!/^https?:\/\/[^\s]+$/.test(url) || !URL.canParse(url))
+    throw new UsageError(`${url} is no URL of a log; it begins with http:// or https://`);
   return {
-    url: flags.url ?? env.TREERING_LOG_URL ?? file.log_url ?? localUrl(data),
+    url,
     data,
     logKey() {
       const given = flags.logKey ?? env.TREERING_LOG_KEY ?? file.log_key;

@@ -81,8 +81,11 @@ export class Desk {
   }
 }
 
+/** A desk with a log that is served in this process. */
+export type LogDesk = Desk & { readonly served: ServedLog; readonly data: string };
+
 /** A served log with a desk whose environment names it. */
-export async function deskWithLog(): Promise<Desk & { served: ServedLog; data: string }> {
+export async function deskWithLog(): Promise<LogDesk> {
   const desk = new Desk();
   const data = desk.path('data');
   await initLog(data, { origin: 'log.test/cli' });

@@ -8,7 +8,7 @@ import type { GovernedAdmission } from './admission.js';
 import { Problem } from './problem.js';
 
 /** First byte of a stored blob: who may read it. */
-const MARK = { public: 0x70, restricted: 0x72 } as const;
+export const MARK = { public: 0x70, restricted: 0x72 } as const;
 /** Digests named by recent entries, so that an upload right after a submission needs no look-up. */
 const REMEMBERED = 65_536;
 

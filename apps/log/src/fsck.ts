@@ -4,10 +4,12 @@ import { CompactRange, equalBytes, HASH_SIZE, TILE_WIDTH } from '@treering/merkl
 import { nodeHasher } from '@treering/merkle/node';
 import { type LogTrust, openCheckpoint } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
+import type { AttachmentRef } from '@treering/record';
 import type { HeadAnchor } from '@treering/sequencer';
 import { parseStatement, signatureCheck } from '@treering/statement';
 import { checkSignatureOffThread } from '@treering/statement/node';
 import type { EntryInfo, Storage, StoredHead } from '@treering/storage';
+import { MARK } from './attachments.js';
 
 /** Something that is wrong, and where. */
 export interface Finding {
@@ -105,7 +107,8 @@ async function checkHead(
 
 /** Goes through all entries in order and builds tree, tiles and governance again. */
 class Walk {
-  readonly named = new Set<string>();
+  /** Who may read the attachments that the entries name, by their digests. */
+  readonly named = new Map<string, AttachmentRef['access']>();
   /** Number of entries and newest entry of each topic, as the entries themselves say. */
   readonly topics = new Map<string, { count: number; latest: number }>();
   tiles = 0;
@@ -177,7 +180,9 @@ class Walk {
       const statement = parseStatement(bytes);
       this.topics.set(statement.sub, { count: (this.topics.get(statement.sub)?.count ?? 0) + 1, latest: index });
       const candidate = createCandidate(statement, leaf);
-      for (const { digest } of candidate.record?.attachments ?? []) this.named.add(Buffer.from(digest).toString('hex'));
+      for (const { digest, access } of candidate.record?.attachments ?? []) {
+        this.named.set(Buffer.from(digest).toString('hex'), access);
+      }
       if (info !== undefined && info.topic !== candidate.statement.sub)
         this.#find(
           where,
@@ -247,7 +252,7 @@ async function checkTopics(
 
 async function checkAttachments(
   storage: Storage,
-  named: ReadonlySet<string>,
+  named: ReadonlyMap<string, AttachmentRef['access']>,
   find: (where: string, what: string) => void,
 ): Promise<number> {
   let count = 0;
@@ -260,7 +265,11 @@ async function checkAttachments(
       if (blob === null) find(where, 'it cannot be read');
       else if (createHash('sha256').update(blob.subarray(1)).digest('hex') !== digest)
         find(where, 'its bytes do not hash to its name');
-      if (!named.has(digest)) find(where, 'no entry names it');
+      const access = named.get(digest);
+      if (access === undefined) find(where, 'no entry names it');
+      else if (access === 'withheld') find(where, 'its entry says that it is never sent, and it is stored');
+      else if (blob !== null && blob[0] !== MARK[access])
+        find(where, `its entry says that it is ${access}, and it is stored otherwise`);
     }
     if (page.length < 100) return count;
     after = page[page.length - 1];
