@@ -34,7 +34,12 @@ export async function checkLog(storage: Storage, known: Known): Promise<void> {
     assert.deepEqual(roots.get(size), head.root, 'the stored entries do not hash to the head');
   }
   await checkTiles(storage, size, leaves);
-  for (const note of known.heads) {
+  const published = await storage.published();
+  if (published !== null) {
+    const row = { size: published.size, root: published.root };
+    assert.deepEqual(openSize(known.trust, published.note), row, 'the published checkpoint and its signed note differ');
+  }
+  for (const note of [...known.heads, ...(published === null ? [] : [published.note])]) {
     const told = openSize(known.trust, note);
     assert.ok(told.size <= size, `a head of ${told.size} entries was told, and ${size} are stored`);
     assert.deepEqual(rootOf(leaves, told.size), told.root, `the head of ${told.size} entries is no prefix of what is stored`);

@@ -37,10 +37,17 @@ export async function submitRecord(
   const { iss, signer } = await session.signer();
   const claims = { iss, sub: record.subject, iat: Math.floor(Date.now() / 1000) };
   const statement = await signStatement(claims, encodeRecord(record), signer);
-  const logged = await submitRetrying(client, statement, options.wait === false ? 'commit' : 'witnessed');
+  const kept = `${options.proof}.attachments`;
+  const logged = await submitRetrying(client, statement, options.wait === false ? 'commit' : 'witnessed').catch(
+    async (error) => {
+      // It may be logged all the same; without its salt the content could then never be shown.
+      if (!isRefusal(error)) await keepAll(options.attachments ?? [], kept);
+      throw error;
+    },
+  );
   await mkdir(dirname(options.proof), { recursive: true });
   await writeFile(options.proof, logged.proofFile);
-  const stranded = await uploadAll(client, options.attachments ?? [], logged.index, `${options.proof}.attachments`);
+  const stranded = await uploadAll(client, options.attachments ?? [], logged.index, kept);
   report(session, record, logged, options.proof);
   if (stranded !== undefined) throw stranded;
   return logged;
@@ -56,11 +63,23 @@ async function submitRetrying(
     try {
       return await client.submit(statement, wait);
     } catch (error) {
-      const again = error instanceof ClientError && (error.status === 503 || error.status === 429) && attempt < 5;
-      if (!again) throw error;
+      if (attempt === 5 || isRefusal(error)) throw error;
       await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** attempt));
     }
   }
+}
+
+/** Whether the log, or this client, has said no for good; otherwise the statement may be logged, or be it with the next try. */
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof ClientError)) return true;
+  const passing = error.status === 429 || error.status === 503 || error.status === 504;
+  return error.code !== 'client/unreachable' && !passing;
+}
+
+async function keepAll(attachments: readonly Attachment[], folder: string): Promise<void> {
+  if (attachments.length > 0) await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const { ref, blob } of attachments)
+    await writeFile(join(folder, Buffer.from(ref.digest).toString('hex')), blob, { mode: 0o600 });
 }
 
 /** Uploads attachments; what does not arrive is kept in a folder, because without its salt it could never be shown again. */
@@ -84,8 +103,7 @@ async function uploadAll(
         { cause: error },
       );
     }
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeFile(join(folder, digest), blob, { mode: 0o600 });
+    await keepAll([{ ref, blob }], folder);
   }
   return failure;
 }

@@ -22,11 +22,14 @@ export class GovernedAdmission implements Admission<Candidate> {
   readonly #storage: Storage;
   readonly #hasher: Hasher;
   readonly #origin: string;
+  readonly #logKeys: readonly string[];
   #state = new GovernanceState();
 
-  constructor(storage: Storage, origin: string, hasher: Hasher) {
+  /** @param logKeys verifier keys of this log, which its charter has to name */
+  constructor(storage: Storage, origin: string, logKeys: readonly string[], hasher: Hasher) {
     this.#storage = storage;
     this.#origin = origin;
+    this.#logKeys = logKeys;
     this.#hasher = hasher;
   }
 
@@ -58,6 +61,10 @@ export class GovernedAdmission implements Admission<Candidate> {
       const message = `the charter is for the log ${record.origin}, and this one is ${this.#origin}`;
       return { admitted: false, code: 'governance/bad-charter', rule: 'charter', message };
     }
+    if (record?.type === 'charter' && record.log_keys.join('\n') !== this.#logKeys.join('\n')) {
+      const message = 'the charter names other keys than this log signs with';
+      return { admitted: false, code: 'governance/bad-charter', rule: 'charter', message };
+    }
     return admit(this.#state, candidate);
   }
 
@@ -68,11 +75,12 @@ export class GovernedAdmission implements Admission<Candidate> {
   async reload(size: number): Promise<void> {
     const state = new GovernanceState();
     const infos: EntryInfo[] = [];
-    for (const prefix of GOVERNING) {
-      for (const { topic } of await this.#topics(prefix)) infos.push(...(await this.#storage.entriesOf(topic, size, size)));
+    for (const topic of GOVERNING) {
+      const under = await this.#storage.entriesUnder(topic);
+      infos.push(...under.filter((info) => info.index < size && (topic.endsWith('/') || info.topic === topic)));
     }
     infos.sort((a, b) => a.index - b.index);
-    // What lies in the index of topics is not covered by the tree; the leaf hash is, and every entry is hashed again.
+    // Topics are not covered by the tree; leaf hashes are, and every entry is hashed again.
     const tree = storedTree(this.#storage, size, this.#hasher);
     for (const { index } of infos) {
       const [bytes] = await this.#storage.entries(index, index + 1);
@@ -93,15 +101,15 @@ export class GovernedAdmission implements Admission<Candidate> {
       }
       state.apply(index, candidate);
     }
-    for (const { topic, latest } of await this.#topics(''))
+    for (const { topic, latest } of await this.#topics())
       state.setLatest(topic, { index: latest.index, leaf: latest.leafHash });
     this.#state = state;
   }
 
-  async #topics(prefix: string) {
+  async #topics() {
     const all = [];
     for (let after = ''; ; ) {
-      const page = await this.#storage.topics(prefix, after, 1000);
+      const page = await this.#storage.topics('', after, 1000);
       all.push(...page);
       if (page.length < 1000) return all;
       after = page[page.length - 1].topic;

@@ -26,6 +26,7 @@ export function createApp(server: Server, logger: Logger): Hono<Env> {
     // Readers anywhere may verify; nothing here is decided by cookies.
     c.header('Access-Control-Allow-Origin', '*');
     await next();
+    server.bodies.give(c.get('reserved') ?? 0);
     const seconds = (performance.now() - started) / 1000;
     const labels = { method: c.req.method, route: routeLabel(c.req.path), status: String(c.res.status) };
     server.metrics.requests.observe(labels, seconds);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Candidate, checkClock, createCandidate } from '@treering/governance';
+import { checkClock, createCandidate } from '@treering/governance';
 import type { AttachmentRef } from '@treering/record';
 import { decodeBase64Url, parseStatement, type SignedStatement, StatementError, signatureCheck } from '@treering/statement';
 import { checkSignatureOffThread } from '@treering/statement/node';
@@ -9,8 +9,6 @@ import { Problem } from './problem.js';
 
 /** First byte of a stored blob: who may read it. */
 export const MARK = { public: 0x70, restricted: 0x72 } as const;
-/** Digests named by recent entries, so that an upload right after a submission needs no look-up. */
-const REMEMBERED = 65_536;
 
 /** The content type of the statement that proves, on reading a restricted attachment, who is asking. */
 export const ACCESS_CONTENT_TYPE = 'application/vnd.treering.access';
@@ -19,40 +17,39 @@ export const ACCESS_CONTENT_TYPE = 'application/vnd.treering.access';
 export class Attachments {
   readonly #storage: Storage;
   readonly #admission: GovernedAdmission;
-  readonly #named = new Map<string, AttachmentRef>();
 
   constructor(storage: Storage, admission: GovernedAdmission) {
     this.#storage = storage;
     this.#admission = admission;
   }
 
-  /** Remembers what a committed entry names. */
-  remember(candidate: Candidate): void {
-    for (const ref of candidate.record?.attachments ?? []) {
-      this.#named.set(hex(ref.digest), ref);
-      if (this.#named.size > REMEMBERED) this.#named.delete(this.#named.keys().next().value as string);
-    }
+  /**
+   * What entry `index` says of a digest: before anything of an upload is read.
+   * @throws Problem 404 when the entry does not name it, 403 when its content is never sent
+   */
+  async expected(digest: string, index: number): Promise<AttachmentRef> {
+    const size = (await this.#storage.head())?.size ?? 0;
+    if (index >= size) throw new Problem(404, 'entry/missing', `the log has ${size} entries`);
+    const [bytes] = await this.#storage.entries(index, index + 1);
+    const { record } = createCandidate(parseStatement(bytes));
+    const ref = record?.attachments?.find((attachment) => Buffer.from(attachment.digest).toString('hex') === digest);
+    if (ref === undefined) throw new Problem(404, 'attachment/not-named', `entry ${index} does not name this digest`);
+    if (ref.access === 'withheld')
+      throw new Problem(403, 'attachment/withheld', 'the entry says that this content is never sent');
+    return ref;
   }
 
   /**
-   * Stores a blob (salt ‖ content) that an entry names.
-   * @param entry index of the entry; without it the newest entries are looked through
+   * Stores a blob (salt ‖ content) that an entry names, readable as that entry says.
    * @returns true when it is new
-   * @throws Problem 404, 403 or 422
+   * @throws Problem 422
    */
-  async put(digest: string, blob: Uint8Array, entry: number | undefined): Promise<boolean> {
-    const ref = entry === undefined ? this.#named.get(digest) : await this.#refIn(entry, digest);
-    if (ref === undefined) {
-      throw new Problem(
-        404,
-        'attachment/not-named',
-        'no entry names this digest; submit the statement first, and say ?entry=<index> for an older one',
-      );
-    }
+  async put(digest: string, blob: Uint8Array, ref: AttachmentRef): Promise<boolean> {
     if (ref.access === 'withheld')
       throw new Problem(403, 'attachment/withheld', 'the entry says that this content is never sent');
-    if (createHash('sha256').update(blob).digest('hex') !== digest)
+    if (createHash('sha256').update(blob).digest('hex') !== digest) {
       throw new Problem(422, 'attachment/wrong-digest', 'the bytes do not hash to the name');
+    }
     const marked = new Uint8Array(blob.length + 1);
     marked[0] = MARK[ref.access];
     marked.set(blob, 1);
@@ -74,13 +71,6 @@ export class Attachments {
     const restricted = marked[0] !== MARK.public;
     if (restricted) await this.#requireIdentity(digest, authorization, now);
     return { blob: marked.subarray(1), restricted };
-  }
-
-  async #refIn(index: number, digest: string): Promise<AttachmentRef | undefined> {
-    const size = (await this.#storage.head())?.size ?? 0;
-    if (index >= size) throw new Problem(404, 'entry/missing', `the log has ${size} entries`);
-    const [bytes] = await this.#storage.entries(index, index + 1);
-    return createCandidate(parseStatement(bytes)).record?.attachments?.find((ref) => hex(ref.digest) === digest);
   }
 
   async #requireIdentity(digest: string, authorization: string | undefined, now: number): Promise<void> {
@@ -107,8 +97,4 @@ export class Attachments {
     if (!checkClock(this.#admission.state, statement, now).admitted) refuse('the statement is not fresh');
     if (!(await checkSignatureOffThread(signatureCheck(statement.sign1, identity.key)))) refuse('the signature does not hold');
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }

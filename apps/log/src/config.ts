@@ -22,6 +22,11 @@ export const configSchema = z.strictObject({
     .min(1024)
     .max(1024 * 1024 * 1024)
     .default(64 * 1024 * 1024),
+  /** Bytes of request bodies under way at once. */
+  body_bytes: z
+    .int()
+    .min(16 * 1024 * 1024)
+    .default(512 * 1024 * 1024),
   /** What may wait for a commit. */
   pool_entries: z.int().min(1).max(1_000_000).default(16_384),
   pool_bytes: z

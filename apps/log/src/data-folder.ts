@@ -9,6 +9,8 @@ export interface DataFolder {
   /** The key of the administrator who began the log on this machine. */
   readonly adminKey: string;
   readonly anchor: string;
+  /** While a log is being begun, and no longer: its charter, once that is signed. */
+  readonly beginning: string;
 }
 
 /** The paths in the folder `data`, with the head anchor elsewhere if the operator says so. */
@@ -18,6 +20,7 @@ export function dataFolder(data: string, anchor?: string): DataFolder {
     logKey: join(data, 'keys', 'log.key'),
     publicationKey: join(data, 'keys', 'log-mldsa44.key'),
     adminKey: join(data, 'keys', 'admin.key'),
+    beginning: join(data, 'keys', 'beginning'),
     anchor: anchor ?? join(data, 'anchor', 'head'),
   };
 }

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { createSigner, formatVerifierKey, KEY_TYPE } from '@treering/note';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { createSigner, formatVerifierKey, KEY_TYPE, type SignerKey } from '@treering/note';
 import { nodeEd25519, readKeyFile, writeKeyFile } from '@treering/note/node';
 import { encodeRecord, type PolicyBody, type RecordOf } from '@treering/record';
 import { createStatementSigner, encodeCoseKey, signStatement } from '@treering/statement';
 import { StorageError } from '@treering/storage';
 import { isUnused, openSqliteStorage } from '@treering/storage-sqlite';
-import { dataFolder, openAnchor } from './data-folder.js';
+import { type DataFolder, dataFolder, openAnchor } from './data-folder.js';
 import { Log } from './log.js';
 
 /** The policy that a log begins with when its operator brings none: everybody who is enrolled records what is theirs. */
@@ -20,7 +21,7 @@ export const STARTING_POLICY: PolicyBody = {
       may: ['system', 'model', 'config', 'evaluation', 'deployment', 'change-plan', 'verification', 'incident'],
       on: ['**'],
     },
-    { name: 'approvers', who: { roles: ['approver'] }, may: ['approval', 'assessment', 'incident', 'freeze'], on: ['**'] },
+    { name: 'approvers', who: { roles: ['approver'] }, may: ['approval', 'assessment', 'incident'], on: ['**'] },
     { name: 'machines', who: { roles: ['machine'] }, may: ['deployment', 'attestation', 'verification'], on: ['**'] },
   ],
 };
@@ -37,19 +38,22 @@ export interface InitOptions {
 
 /**
  * Begins a new log in a folder: keys with mode 600, an empty store, and the charter as entry 0. It runs only when it is asked
- * for, and only in a folder without a log; a run that was interrupted goes on with the keys that it finds.
- * @throws StorageError (storage/schema) when there is a log already
+ * for, and only where no log was before: keys without a store may have signed heads, and are refused. A run that was interrupted
+ * has left a note that says so, and goes on with the same keys and the very same charter.
+ * @throws StorageError storage/schema when there is a log already, storage/missing when there are only remains of one
  */
 export async function initLog(data: string, options: InitOptions = {}): Promise<{ origin: string }> {
   const folder = dataFolder(data, options.anchor);
   await mkdir(data, { recursive: true, mode: 0o700 });
   if (await hasLog(data)) throw new StorageError('storage/schema', `there is a log in ${data} already`);
-  if (existsSync(folder.anchor)) {
+  const remains = [folder.anchor, ...(existsSync(folder.beginning) ? [] : [folder.logKey])].find(existsSync);
+  if (remains !== undefined) {
     throw new StorageError(
       'storage/missing',
-      `${folder.anchor} remembers a head, but the store is gone: bring back the store from a backup, or move the anchor away to begin another log`,
+      `${remains} belongs to a log whose store is gone: bring back the store from a backup. To begin another log, take a new folder; the old keys must not sign a second history`,
     );
   }
+  if (!existsSync(folder.beginning)) await writeDurably(folder.beginning, new Uint8Array(0));
   const origin = existsSync(folder.logKey)
     ? (await readKeyFile(folder.logKey)).name
     : (options.origin ?? `localhost/treering-${randomBytes(4).toString('hex')}`);
@@ -57,25 +61,11 @@ export async function initLog(data: string, options: InitOptions = {}): Promise<
   const publicationKey = await keyAt(folder.publicationKey, origin, KEY_TYPE.mldsa44Cosignature);
   const admin = await keyAt(folder.adminKey, options.administrator ?? 'admin', KEY_TYPE.ed25519);
 
-  const signer = createStatementSigner(admin.seed, nodeEd25519);
-  const vkeys = [
-    createSigner(origin, KEY_TYPE.ed25519, logKey.seed, nodeEd25519),
-    createSigner(origin, KEY_TYPE.mldsa44Cosignature, publicationKey.seed),
-  ].map(({ key }) => formatVerifierKey(key));
-  const charter: RecordOf<'charter'> = {
-    v: 1,
-    type: 'charter',
-    subject: 'charter',
-    reason: 'The log begins with its name, its keys, its administrators and its rules.',
-    origin,
-    log_keys: vkeys,
-    administrators: [{ id: admin.name, key: encodeCoseKey(signer.key), roles: ['administrator', 'engineer'] }],
-    threshold: 1,
-    policy: options.policy ?? STARTING_POLICY,
-    witnesses: [],
-  };
-  const claims = { iss: `${origin}/identity/${admin.name}`, sub: 'charter', iat: Math.floor(Date.now() / 1000) };
-  const statement = await signStatement(claims, encodeRecord(charter), signer);
+  let charter = new Uint8Array(await readFile(folder.beginning));
+  if (charter.length === 0) {
+    charter = await signCharter(logKey, publicationKey, admin, options.policy ?? STARTING_POLICY);
+    await writeDurably(folder.beginning, charter);
+  }
   const mode = isUnused(folder.store) ? 'create' : 'open';
   const log = await Log.open({
     storage: openSqliteStorage(folder.store, { mode }),
@@ -84,13 +74,60 @@ export async function initLog(data: string, options: InitOptions = {}): Promise<
     publicationKey,
   });
   try {
-    await log.submit(statement.entry);
-    // The anchor could not be written, for example: the charter is stored, but the log is not begun as it should be.
-    if (log.sequencer.trouble !== undefined) throw log.sequencer.trouble;
+    await log.begin(charter);
   } finally {
     await log.close();
   }
+  await endBeginning(folder);
   return { origin };
+}
+
+/** The charter of a new log, signed by its first administrator. */
+async function signCharter(
+  logKey: SignerKey,
+  publicationKey: SignerKey,
+  admin: SignerKey,
+  policy: PolicyBody,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const origin = logKey.name;
+  const signer = createStatementSigner(admin.seed, nodeEd25519);
+  const record: RecordOf<'charter'> = {
+    v: 1,
+    type: 'charter',
+    subject: 'charter',
+    reason: 'The log begins with its name, its keys, its administrators and its rules.',
+    origin,
+    log_keys: [logKey, publicationKey].map(({ name, type, seed }) =>
+      formatVerifierKey(createSigner(name, type, seed, nodeEd25519).key),
+    ),
+    administrators: [{ id: admin.name, key: encodeCoseKey(signer.key), roles: ['administrator', 'engineer'] }],
+    threshold: 1,
+    policy,
+    witnesses: [],
+  };
+  const claims = { iss: `${origin}/identity/${admin.name}`, sub: 'charter', iat: Math.floor(Date.now() / 1000) };
+  return new Uint8Array((await signStatement(claims, encodeRecord(record), signer)).entry);
+}
+
+/** A log that has begun cannot begin again: removes the note of its beginning, and what interrupted key writing left. */
+export async function endBeginning(folder: DataFolder): Promise<void> {
+  await rm(folder.beginning, { force: true });
+  const keys = dirname(folder.logKey);
+  for (const name of await readdir(keys)) if (/\.key\.\d+\.new$/.test(name)) await rm(join(keys, name), { force: true });
+}
+
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const file = await open(`${path}.new`, 'w', 0o600);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.new`, path);
+  const folder = await open(dirname(path), 'r');
+  await folder.sync().finally(() => folder.close());
 }
 
 /** Whether a folder holds a log with at least its charter. */

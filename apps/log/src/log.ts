@@ -1,6 +1,6 @@
 import { type Candidate, checkClock, createCandidate, keyFor } from '@treering/governance';
 import { nodeHasher } from '@treering/merkle/node';
-import { createSigner, KEY_TYPE, type LogTrust, type Signer, type SignerKey } from '@treering/note';
+import { createSigner, formatVerifierKey, KEY_TYPE, type LogTrust, type Signer, type SignerKey } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import { type Committed, type Cosign, type HeadAnchor, Publisher, Sequencer, type Submission } from '@treering/sequencer';
 import { createStatementSigner, issueReceipt, parseStatement, type StatementSigner, signatureCheck } from '@treering/statement';
@@ -78,7 +78,8 @@ export class Log {
     const signer = createSigner(logKey.name, KEY_TYPE.ed25519, logKey.seed, nodeEd25519);
     const publicationSigner = createSigner(publicationKey.name, KEY_TYPE.mldsa44Cosignature, publicationKey.seed);
     const trust: LogTrust = { origin: logKey.name, logKeys: [signer.key, publicationSigner.key] };
-    const admission = new GovernedAdmission(storage, logKey.name, nodeHasher);
+    const vkeys = trust.logKeys.map(formatVerifierKey);
+    const admission = new GovernedAdmission(storage, logKey.name, vkeys, nodeHasher);
     const sequencer = await Sequencer.open<Candidate>({
       storage,
       anchor,
@@ -123,6 +124,24 @@ export class Log {
     return this.#commit(await this.#prepare(bytes));
   }
 
+  /**
+   * Begins an empty log with its charter, which may have been signed some time before: an interrupted beginning goes on with
+   * the very same bytes.
+   * @throws Problem when the charter is not admitted, or the log is not empty
+   */
+  async begin(charter: Uint8Array): Promise<void> {
+    if (this.sequencer.head !== null) throw new Problem(403, 'governance/charter-exists', 'this log has begun already');
+    const statement = parseStatement(charter);
+    const candidate = createCandidate(statement);
+    const key = keyFor(this.admission.state, candidate);
+    if (key === undefined || !(await checkSignatureOffThread(signatureCheck(statement.sign1, key)))) {
+      throw new Problem(401, 'cose/bad-signature', 'the signature of the charter does not hold');
+    }
+    await this.sequencer.submit({ bytes: statement.entry, leafHash: candidate.leaf, topic: statement.sub, candidate });
+    // The anchor could not be written, for example: the charter is stored, but the log is not begun as it should be.
+    if (this.sequencer.trouble !== undefined) throw this.sequencer.trouble;
+  }
+
   /** Logs statements in their order; each has its own outcome, and a bad one does not harm its neighbours. */
   async submitBatch(statements: readonly Uint8Array[]): Promise<PromiseSettledResult<Accepted>[]> {
     const prepared = await Promise.allSettled(statements.map((bytes) => this.#prepare(bytes)));
@@ -150,9 +169,8 @@ export class Log {
   }
 
   async #commit(submission: Submission<Candidate>): Promise<Accepted> {
-    const { candidate, leafHash, topic } = submission;
+    const { leafHash, topic } = submission;
     const committed = await this.sequencer.submit(submission);
-    if (!committed.duplicate) this.attachments.remember(candidate);
     return { ...committed, leaf: leafHash, receipt: await this.receipt(topic, committed) };
   }
 

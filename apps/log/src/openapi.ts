@@ -88,7 +88,7 @@ const OPERATIONS: readonly Operation[] = [
     path: '/v1/attachments/{digest}',
     summary: 'Upload content that an entry names',
     body: 'application/octet-stream',
-    query: { entry: index.optional() },
+    query: { entry: index },
     answers: { 201: { description: 'stored' }, 200: { description: 'stored before' } },
   },
   {

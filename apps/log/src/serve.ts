@@ -3,15 +3,17 @@ import type { AddressInfo } from 'node:net';
 import { type ServerType, serve } from '@hono/node-server';
 import { formatVerifierKey } from '@treering/note';
 import { readKeyFile } from '@treering/note/node';
+import { StorageError } from '@treering/storage';
 import { openSqliteStorage } from '@treering/storage-sqlite';
 import { type Logger, pino } from 'pino';
 import { createApp } from './app.js';
 import type { LogConfig } from './config.js';
 import { dataFolder, openAnchor } from './data-folder.js';
+import { endBeginning } from './init.js';
 import { Log } from './log.js';
 import { createMetrics } from './metrics.js';
 import { RateLimit } from './rate-limit.js';
-import type { Server } from './routes/context.js';
+import { ByteBudget, type Server } from './routes/context.js';
 
 /** A log that listens. */
 export interface ServedLog {
@@ -52,6 +54,10 @@ export async function serveLog(config: LogConfig, logger: Logger = createLogger(
         fail(error);
       },
     });
+    if (log.sequencer.head === null) {
+      throw new StorageError('storage/missing', `the log in ${config.data} was never begun; finish "treering log init"`);
+    }
+    await endBeginning(folder);
   } catch (error) {
     await storage.close();
     throw error;
@@ -63,6 +69,7 @@ export async function serveLog(config: LogConfig, logger: Logger = createLogger(
     config,
     metrics: createMetrics(log),
     rateLimit: new RateLimit(config.rate, config.burst),
+    bodies: new ByteBudget(config.body_bytes),
     url: () => url,
     closing: closing.signal,
   };

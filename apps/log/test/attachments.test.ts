@@ -20,7 +20,14 @@ function attachment(access: 'public' | 'restricted' | 'withheld', size = 100): A
   );
 }
 
-const put = (digest: string, blob: Uint8Array, query = '', type = 'application/octet-stream') =>
+/** Index of the entry that a test logged last. */
+let last = 0;
+const logEntry = async (entry: Uint8Array): Promise<{ index: number }> => {
+  const { index } = await log.submit(entry);
+  last = index;
+  return { index };
+};
+const put = (digest: string, blob: Uint8Array, query = `?entry=${last}`, type = 'application/octet-stream') =>
   app.request(`/v1/attachments/${digest}${query}`, {
     method: 'PUT',
     headers: { 'Content-Type': type },
@@ -33,7 +40,7 @@ const get = (digest: string, authorization?: string) =>
 /** Logs a statement that names an attachment and uploads it. */
 async function logged(access: 'public' | 'restricted'): Promise<{ digest: string; blob: Uint8Array }> {
   const { ref, blob } = attachment(access);
-  await log.submit((await makeStatement({ attachments: [ref], iat: Math.floor(now / 1000) })).entry);
+  await logEntry((await makeStatement({ attachments: [ref], iat: Math.floor(now / 1000) })).entry);
   const digest = hex(ref.digest);
   assert.is((await put(digest, blob)).status, 201);
   return { digest, blob };
@@ -74,9 +81,11 @@ test('only bytes that hash to a name which an entry gives are kept', async () =>
   const unnamed = await put(digest, blob);
   assert.is(unnamed.status, 404);
   assert.is((await unnamed.json()).code, 'attachment/not-named');
-  const { index } = await log.submit((await makeStatement({ attachments: [ref], iat: Math.floor(now / 1000) })).entry);
+  const { index } = await logEntry((await makeStatement({ attachments: [ref], iat: Math.floor(now / 1000) })).entry);
   const altered = blob.slice();
   altered[20] ^= 1;
+  assert.is((await put(digest, new Uint8Array(blob.length + 1))).status, 413, 'no more is read than the entry says');
+  assert.is((await put(digest, blob, '')).status, 400, 'an upload says which entry names it');
   for (const bytes of [altered, blob.subarray(1), new Uint8Array(0)]) {
     const response = await put(digest, bytes);
     assert.is(response.status, 422);
@@ -86,32 +95,32 @@ test('only bytes that hash to a name which an entry gives are kept', async () =>
   assert.is((await put(digest, blob, `?entry=${index - 1}`)).status, 404);
   assert.is((await put(digest, blob, '?entry=999')).status, 404);
   assert.is((await put(digest, blob, '?entry=x')).status, 400);
-  assert.is((await put(digest, blob, '', 'text/plain')).status, 415);
+  assert.is((await put(digest, blob, `?entry=${index}`, 'text/plain')).status, 415);
   assert.is((await put('abc', blob)).status, 400);
   assert.is((await put(digest.toUpperCase(), blob)).status, 400);
   assert.equal(await log.storage.attachments('', 1000).then((all) => all.includes(digest)), false);
   assert.is((await put(digest, blob, `?entry=${index}`)).status, 201);
 });
 
-test('an entry of long ago is named by its index', async () => {
-  const { ref, blob } = attachment('public');
-  const { index } = await log.submit((await makeStatement({ attachments: [ref], iat: Math.floor(now / 1000) })).entry);
-  // Another process over the same store remembers nothing of what was submitted to this one.
-  const { Attachments } = await import('../src/attachments.js');
-  const fresh = new Attachments(log.storage, log.admission);
+test('who may read is what the entry says under which it was uploaded, and stays so', async () => {
+  const { ref, blob } = attachment('restricted');
   const digest = hex(ref.digest);
-  assert.ok(await fresh.put(digest, blob, index));
-  assert.is((await get(digest)).status, 200);
+  const { index } = await logEntry((await makeStatement({ attachments: [ref], iat: Math.floor(now / 1000) })).entry);
+  assert.is((await put(digest, blob)).status, 201);
+  const looser = await makeStatement({ attachments: [{ ...ref, access: 'public' }], iat: Math.floor(now / 1000) });
+  await logEntry(looser.entry);
+  assert.is((await put(digest, blob)).status, 200);
+  assert.is((await get(digest)).status, 401);
+  assert.ok(index < last);
 });
 
 test('withheld content is never taken, large content refused', async () => {
   const { ref, blob } = attachment('withheld');
-  await log.submit((await makeStatement({ attachments: [ref], iat: Math.floor(now / 1000) })).entry);
+  await logEntry((await makeStatement({ attachments: [ref], iat: Math.floor(now / 1000) })).entry);
   const response = await put(hex(ref.digest), blob);
   assert.is(response.status, 403);
   assert.is((await response.json()).code, 'attachment/withheld');
   assert.is((await get(hex(ref.digest))).status, 404);
-  assert.is((await put(hex(ref.digest), new Uint8Array(4097))).status, 413);
 });
 
 test('a refused statement names nothing', async () => {
@@ -158,7 +167,7 @@ test('a key that was revoked, or whose time is over, reads no more', async () =>
   const { digest } = await logged('restricted');
   const reader = signerFrom();
   const record = identityRecord('enrol', 'reader', reader, ['engineer']);
-  await log.submit((await makeStatement({ record, iat: Math.floor(now / 1000) })).entry);
+  await logEntry((await makeStatement({ record, iat: Math.floor(now / 1000) })).entry);
   const ask = async () => (await get(digest, await token(digest, { signer: reader, id: 'reader' }))).status;
   assert.is(await ask(), 200);
   const start = now;
@@ -167,7 +176,7 @@ test('a key that was revoked, or whose time is over, reads no more', async () =>
   now = start;
   assert.is(await ask(), 200);
   const revocation = identityRecord('revoke', 'reader', reader, []);
-  await log.submit((await makeStatement({ record: revocation, iat: Math.floor(now / 1000) })).entry);
+  await logEntry((await makeStatement({ record: revocation, iat: Math.floor(now / 1000) })).entry);
   assert.is(await ask(), 401, 'after the revocation');
 });
 
@@ -188,7 +197,7 @@ test('the first entry to bring content decides who reads it', async () => {
     digest: new Uint8Array(Buffer.from(digest, 'hex')),
     access: 'public' as const,
   };
-  await log.submit((await makeStatement({ attachments: [ref], iat: Math.floor(now / 1000) })).entry);
+  await logEntry((await makeStatement({ attachments: [ref], iat: Math.floor(now / 1000) })).entry);
   assert.is((await put(digest, blob)).status, 200);
   assert.is((await get(digest)).status, 401);
 });

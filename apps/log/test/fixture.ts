@@ -32,6 +32,7 @@ import {
   STARTING_POLICY,
   serveLog,
 } from '../src/index.js';
+import { ByteBudget } from '../src/routes/context.js';
 
 /** Name of every test log. */
 export const ORIGIN = 'log.test/one';
@@ -133,7 +134,15 @@ export async function memoryLog(options: LogOptions = {}) {
   const metrics = createMetrics(log);
   const rateLimit = new RateLimit(config.rate, config.burst);
   const app = createApp(
-    { log, config, metrics, rateLimit, url: () => 'http://log.test', closing: new AbortController().signal },
+    {
+      log,
+      config,
+      metrics,
+      rateLimit,
+      url: () => 'http://log.test',
+      closing: new AbortController().signal,
+      bodies: new ByteBudget(config.body_bytes),
+    },
     logger,
   );
   await log.submit((await charter(options.policy ?? STARTING_POLICY, options.clock)).entry);
@@ -172,7 +181,10 @@ function charter(policy: PolicyBody, clock: () => number = Date.now): Promise<Si
     subject: 'charter',
     reason: 'The test log begins.',
     origin: ORIGIN,
-    log_keys: [formatVerifierKey(createSigner(ORIGIN, KEY_TYPE.ed25519, SEED.log, nodeEd25519).key)],
+    log_keys: [
+      formatVerifierKey(createSigner(ORIGIN, KEY_TYPE.ed25519, SEED.log, nodeEd25519).key),
+      formatVerifierKey(createSigner(ORIGIN, KEY_TYPE.mldsa44Cosignature, SEED.publication).key),
+    ],
     administrators: [{ id: 'admin', key: encodeCoseKey(signer.key), roles: ['administrator', 'engineer'] }],
     threshold: 1,
     policy,

@@ -114,9 +114,9 @@ const evasions: Readonly<Record<string, Lie>> = {
   'not found': ({ path }) => (proofs.test(path) ? new Response('', { status: 404 }) : undefined),
   broken: ({ path }) => (proofs.test(path) ? new Response('oops', { status: 500 }) : undefined),
   garbage: ({ path }) => (proofs.test(path) ? new Response('garbage') : undefined),
-  empty: alterJson(proofs, (j) => void (j.hashes = [])),
+  empty: alterJson(proofs, (j) => ({ ...j, hashes: [] })),
   missing: alterJson(proofs, (j) => void delete j.hashes),
-  'not of hashes': alterJson(proofs, (j) => void (j.hashes = [1, 2, 3])),
+  'not of hashes': alterJson(proofs, (j) => ({ ...j, hashes: [1, 2, 3] })),
   'with a flipped bit': alterJson(proofs, (j) => {
     const bytes = Buffer.from(j.hashes[0], 'base64');
     bytes[0] ^= 1;

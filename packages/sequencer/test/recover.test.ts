@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSigner, KEY_TYPE } from '@treering/note';
@@ -142,13 +142,17 @@ for (const [what, damage] of damages) {
 
 /** What somebody with the file in hand may do to a log of 300 entries, published at 300. Triggers do not stop him. */
 const tampered: [string, string, RegExp][] = [
-  ['the leaf hash of the newest entry', "UPDATE entries SET leaf = zeroblob(32) WHERE idx = 299", /corrupt/],
+  ['the leaf hash of the newest entry', 'UPDATE entries SET leaf = zeroblob(32) WHERE idx = 299', /corrupt/],
   ['the hash of a full tile', 'UPDATE tiles SET root = zeroblob(32)', /corrupt/],
   ['a full tile removed', 'DELETE FROM tiles', /corrupt/],
   ['the newest entry removed', 'DELETE FROM entries WHERE idx = 299', /corrupt/],
   ['the root of the head', "UPDATE heads SET root = zeroblob(32) WHERE kind = 'committed'", /corrupt/],
   ['the size of the head', "UPDATE heads SET size = 299 WHERE kind = 'committed'", /corrupt/],
-  ['a byte of the signature', "UPDATE heads SET note = CAST(replace(CAST(note AS TEXT), '— log', '— lag') AS BLOB)", /wrong-key|corrupt/],
+  [
+    'a byte of the signature',
+    "UPDATE heads SET note = CAST(replace(CAST(note AS TEXT), '— log', '— lag') AS BLOB)",
+    /wrong-key|corrupt/,
+  ],
   ['the root of the published checkpoint', "UPDATE heads SET root = zeroblob(32) WHERE kind = 'published'", /corrupt/],
   ['all entries and the head removed', 'DELETE FROM heads; DELETE FROM entries; DELETE FROM tiles', /rolled-back/],
 ];
@@ -166,7 +170,8 @@ test('whatever is altered in the file at the edge of the tree is refused at the 
     const copy = join(folder, `tampered-${i}.db`);
     copyFileSync(path, copy);
     const db = new Database(copy);
-    for (const name of db.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").pluck().all()) db.exec(`DROP TRIGGER ${name}`);
+    for (const name of db.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").pluck().all())
+      db.exec(`DROP TRIGGER ${name}`);
     db.exec(sql);
     db.close();
     const storage = openSqliteStorage(copy, { mode: 'open' });

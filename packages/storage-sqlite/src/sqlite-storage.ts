@@ -88,6 +88,10 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
     `SELECT t.topic, t.entries AS total, e.idx, e.leaf FROM topics t JOIN entries e ON e.idx = t.latest
      WHERE t.topic > ? AND t.topic >= ? AND t.topic < ? || char(1114111) ORDER BY t.topic LIMIT ?`,
   );
+  const entriesByPrefix = db.prepare<[string, string], InfoRow>(
+    `SELECT idx, leaf, topic FROM entries
+     WHERE topic <> '' AND topic >= ? AND topic < ? || char(1114111) ORDER BY idx`,
+  );
   const entriesOfTopic = db.prepare<[string, number, number], InfoRow>(
     "SELECT idx, leaf, topic FROM entries WHERE topic = ? AND topic <> '' AND idx < ? ORDER BY idx DESC LIMIT ?",
   );
@@ -186,6 +190,7 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
           .map((row): TopicInfo => ({ topic: row.topic, count: row.total, latest: toInfo(row) })),
       ),
     entriesOf: (topic, before, limit) => run(() => entriesOfTopic.all(topic, before, limit).map(toInfo)),
+    entriesUnder: (prefix) => run(() => entriesByPrefix.all(prefix, prefix).map(toInfo)),
     putAttachment: (digest, blob) =>
       run(
         () =>

@@ -128,6 +128,10 @@ export function createMemoryStorage(): Storage {
       const list = (byTopic.get(topic) ?? []).filter((index) => index < before);
       return list.reverse().slice(0, limit).map(info);
     },
+    async entriesUnder(prefix: string) {
+      open();
+      return entries.flatMap(({ topic }, index) => (topic !== '' && topic.startsWith(prefix) ? [info(index)] : []));
+    },
     async putAttachment(digest: string, blob: Uint8Array) {
       open();
       if (attachments.has(digest)) return false;

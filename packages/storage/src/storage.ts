@@ -97,6 +97,9 @@ export interface Storage {
   /** Entries of one topic with index < `before`, newest first. */
   entriesOf(topic: string, before: number, limit: number): Promise<EntryInfo[]>;
 
+  /** Entries whose topic begins with `prefix`, oldest first, from the entries themselves and not from any listing. */
+  entriesUnder(prefix: string): Promise<EntryInfo[]>;
+
   /** Stores a blob under its SHA-256 (64 hex digits). True when it is new. */
   putAttachment(digest: string, blob: Uint8Array): Promise<boolean>;
   attachment(digest: string): Promise<Uint8Array | null>;

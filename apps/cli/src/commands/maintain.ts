@@ -15,7 +15,7 @@ import { requireLog } from './serve.js';
 export async function fsck(session: Session, flags: { anchor?: string; vkey?: string }): Promise<number> {
   const { terminal, settings } = session;
   requireLog(settings.data);
-  const folder = dataFolder(settings.data, flags.anchor);
+  const folder = dataFolder(settings.data, flags.anchor ?? session.env.TREERING_ANCHOR);
   const trust = await localTrust(folder.logKey, folder.publicationKey, flags.vkey);
   const bar = terminal.progress('examining');
   const storage = openSqliteStorage(folder.store, { mode: 'read' });

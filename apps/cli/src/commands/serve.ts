@@ -23,7 +23,8 @@ export async function up(session: Session, flags: ServeFlags): Promise<number> {
   const { terminal, settings } = session;
   const { data } = settings;
   if (!(await hasLog(data))) {
-    const { origin } = await initLog(data, flags.anchor === undefined ? {} : { anchor: flags.anchor });
+    const anchor = flags.anchor ?? session.env.TREERING_ANCHOR;
+    const { origin } = await initLog(data, anchor === undefined ? {} : { anchor });
     terminal.line(
       `A new log ${origin} begins in ${data}: its keys are in ${join(data, 'keys')} (mode 600), its charter is entry 0.`,
     );
@@ -67,6 +68,9 @@ export async function serve(
       }).filter(([, value]) => value !== undefined),
     ),
   );
+  const signalled = new Promise<'signal'>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('signal'));
+  });
   const served = await serveLog(config);
   await writeFile(join(settings.data, 'log.vkey'), `${served.vkey}\n`);
   await writeFile(join(settings.data, 'log.url'), `${served.url}\n`);
@@ -78,9 +82,6 @@ export async function serve(
     data: settings.data,
     witnesses: [],
     monitor: null,
-  });
-  const signalled = new Promise<'signal'>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('signal'));
   });
   const end = await Promise.race([signalled, served.failed]);
   if (end instanceof Error) {
@@ -99,7 +100,8 @@ export async function init(
   flags: { origin?: string; administrator?: string; anchor?: string },
 ): Promise<void> {
   const { data } = session.settings;
-  const { origin } = await initLog(data, flags);
+  const anchor = flags.anchor ?? session.env.TREERING_ANCHOR;
+  const { origin } = await initLog(data, { ...flags, ...(anchor === undefined ? {} : { anchor }) });
   session.terminal.line(`The log ${origin} begins in ${data}; the administrator's key is ${dataFolder(data).adminKey}.`);
   session.terminal.result({ origin, data });
 }

@@ -12,6 +12,8 @@ export interface Server {
   readonly config: LogConfig;
   readonly metrics: Metrics;
   readonly rateLimit: RateLimit;
+  /** Room for the bodies of all requests under way. */
+  readonly bodies: ByteBudget;
   /** The URL under which clients reach this log. */
   readonly url: () => string;
   /** Aborted when the server shuts down: answers that never end by themselves end then. */
@@ -20,7 +22,7 @@ export interface Server {
 
 /** Variables of a request. */
 export interface Env {
-  Variables: { requestId: string; logger: Logger; route: string };
+  Variables: { requestId: string; logger: Logger; reserved: number | undefined };
 }
 
 /** A request. */
@@ -47,17 +49,43 @@ export function hashParam(text: string | undefined, what: string): Uint8Array {
   return new Uint8Array(Buffer.from(text, 'hex'));
 }
 
-/** The body, if its media type is one of the given. @throws Problem 415 or 413 */
-export async function readBody(c: Ctx, types: readonly string[], limit: number): Promise<Uint8Array> {
+/** A number of bytes that requests under way share. */
+export class ByteBudget {
+  #left: number;
+
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+
+  /** @throws Problem 503 when there is no room */
+  take(bytes: number): void {
+    if (bytes > this.#left)
+      throw new Problem(503, 'request/busy', 'the log reads as many bodies as it has room for', { retryAfter: 1 });
+    this.#left -= bytes;
+  }
+
+  give(bytes: number): void {
+    this.#left += bytes;
+  }
+}
+
+/**
+ * The body, if its media type is one of the given. Its room is given back when the request has been answered.
+ * @throws Problem 415, 413 or 503
+ */
+export async function readBody(c: Ctx, bodies: ByteBudget, types: readonly string[], limit: number): Promise<Uint8Array> {
   const type = c.req.header('content-type')?.split(';')[0].trim().toLowerCase() ?? '';
   if (!types.includes(type)) throw new Problem(415, 'request/media-type', `send ${types.join(' or ')}`);
   if (c.req.header('content-encoding') !== undefined)
     throw new Problem(415, 'request/encoding', 'send the body without content encoding');
   const declared = c.req.header('content-length');
   const tooLarge = (): Problem => new Problem(413, 'request/too-large', `this body may have ${limit} bytes`);
+  if (declared !== undefined && Number(declared) > limit) throw tooLarge();
+  // Without a declared length, the whole limit is set aside. The HTTP parser takes no more than was declared.
+  const reserved = declared === undefined ? limit : Number(declared);
+  bodies.take(reserved);
+  c.set('reserved', reserved);
   if (declared !== undefined) {
-    // The HTTP parser takes no more than was declared.
-    if (Number(declared) > limit) throw tooLarge();
     const whole = new Uint8Array(await c.req.arrayBuffer());
     if (whole.length > limit) throw tooLarge();
     return whole;

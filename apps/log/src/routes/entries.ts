@@ -56,7 +56,12 @@ export function entryRoutes(server: Server): Hono<Env> {
     if (wait !== 'commit' && wait !== 'witnessed') throw new Problem(400, 'request/malformed', 'wait is commit or witnessed');
     limit(c, 1);
     const accepted = await submit(
-      await readBody(c, ['application/cose', 'application/cose; cose-type="cose-sign1"'], MAX_STATEMENT_SIZE * 4),
+      await readBody(
+        c,
+        server.bodies,
+        ['application/cose', 'application/cose; cose-type="cose-sign1"'],
+        MAX_STATEMENT_SIZE * 4,
+      ),
     );
     const answer = wait === 'witnessed' ? await witnessed(server, accepted) : accepted;
     const url = `${server.url()}/v1/entries/${answer.index}`;
@@ -68,7 +73,7 @@ export function entryRoutes(server: Server): Hono<Env> {
   });
 
   app.post('/v1/entries:batch', async (c) => {
-    const bytes = await readBody(c, ['application/cbor-seq'], BATCH_BYTES);
+    const bytes = await readBody(c, server.bodies, ['application/cbor-seq'], BATCH_BYTES);
     const statements = splitCborSequence(bytes, BATCH_STATEMENTS);
     limit(c, statements.length);
     const instance = c.get('requestId');

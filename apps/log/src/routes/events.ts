@@ -39,6 +39,7 @@ export function eventRoutes(server: Server): Hono<Env> {
   });
 
   app.get('/v1/events', (c) => {
+    if (c.req.raw.method === 'HEAD') return c.body(null, 200, { 'Content-Type': 'text/event-stream' });
     if (listeners.size >= MOST_LISTENERS)
       throw new Problem(503, 'events/full', 'too many clients listen already', { retryAfter: 30 });
     return streamSSE(c, async (stream) => {

@@ -1,4 +1,3 @@
-import { createCandidate } from '@treering/governance';
 import { isSubject } from '@treering/record';
 import { parseStatement } from '@treering/statement';
 import { Hono } from 'hono';
@@ -7,6 +6,8 @@ import { decimalParam, type Env, hex, type Server } from './context.js';
 import { entryView } from './entries.js';
 
 const PAGE = 100;
+/** Pages that one request for a time in the past goes through. */
+const MOST_PAGES = 50;
 
 /** What is recorded about what. A convenience over the entries: a client that must be sure replays the log. */
 export function subjectRoutes({ log }: Server): Hono<Env> {
@@ -32,30 +33,34 @@ export function subjectRoutes({ log }: Server): Hono<Env> {
     if (!isSubject(subject)) throw new Problem(400, 'request/malformed', 'a subject is 1 to 8 segments of [a-z0-9._@-]');
     const before = decimalParam(c.req.query('before'), 'before', Number.MAX_SAFE_INTEGER);
     const at = c.req.query('at');
-    const time = at === undefined ? Number.POSITIVE_INFINITY : parseTime(at);
+    if (at !== undefined) return c.json(await stateAt(subject, before, parseTime(at)));
+    const found = await log.storage.entriesOf(subject, before, PAGE + 1);
     const records = [];
-    let more = false;
-    for (let next = before; ; ) {
-      const found = await log.storage.entriesOf(subject, next, PAGE + 1);
-      const infos = found.slice(0, PAGE);
-      more = found.length > PAGE;
-      for (const { index } of infos) {
-        const [entry] = await log.storage.entries(index, index + 1);
-        if (createCandidate(parseStatement(entry)).statement.iat * 1000 <= time) records.push(entryView(index, entry));
-        if (at !== undefined && records.length === 1)
-          return c.json({ subject, at: new Date(time).toISOString(), state: records[0] });
-      }
-      if (at === undefined || !more) break;
-      next = infos[infos.length - 1].index;
+    for (const { index } of found.slice(0, PAGE)) {
+      const [entry] = await log.storage.entries(index, index + 1);
+      records.push(entryView(index, entry));
     }
-    if (records.length === 0)
-      throw new Problem(
-        404,
-        'subject/missing',
-        `nothing is recorded about ${subject}${at === undefined ? '' : ' at that time'}`,
-      );
+    const more = found.length > PAGE;
+    if (records.length === 0) throw new Problem(404, 'subject/missing', `nothing is recorded about ${subject}`);
     return c.json({ subject, records, ...(more ? { next: records[PAGE - 1].index } : {}) });
   });
+  /** The newest record signed at or before a time. A request looks at so many records, and says where to go on. */
+  const stateAt = async (subject: string, before: number, time: number) => {
+    const at = new Date(time).toISOString();
+    let next = before;
+    for (let pages = 0; pages < MOST_PAGES; pages++) {
+      const infos = await log.storage.entriesOf(subject, next, PAGE);
+      for (const { index } of infos) {
+        const [entry] = await log.storage.entries(index, index + 1);
+        if (parseStatement(entry).iat * 1000 <= time) return { subject, at, state: entryView(index, entry) };
+      }
+      if (infos.length < PAGE) throw new Problem(404, 'subject/missing', `nothing is recorded about ${subject} at that time`);
+      next = infos[infos.length - 1].index;
+      // Others are answered meanwhile.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return { subject, at, next };
+  };
   return app;
 }
 
