@@ -50,7 +50,7 @@ export async function initLog(data: string, options: InitOptions = {}): Promise<
   if (remains !== undefined) {
     throw new StorageError(
       'storage/missing',
-      `${remains} belongs to a log whose store is gone: bring back the store from a backup. To begin another log, take a new folder; the old keys must not sign a second history`,
+      `${remains} belongs to a log, but the store is gone: bring back the store from a backup. To begin another log, take a new folder; the old keys must not sign a second history`,
     );
   }
   if (!existsSync(folder.beginning)) await writeDurably(folder.beginning, new Uint8Array(0));

@@ -90,7 +90,7 @@ export class Publisher {
     await author?.();
     const committed = head();
     if (committed === null || committed.size === this.#published?.size) return this.#published;
-    const time = clock();
+    const time = Math.max(clock(), committed.time, this.#published?.time ?? 0);
     const { text, signatures } = parseNote(committed.note);
     const own = [...signatures, ...signers.map((signer) => signer.sign(text, BigInt(Math.floor(time / 1000))))];
     const signed = formatNote({ text, signatures: own });
@@ -107,7 +107,9 @@ export class Publisher {
     }
     const published: StoredHead = { size: committed.size, root: committed.root, time, note };
     // The anchor is durable before anybody can see the checkpoint: a restored older store is then recognised.
-    await anchor.write(committed.note, true);
+    // The log may have grown while witnesses were asked: the newest head is anchored, never an older one over it.
+    const newest = head();
+    await anchor.write(newest !== null && newest.size > committed.size ? newest.note : committed.note, true);
     await storage.publish(published);
     this.#published = published;
     for (const listener of this.#listeners) listener(published);

@@ -123,7 +123,7 @@ export class Sequencer<C> {
   static async open<C>(options: SequencerOptions<C>): Promise<Sequencer<C>> {
     const position = await recover(withDefaults(options));
     await options.admission.reload(position.head?.size ?? 0);
-    return new Sequencer(options, position);
+    return new Sequencer({ ...options, trustStore: false }, position);
   }
 
   /** The newest committed head, or null while the log is empty. */
@@ -213,7 +213,10 @@ export class Sequencer<C> {
     if (before !== null && now < before.time - CLOCK_TOLERANCE) throw clockBehind(now, before.time);
 
     // 2. Decide what is new and admitted, in order.
-    const staged = await this.#stage(batch, () => this.#position.head as StoredHead);
+    const staged = await this.#stage(batch, () => this.#position.head as StoredHead).catch((error: unknown) => {
+      if (!(error instanceof StorageError) || FATAL.includes(error.code)) this.#die(error as Error);
+      throw unknownOutcome(error);
+    });
     if (staged.entries.length === 0) return answerAll(staged);
     let next: StoredHead;
     let growth: Growth;
@@ -255,7 +258,13 @@ export class Sequencer<C> {
       // The entries are durable and are answered; before anything more is signed, the position is read again.
       this.#stale = error;
     });
-    for (const listener of this.#listeners) listener(next, staged.entries);
+    for (const listener of this.#listeners) {
+      try {
+        listener(next, staged.entries);
+      } catch (error) {
+        process.emitWarning(error as Error);
+      }
+    }
     await answerAll(staged);
   }
 
@@ -302,18 +311,19 @@ export class Sequencer<C> {
 
   /** A commit failed, or nobody knows whether it did. Its submitters are told so, and memory is given up. */
   async #lose(staged: Staged<C>, cause: Error): Promise<void> {
-    for (const undo of [...staged.undos].reverse()) undo();
     this.#stale = cause;
-    const error = new SequencerError(
-      'sequencer/unknown-outcome',
-      `the log could not store the batch (${cause.message}); send the same statement again, it is never logged twice`,
-      { cause },
-    );
+    let reason = cause;
+    try {
+      for (const undo of [...staged.undos].reverse()) undo();
+    } catch (error) {
+      reason = error as Error;
+    }
+    const error = unknownOutcome(cause);
     for (const waiting of staged.batch) waiting.reject(error);
-    const fatal = !(cause instanceof StorageError) || FATAL.includes(cause.code);
+    const fatal = !(reason instanceof StorageError) || FATAL.includes(reason.code);
     if (fatal) {
-      this.#dead = cause;
-      this.#options.onFatal?.(cause);
+      this.#dead = reason;
+      this.#options.onFatal?.(reason);
       return;
     }
     await this.#reload().catch((again: Error) => {
@@ -330,7 +340,7 @@ export class Sequencer<C> {
       this.#growth = undefined;
       this.#stale = undefined;
     } catch (error) {
-      if (error instanceof SequencerError) this.#die(error);
+      if (error instanceof SequencerError && error.code !== 'sequencer/clock-behind') this.#die(error);
       throw new SequencerError(
         'sequencer/unknown-outcome',
         `the log waits for its storage: ${(error as Error).message}; try again later`,
@@ -356,6 +366,14 @@ function withDefaults<C>(options: SequencerOptions<C>) {
     trustStore: false,
     ...options,
   };
+}
+
+function unknownOutcome(cause: unknown): SequencerError {
+  return new SequencerError(
+    'sequencer/unknown-outcome',
+    `the log could not store the batch (${(cause as Error).message}); send the same statement again, it is never logged twice`,
+    { cause },
+  );
 }
 
 async function answerAll<C>(staged: Staged<C>): Promise<void> {

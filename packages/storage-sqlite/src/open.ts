@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { StorageError } from '@treering/storage';
 import Database from 'better-sqlite3';
 import { APPLICATION_ID, MIGRATIONS, migrate } from './schema.js';
@@ -89,7 +89,9 @@ export function isUnused(path: string): boolean {
  * kernel gives it up when the process ends, however it ends. The database itself stays readable for backup and inspection.
  */
 function acquireLock(path: string): Database.Database {
-  const lock = new Database(`${path}.lock`, { timeout: 0 });
+  // The same file by another name is the same log.
+  const real = existsSync(path) ? realpathSync(path) : path;
+  const lock = new Database(`${real}.lock`, { timeout: 0 });
   try {
     lock.exec('BEGIN EXCLUSIVE');
     return lock;

@@ -51,7 +51,16 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TRIGGER entries_stay BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'entries are never removed'); END;
   CREATE TRIGGER tiles_are_immutable BEFORE UPDATE ON tiles BEGIN SELECT RAISE(ABORT, 'tiles are never changed'); END;
   CREATE TRIGGER tiles_stay BEFORE DELETE ON tiles BEGIN SELECT RAISE(ABORT, 'tiles are never removed'); END;
-  CREATE TRIGGER heads_grow BEFORE UPDATE ON heads WHEN NEW.size < OLD.size BEGIN SELECT RAISE(ABORT, 'a head never shrinks'); END;
+  CREATE TRIGGER entries_are_appended BEFORE INSERT ON entries
+  WHEN NEW.idx <> (SELECT coalesce(max(idx) + 1, 0) FROM entries) OR EXISTS (SELECT 1 FROM entries WHERE leaf = NEW.leaf)
+  BEGIN SELECT RAISE(ABORT, 'entries are only appended, each leaf once'); END;
+  CREATE TRIGGER tiles_are_not_replaced BEFORE INSERT ON tiles
+  WHEN EXISTS (SELECT 1 FROM tiles WHERE level = NEW.level AND idx = NEW.idx AND (root <> NEW.root OR hashes <> NEW.hashes))
+  BEGIN SELECT RAISE(ABORT, 'tiles are never changed'); END;
+  CREATE TRIGGER heads_are_not_replaced BEFORE INSERT ON heads
+  WHEN EXISTS (SELECT 1 FROM heads WHERE kind = NEW.kind AND (size > NEW.size OR (size = NEW.size AND root <> NEW.root)))
+  BEGIN SELECT RAISE(ABORT, 'a head never shrinks'); END;
+  CREATE TRIGGER heads_grow BEFORE UPDATE ON heads WHEN NEW.size < OLD.size OR (NEW.size = OLD.size AND NEW.root <> OLD.root) BEGIN SELECT RAISE(ABORT, 'a head never shrinks'); END;
   CREATE TRIGGER heads_stay BEFORE DELETE ON heads BEGIN SELECT RAISE(ABORT, 'heads are never removed'); END;
   `,
 ];

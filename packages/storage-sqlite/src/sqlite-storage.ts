@@ -40,6 +40,10 @@ export function openSqliteStorage(path: string, options: OpenOptions): Storage {
   } catch (error) {
     opened.db.close();
     opened.lock?.close();
+    if ((error as { code?: string }).code === 'SQLITE_ERROR')
+      throw new StorageError('storage/schema', `${path} has other tables than a log: ${(error as Error).message}`, {
+        cause: error,
+      });
     throw toStorageError(error, path);
   }
 }
@@ -211,7 +215,10 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
       ),
     removeAttachment: (digest) => run(() => db.prepare('DELETE FROM attachments WHERE digest = ?').run(digest).changes === 1),
     async backup(target, progress) {
+      // A reader's own snapshot stays as it is: without it, every commit of the writer would start the copy over.
+      const snapshot = db.readonly && !db.inTransaction;
       try {
+        if (snapshot) db.exec('BEGIN; SELECT count(*) FROM sqlite_master');
         await db.backup(target, {
           progress: ({ totalPages, remainingPages }) => {
             progress?.(totalPages - remainingPages, totalPages);
@@ -220,6 +227,8 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
         });
       } catch (error) {
         throw toStorageError(error, target);
+      } finally {
+        if (snapshot && db.inTransaction) db.exec('COMMIT');
       }
     },
     integrity: () =>

@@ -55,12 +55,12 @@ export function operationRoutes(server: Server): Hono<Env> {
 
   app.get('/healthz', (c) => c.json({ status: 'alive' }));
 
-  // One write a second, however often anybody asks.
-  let probe: { readonly time: number; readonly result: Promise<void> } | undefined;
-  const writable = (): Promise<void> => {
-    if (probe === undefined || performance.now() - probe.time > 1000)
-      probe = { time: performance.now(), result: log.storage.checkWritable() };
-    return probe.result;
+  // One successful write a second, however often anybody asks.
+  let probed = Number.NEGATIVE_INFINITY;
+  const checkWritable = async (): Promise<void> => {
+    if (performance.now() - probed < 1000) return;
+    await log.storage.checkWritable();
+    probed = performance.now();
   };
   app.get('/readyz', async (c) => {
     const { trouble, head } = log.sequencer;
@@ -69,7 +69,7 @@ export function operationRoutes(server: Server): Hono<Env> {
       throw new Problem(503, 'log/not-ready', 'the log takes no entries; its operator finds out why in its records', {
         retryAfter: 5,
       });
-    await writable();
+    await checkWritable();
     const behind = head !== null && head.size !== (published?.size ?? 0);
     if (behind && log.clock() - (published?.time ?? head.time) > STALE + config.publish_interval) {
       throw new Problem(503, 'log/stale', 'the published checkpoint is old although the log has grown', { retryAfter: 5 });
