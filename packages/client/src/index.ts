@@ -1,3 +1,4 @@
+export { EnrolledKeys } from './enrolled-keys.js';
 export { ClientError, type ClientErrorCode } from './errors.js';
 export { createHeadMemory, type HeadMemory } from './head-memory.js';
 export type { Fetch, HttpOptions } from './http.js';

@@ -11,20 +11,13 @@ import {
   verifyConsistency,
   verifyInclusion,
 } from '@treering/merkle';
-import {
-  decodeBase64,
-  type Ed25519,
-  encodeUtf8,
-  type LogTrust,
-  NoteError,
-  openCheckpoint,
-  portableEd25519,
-} from '@treering/note';
+import { decodeBase64, type Ed25519, encodeUtf8, type LogTrust, openCheckpoint, portableEd25519 } from '@treering/note';
 import { type ChangeRecord, decodeRecord, RecordError } from '@treering/record';
 import {
   type CoseKey,
   parseReceipt,
   parseStatement,
+  RECORD_CONTENT_TYPE,
   type SignedStatement,
   StatementError,
   verifyReceipt,
@@ -32,6 +25,7 @@ import {
 import { ClientError } from './errors.js';
 import { createHeadMemory, type HeadMemory } from './head-memory.js';
 import { type HttpOptions, LogHttp, parseJsonObject } from './http.js';
+import { verified } from './verified.js';
 
 /** How a log is reached, and what the client trusts about it. */
 export interface LogClientOptions extends HttpOptions {
@@ -281,25 +275,16 @@ export class LogClient {
   #decode(bytes: Uint8Array): { statement: SignedStatement; record: ChangeRecord | undefined } {
     return verified(() => {
       const statement = parseStatement(bytes);
+      if (statement.contentType !== RECORD_CONTENT_TYPE) return { statement, record: undefined };
       try {
-        return { statement, record: decodeRecord(statement.payload) };
+        const record = decodeRecord(statement.payload);
+        if (record.subject !== statement.sub)
+          throw new ClientError('client/not-verified', 'the record is about something else than its header says');
+        return { statement, record };
       } catch (error) {
         if (error instanceof RecordError || error instanceof StatementError) return { statement, record: undefined };
         throw error;
       }
-    });
-  }
-}
-
-/** What does not verify is the log's fault, and is said so. */
-function verified<T>(check: () => T): T {
-  try {
-    return check();
-  } catch (error) {
-    const known = [ProofError, MerkleInputError, NoteError, StatementError].some((kind) => error instanceof kind);
-    if (!known) throw error;
-    throw new ClientError('client/not-verified', `what the log answers does not hold: ${(error as Error).message}`, {
-      cause: error,
     });
   }
 }

@@ -1,4 +1,5 @@
-import type { ReadEntry } from '@treering/client';
+import { EnrolledKeys, type LogClient, type ReadEntry } from '@treering/client';
+import { nodeEd25519 } from '@treering/note/node';
 import { type ChangeRecord, diffRecords, isSubject, printable, recordToJson, renderRecord } from '@treering/record';
 import { UsageError } from '../exit.js';
 import type { Session } from '../session.js';
@@ -15,8 +16,10 @@ export async function show(session: Session, id: string | undefined): Promise<vo
     return;
   }
   const entry = await client.entry(entryId(id));
+  const enrolledBy = await signers(session, client).verifySigner(entry);
   printEntry(session, entry);
   terminal.line(`  ${terminal.colour('good', '✓')} included in the signed head of ${entry.head.size} entries`);
+  terminal.line(`  ${terminal.colour('good', '✓')} signed with the key that entry ${enrolledBy} enrolled`);
   terminal.result(entryJson(entry));
 }
 
@@ -24,7 +27,10 @@ export async function show(session: Session, id: string | undefined): Promise<vo
 export async function history(session: Session, subject: string, limit: number): Promise<void> {
   if (!isSubject(subject)) throw new UsageError('a subject reads like model/wink: 1 to 8 segments of [a-z0-9._@-]');
   const { terminal } = session;
-  const entries = await session.client().history(subject, limit);
+  const client = session.client();
+  const entries = await client.history(subject, limit);
+  const keys = signers(session, client);
+  for (const entry of entries) await keys.verifySigner(entry);
   entries.forEach((entry, i) => {
     const older = entries[i + 1];
     terminal.line(`${terminal.bold(String(entry.index).padStart(6))}  ${time(entry)}  ${title(entry)}`);
@@ -45,6 +51,8 @@ export async function history(session: Session, subject: string, limit: number):
 export async function diff(session: Session, from: string, to: string): Promise<void> {
   const client = session.client();
   const [before, after] = [await client.entry(entryId(from)), await client.entry(entryId(to))];
+  const keys = signers(session, client);
+  for (const entry of [before, after]) await keys.verifySigner(entry);
   if (before.record === undefined || after.record === undefined) throw new UsageError('only records can be compared');
   const { terminal } = session;
   terminal.line(`${terminal.bold(`entry ${before.index}`)} ${title(before)}`);
@@ -53,6 +61,10 @@ export async function diff(session: Session, from: string, to: string): Promise<
   for (const change of changes) terminal.line(`  ${change}`);
   if (changes.length === 0) terminal.line('  no difference');
   terminal.result({ before: before.index, after: after.index, differences: diffRecords(before.record, after.record) });
+}
+
+function signers(session: Session, client: LogClient): EnrolledKeys {
+  return new EnrolledKeys(client, session.trust().origin, nodeEd25519);
 }
 
 function changesOf(before: ChangeRecord, after: ChangeRecord): string[] {
