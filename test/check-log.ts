@@ -6,7 +6,7 @@ import { nodeEd25519 } from '@treering/note/node';
 import type { Storage } from '@treering/storage';
 
 /** What somebody outside was told about an entry. */
-export interface Acknowledged {
+interface Acknowledged {
   readonly index: number;
   /** 32 bytes */
   readonly leaf: Uint8Array;

@@ -15,7 +15,7 @@ export interface Outcome {
 }
 
 /** What `treering up --json` prints when it is ready. */
-export interface Ready {
+interface Ready {
   readonly url: string;
   readonly origin: string;
   readonly vkey: string;

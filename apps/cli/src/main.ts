@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { recordSchemas } from '@treering/record';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { recordConfig } from './commands/config.js';
 import { initProject, keygen } from './commands/keys.js';
@@ -12,6 +13,9 @@ import { EXIT, exitOf } from './exit.js';
 import { createSession, type Session } from './session.js';
 import type { CommonFlags } from './settings.js';
 import type { Streams } from './terminal.js';
+
+/** Record types that have a command of their own, or that no person writes. */
+const OWN_WAY: readonly string[] = ['charter', 'model', 'config', 'map-head'];
 
 /** Everything outside that a call touches. */
 export type Surroundings = Streams & { readonly cwd: string };
@@ -140,21 +144,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option('--ticket <ticket>', 'reference into your change management')
     .addOption(access('restricted'))
     .action((files, flags) => run((s) => recordConfig(s, files, flags))(flags));
-  for (const type of [
-    'identity',
-    'policy',
-    'system',
-    'evaluation',
-    'approval',
-    'deployment',
-    'attestation',
-    'verification',
-    'incident',
-    'change-plan',
-    'assessment',
-    'correction',
-    'freeze',
-  ]) {
+  for (const type of Object.keys(recordSchemas).filter((name) => !OWN_WAY.includes(name))) {
     signing(record, type, `a ${type} record from a YAML or JSON file`)
       .requiredOption('--file <file>', 'the record')
       .option('--reason <sentence>', 'why, instead of the reason in the file')

@@ -71,7 +71,7 @@ function makeStatement(
 }
 
 /** A request as a lying log sees it, and the honest answer to it. */
-export interface Exchange {
+interface Exchange {
   readonly path: string;
   readonly method: string;
   /** Sends the request to the honest log. */

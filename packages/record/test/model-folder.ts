@@ -37,7 +37,7 @@ export function sha256(bytes: Uint8Array | string): Uint8Array {
 }
 
 /** What a safetensors header says of one tensor. */
-export interface TensorEntry {
+interface TensorEntry {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly data_offsets: readonly [number, number];
