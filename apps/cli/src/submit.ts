@@ -63,17 +63,22 @@ async function submitRetrying(
     try {
       return await client.submit(statement, wait);
     } catch (error) {
-      if (attempt === 5 || isRefusal(error)) throw error;
+      if (attempt === 5 || !mayPass(error)) throw error;
       await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** attempt));
     }
   }
 }
 
-/** Whether the log, or this client, has said no for good; otherwise the statement may be logged, or be it with the next try. */
+/** Whether the log has said no for good. After anything else the statement may be logged all the same. */
 function isRefusal(error: unknown): boolean {
-  if (!(error instanceof ClientError)) return true;
-  const passing = error.status === 429 || error.status === 503 || error.status === 504;
-  return error.code !== 'client/unreachable' && !passing;
+  if (!(error instanceof ClientError) || error.status === undefined) return false;
+  return error.status === 507 || (error.status >= 400 && error.status < 500 && error.status !== 429);
+}
+
+/** Whether sending the same statement again may help: the log was not reached, or was not able to answer. */
+function mayPass(error: unknown): boolean {
+  if (!(error instanceof ClientError) || isRefusal(error)) return false;
+  return error.code === 'client/unreachable' || error.status !== undefined;
 }
 
 async function keepAll(attachments: readonly Attachment[], folder: string): Promise<void> {

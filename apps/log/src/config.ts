@@ -4,10 +4,10 @@ import { z } from 'zod';
 export const configSchema = z.strictObject({
   /** Folder with the store, the keys and the head anchor. */
   data: z.string().min(1),
-  /** Where to listen: `<address>:<port>`; port 0 picks a free one. */
+  /** Where to listen: `<address>:<port>`; without an address on loopback; port 0 picks a free one. */
   listen: z
     .string()
-    .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):[0-9]{1,5}$/, 'must be <address>:<port>')
+    .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]*):[0-9]{1,5}$/, 'must be <address>:<port>')
     .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'must have a port up to 65535')
     .default('127.0.0.1:6962'),
   /** Where the head anchor lies; best on another disk than the data. Default: `anchor/head` in the data folder. */

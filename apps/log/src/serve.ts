@@ -107,7 +107,7 @@ function createLogger(config: LogConfig): Logger {
 
 function listen(app: ReturnType<typeof createApp>, config: LogConfig): Promise<HttpServer> {
   const colon = config.listen.lastIndexOf(':');
-  const hostname = config.listen.slice(0, colon).replace(/^\[|\]$/g, '');
+  const hostname = config.listen.slice(0, colon).replace(/^\[|\]$/g, '') || '127.0.0.1';
   return new Promise((resolve, reject) => {
     const server: ServerType = serve(
       {
