@@ -85,6 +85,16 @@ export function encodeCoseKey(key: CoseKey): Uint8Array {
   return encodeCbor(new Map(members));
 }
 
+/**
+ * The COSE_Key as a member of a key set (RFC 9052 section 7): with its RFC 9679 thumbprint as kid and the algorithm that it
+ * signs with.
+ */
+export function keySetMember(key: CoseKey): Map<number, CborValue> {
+  const members = decodeCbor(encodeCoseKey(key)) as ReadonlyMap<number, CborValue>;
+  const [algorithm] = CURVES[key.curve].algorithms;
+  return new Map<number, CborValue>([...members, [LABEL.kid, coseKeyThumbprint(key)], [LABEL.alg, algorithm]]);
+}
+
 /** Thumbprints live as long as their keys. */
 const thumbprints = new WeakMap<CoseKey, Uint8Array>();
 

@@ -1,7 +1,15 @@
 export { decodeCbor, encodeCbor } from './cbor.js';
 export type { CborProfile } from './cbor-scan.js';
 export { type CborInput, CborTag, type CborValue } from './cbor-value.js';
-export { ALG, type CoseKey, coseKeyThumbprint, createCoseKey, encodeCoseKey, parseCoseKey } from './cose-key.js';
+export {
+  ALG,
+  type CoseKey,
+  coseKeyThumbprint,
+  createCoseKey,
+  encodeCoseKey,
+  keySetMember,
+  parseCoseKey,
+} from './cose-key.js';
 export { type DsseEnvelope, dsseFromJson, dssePae, parseDsse, verifyDsse } from './dsse.js';
 export { StatementError, type StatementErrorCode } from './errors.js';
 export { decodeBase64Url, encodeBase64Url, fromJson, type Json, toJson } from './json-view.js';
@@ -19,10 +27,13 @@ export {
   verifySign1,
 } from './sign1.js';
 export {
+  type EnvelopeOf,
   MAX_STATEMENT_SIZE,
   parseStatement,
-  RECORD_CONTENT_TYPE,
   type SignedStatement,
-  type StatementHeader,
+  type StatementClaims,
   signStatement,
+  twinOf,
 } from './signed-statement.js';
+export { isOwnContentType, RECORD_CONTENT_TYPE, type StatementHeader } from './statement-header.js';
+export { attachReceipts, readReceipts } from './transparent.js';

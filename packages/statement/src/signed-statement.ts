@@ -1,30 +1,13 @@
 import { p256, p384 } from '@noble/curves/nist.js';
 import { encodeCbor } from './cbor.js';
-import type { CborInput, CborValue } from './cbor-value.js';
+import type { CborInput } from './cbor-value.js';
 import { ALG, coseKeyThumbprint } from './cose-key.js';
 import { StatementError } from './errors.js';
 import { formatSign1, HEADER, parseSign1, type Sign1, type StatementSigner, sigStructure } from './sign1.js';
+import { CLAIM, isOwnContentType, RECORD_CONTENT_TYPE, readHeader, type StatementHeader } from './statement-header.js';
 
 /** The largest entry of the log, in bytes: what an entry bundle of tlog-tiles can hold. */
 export const MAX_STATEMENT_SIZE = 65_535;
-
-/** The content type of Treering's own records. */
-export const RECORD_CONTENT_TYPE = 'application/vnd.treering.record+cbor';
-
-const CLAIM = { iss: 1, sub: 2, iat: 6 } as const;
-
-/** What the protected header of a signed statement says (RFC 9943, RFC 9597). */
-export interface StatementHeader {
-  /** Who speaks: `<origin>/identity/<id>` for Treering's own records. */
-  readonly iss: string;
-  /** What it is about. */
-  readonly sub: string;
-  /** When it was signed, in seconds since the epoch. */
-  readonly iat: number;
-  /** RFC 9679 thumbprint of the signing key, 32 bytes. */
-  readonly kid: Uint8Array;
-  readonly contentType: string;
-}
 
 /** A signed statement as it stands in the log: the bytes are the leaf's entry. */
 export interface SignedStatement extends StatementHeader {
@@ -34,52 +17,100 @@ export interface SignedStatement extends StatementHeader {
   readonly payload: Uint8Array;
 }
 
+/** A payload that stands for content elsewhere (COSE hash envelope, RFC 9995). */
+export interface EnvelopeOf {
+  /** COSE hash algorithm; -16 is SHA-256. */
+  readonly algorithm: number;
+  /** Media type of what was hashed. */
+  readonly contentType: string | undefined;
+  /** Where it lies. */
+  readonly location: string | undefined;
+}
+
+/** What is said in the header of a statement to be signed. */
+export interface StatementClaims {
+  readonly iss: string;
+  readonly sub: string;
+  /** Seconds since the epoch. */
+  readonly iat: number;
+  /** Media type of the payload; Treering's records when left out. */
+  readonly contentType?: string;
+  /** The payload is a digest of something else. */
+  readonly envelope?: EnvelopeOf;
+}
+
 /**
  * Signs a payload as a statement.
  * @throws StatementError (statement/too-large) when the entry would exceed 65,535 bytes
  */
 export async function signStatement(
-  claims: { iss: string; sub: string; iat: number; contentType?: string },
+  { iss, sub, iat, contentType, envelope }: StatementClaims,
   payload: Uint8Array,
   signer: StatementSigner,
 ): Promise<SignedStatement> {
   const header: [number, CborInput][] = [
     [HEADER.algorithm, signer.algorithm],
-    [HEADER.contentType, claims.contentType ?? RECORD_CONTENT_TYPE],
     [HEADER.keyId, coseKeyThumbprint(signer.key)],
     [
       HEADER.cwtClaims,
       new Map<number, CborInput>([
-        [CLAIM.iss, claims.iss],
-        [CLAIM.sub, claims.sub],
-        [CLAIM.iat, claims.iat],
+        [CLAIM.iss, iss],
+        [CLAIM.sub, sub],
+        [CLAIM.iat, iat],
       ]),
     ],
   ];
+  if (envelope === undefined) header.push([HEADER.contentType, contentType ?? RECORD_CONTENT_TYPE]);
+  else {
+    header.push([HEADER.payloadHashAlgorithm, envelope.algorithm]);
+    if (envelope.contentType !== undefined) header.push([HEADER.preimageContentType, envelope.contentType]);
+    if (envelope.location !== undefined) header.push([HEADER.payloadLocation, envelope.location]);
+  }
   const protectedBytes = encodeCbor(new Map(header));
   const signature = lowS(signer.algorithm, await signer.sign(sigStructure(protectedBytes, payload)));
   return parseStatement(formatSign1({ protectedBytes, unprotectedHeader: new Map(), payload, signature }));
 }
 
 /**
- * Reads a signed statement strictly, without checking its signature. An unprotected header (receipts, for example) is not part
- * of what is logged: `entry` has it emptied.
+ * Reads a signed statement, without checking its signature. Treering's own content types are read strictly: deterministic, and
+ * with exactly the headers of the profile. Anything else is a foreign statement (RFC 9943), whose maps may be in any order and
+ * whose protected bytes are kept as they came. An unprotected header (receipts, for example) is not part of what is logged:
+ * `entry` has it emptied.
  * @throws StatementError statement/too-large, statement/malformed, cose/malformed or a cbor code
  */
 export function parseStatement(bytes: Uint8Array): SignedStatement {
   if (bytes.length > MAX_STATEMENT_SIZE * 4) throw tooLarge(bytes.length);
-  const received = parseSign1(bytes);
+  const received = parseSign1(bytes, 'any');
+  const own = isOwnContentType(received.protectedHeader.get(HEADER.contentType));
+  if (own) parseSign1(bytes);
   const sign1: Sign1 = { ...received, unprotectedHeader: new Map() };
   const algorithm = sign1.protectedHeader.get(HEADER.algorithm);
   if (typeof algorithm !== 'number') throw new StatementError('statement/malformed', 'the protected header names no algorithm');
   if (sign1.payload === null) throw new StatementError('statement/malformed', 'a statement carries its payload');
-  if (lowS(algorithm, sign1.signature) !== sign1.signature) {
+  if (own && lowS(algorithm, sign1.signature) !== sign1.signature) {
     // Both s and n - s verify. If both were taken, anybody could log a statement of somebody else a second time.
     throw new StatementError('statement/malformed', 'the ECDSA signature must have the smaller of its two values of s');
   }
   const entry = received.unprotectedHeader.size === 0 ? new Uint8Array(bytes) : formatSign1(sign1);
   if (entry.length > MAX_STATEMENT_SIZE) throw tooLarge(entry.length);
-  return { ...readHeader(sign1), entry, sign1, payload: sign1.payload };
+  return { ...readHeader(sign1, own), entry, sign1, payload: sign1.payload };
+}
+
+/**
+ * The other form of a statement with an ECDSA signature, in which s is n - s: it verifies as well, and nobody needs the key to
+ * make it. A log takes one of the two. undefined for other algorithms.
+ */
+export function twinOf({ sign1 }: SignedStatement): Uint8Array | undefined {
+  const algorithm = sign1.protectedHeader.get(HEADER.algorithm);
+  const curve = algorithm === ALG.es256 ? p256 : algorithm === ALG.es384 ? p384 : undefined;
+  const half = sign1.signature.length / 2;
+  if (curve === undefined || half !== (curve === p256 ? 32 : 48)) return undefined;
+  const order = curve.Point.Fn.ORDER;
+  const s = sign1.signature.subarray(half).reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);
+  if (s === 0n || s >= order) return undefined;
+  const signature = new Uint8Array(sign1.signature);
+  signature.set(curve.Point.Fn.toBytes(order - s), half);
+  return formatSign1({ ...sign1, signature });
 }
 
 /** An ECDSA signature with the smaller of its two values of s; the same object when it has it, or is no ECDSA signature. */
@@ -100,41 +131,4 @@ function tooLarge(size: number): StatementError {
     'statement/too-large',
     `a statement has at most ${MAX_STATEMENT_SIZE} bytes, got ${size}; put large content into attachments`,
   );
-}
-
-function readHeader(message: Sign1): StatementHeader {
-  const header = message.protectedHeader;
-  const known: readonly number[] = [HEADER.algorithm, HEADER.contentType, HEADER.keyId, HEADER.cwtClaims];
-  for (const label of header.keys()) {
-    if (!known.includes(label as number)) {
-      throw new StatementError('statement/malformed', `header ${label} has no place in the protected header of a record`);
-    }
-  }
-  const claims = header.get(HEADER.cwtClaims);
-  if (!(claims instanceof Map)) throw new StatementError('statement/malformed', 'the protected header has no CWT claims (15)');
-  const allowed: readonly CborValue[] = Object.values(CLAIM);
-  for (const claim of claims.keys()) {
-    if (!allowed.includes(claim)) throw new StatementError('statement/malformed', `claim ${claim} has no place in a record`);
-  }
-  const iat = claims.get(CLAIM.iat);
-  if (typeof iat !== 'number' || iat < 0)
-    throw new StatementError('statement/malformed', 'the claim iat (6) is no time in seconds');
-  const kid = header.get(HEADER.keyId);
-  if (!(kid instanceof Uint8Array) || kid.length !== 32) {
-    throw new StatementError('statement/malformed', 'the key id (4) is no RFC 9679 thumbprint of 32 bytes');
-  }
-  return {
-    iss: text(claims.get(CLAIM.iss), 'the claim iss (1)'),
-    sub: text(claims.get(CLAIM.sub), 'the claim sub (2)'),
-    iat,
-    kid,
-    contentType: text(header.get(HEADER.contentType), 'the content type (3)'),
-  };
-}
-
-function text(value: CborValue | undefined, what: string): string {
-  if (typeof value !== 'string' || value === '' || value.length > 8192) {
-    throw new StatementError('statement/malformed', `${what} is no text of 1 to 8,192 characters`);
-  }
-  return value;
 }

@@ -78,7 +78,7 @@ test('unknown claims are refused', () => {
 });
 
 test('missing headers and claims are refused', () => {
-  for (const label of [HEADER.contentType, HEADER.keyId, HEADER.cwtClaims]) {
+  for (const label of [HEADER.keyId, HEADER.cwtClaims]) {
     refuses(
       () => parseStatement(message({ header: withPair(validHeader(), label) })),
       'statement/malformed',
@@ -141,12 +141,110 @@ test('a detached payload is refused', () => {
   refuses(() => parseStatement(message({ payload: null })), 'statement/malformed');
 });
 
-test('a statement whose maps are in another order is refused', () => {
-  const protectedBytes = fromHex('a2 0441aa 0127');
-  refuses(
-    () => parseStatement(encodeCbor(new CborTag(18, [protectedBytes, {}, PAYLOAD, new Uint8Array(64)]))),
-    'cbor/not-deterministic',
+/** A message whose protected header has its members in the opposite order. */
+function reordered(header: [number | string, CborInput][]): Uint8Array {
+  const parts = header.map(([label, value]) => toHex(encodeCbor(new Map([[label, value]]))).slice(2));
+  const protectedBytes = fromHex(`a${header.length}${parts.reverse().join('')}`);
+  return encodeCbor(new CborTag(18, [protectedBytes, {}, PAYLOAD, new Uint8Array(64)]));
+}
+
+test('a statement of a content type of our own whose maps are in another order is refused', () => {
+  for (const type of [RECORD_CONTENT_TYPE, 'application/vnd.treering.other+json', `${RECORD_CONTENT_TYPE}; v=1`]) {
+    const bytes = reordered(withPair(validHeader(), HEADER.contentType, type));
+    refuses(() => parseStatement(bytes), 'cbor/not-deterministic', type);
+  }
+});
+
+const FOREIGN = 'application/vnd.in-toto+json';
+const foreign = (...more: [number | string, CborInput][]): [number | string, CborInput][] => [
+  ...withPair(validHeader(), HEADER.contentType, FOREIGN),
+  ...more,
+];
+
+test('the maps of a foreign statement may be in any order, and its bytes stay as they came', () => {
+  const bytes = reordered(foreign());
+  const read = parseStatement(bytes);
+  assert.equal(read.entry, bytes);
+  const { iss, sub, iat, contentType } = read;
+  assert.equal({ iss, sub, iat, contentType }, { ...CLAIMS, contentType: FOREIGN });
+  assert.equal(parseStatement(read.entry), read);
+});
+
+test('a foreign statement says when it was signed or does not, and what it is or does not', () => {
+  const silent = parseStatement(
+    message({
+      header: withPair(withPair(foreign(), HEADER.cwtClaims, new Map(withPair(validClaims(), 6))), HEADER.contentType),
+    }),
   );
+  assert.is(silent.iat, undefined);
+  assert.is(silent.contentType, undefined);
+  assert.is(silent.envelope, undefined);
+  for (const iat of ['1760000000', -1, null]) {
+    const header = withPair(foreign(), HEADER.cwtClaims, new Map(withPair(validClaims(), 6, iat)));
+    refuses(() => parseStatement(message({ header })), 'statement/malformed', `iat ${iat}`);
+  }
+});
+
+test('a foreign statement names its key by any id, by certificates or by both', () => {
+  const der = Uint8Array.of(0x30, 0);
+  const certified = (value: CborInput) => parseStatement(message({ header: withPair(foreign([33, value]), HEADER.keyId) }));
+  assert.equal(certified(der).certificates, [der]);
+  assert.equal(certified([der, der]).certificates, [der, der]);
+  assert.is(certified(der).kid, undefined);
+  const named = parseStatement(message({ header: withPair(foreign(), HEADER.keyId, utf8('key-1')) }));
+  assert.equal([named.kid, named.certificates], [utf8('key-1'), []]);
+  for (const value of [[], 'x', 7, [der, 'x'], new Array(9).fill(der)]) {
+    refuses(() => certified(value as CborInput), 'statement/malformed', `x5chain ${JSON.stringify(value)}`);
+  }
+  refuses(() => parseStatement(message({ header: withPair(foreign(), HEADER.keyId) })), 'statement/malformed', 'no key');
+  refuses(() => parseStatement(message({ header: withPair(foreign(), HEADER.keyId, 'key-1') })), 'statement/malformed', 'text');
+});
+
+test('a hash envelope says of what its payload is the digest', () => {
+  const header = (...more: [number, CborInput][]) => withPair(foreign(...more), HEADER.contentType);
+  for (const [algorithm, length] of [
+    [-16, 32],
+    [-43, 48],
+    [-44, 64],
+  ]) {
+    const all: [number, CborInput][] = [
+      [258, algorithm],
+      [259, FOREIGN],
+      [260, 'https://example.com/bom'],
+    ];
+    const payload = new Uint8Array(length);
+    const read = parseStatement(message({ header: header(...all), payload }));
+    assert.equal(read.envelope, { algorithm, contentType: FOREIGN, location: 'https://example.com/bom' });
+    assert.is(read.contentType, undefined);
+    const bare = parseStatement(message({ header: header([258, algorithm]), payload }));
+    assert.equal(bare.envelope, { algorithm, contentType: undefined, location: undefined });
+    const wrong = { header: header(...all), payload: new Uint8Array(length - 1) };
+    refuses(() => parseStatement(message(wrong)), 'statement/malformed', `${length - 1} bytes`);
+    refuses(() => parseStatement(message({ header: foreign(...all), payload })), 'statement/malformed', '3 beside 258');
+  }
+  const payload = new Uint8Array(32);
+  for (const pairs of [
+    [[258, -17]],
+    [[258, 'sha-256']],
+    [[259, FOREIGN]],
+    [[260, 'x']],
+    [
+      [258, -16],
+      [259, 7],
+    ],
+  ] as const) {
+    const bytes = message({ header: header(...(pairs as unknown as [number, CborInput][])), payload });
+    refuses(() => parseStatement(bytes), 'statement/malformed', JSON.stringify(pairs));
+  }
+});
+
+test('a foreign statement has no other headers, and claims of any kind', () => {
+  for (const label of [5, 394, 395, 396, 999, -1, 'x']) {
+    refuses(() => parseStatement(message({ header: foreign([label, 'x']) })), 'statement/malformed', `header ${label}`);
+  }
+  assert.is(parseStatement(message({ header: foreign([16, 'application/cose']) })).sub, CLAIMS.sub);
+  const claims = new Map<number | string, CborInput>([...validClaims(), [3, 'x'], ['more', [1]]]);
+  assert.is(parseStatement(message({ header: withPair(foreign(), HEADER.cwtClaims, claims) })).iss, CLAIMS.iss);
 });
 
 test.run();

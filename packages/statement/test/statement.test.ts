@@ -15,6 +15,7 @@ import {
   type SignedStatement,
   StatementError,
   signStatement,
+  twinOf,
   verifySign1,
 } from '../src/index.js';
 import { fromHex, toHex } from './cbor-values.js';
@@ -198,6 +199,30 @@ test('so does any changed byte, any byte left out and any byte added', async () 
     }),
     { seed: 42, numRuns: 400 },
   );
+});
+
+const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+
+/** The same message with the other of the two values of s that an ECDSA signature may have. */
+function withOtherS({ protectedBytes, payload, signature }: SignedStatement['sign1']): Uint8Array {
+  const s = BigInt(`0x${toHex(signature.subarray(32))}`);
+  const other = fromHex((P256_ORDER - s).toString(16).padStart(64, '0'));
+  return encodeCbor(new CborTag(18, [protectedBytes, {}, payload, Uint8Array.of(...signature.subarray(0, 32), ...other)]));
+}
+
+test('of the two signatures that hold for a record, one is read', async () => {
+  const made = await signStatement(CLAIMS, PAYLOAD, slowSigner(generateTestKey('P-256')));
+  refuses(() => parseStatement(withOtherS(made.sign1)), 'statement/malformed');
+});
+
+test('a foreign statement may have either value of s, and its twin is the one with the other', async () => {
+  const claims = { ...CLAIMS, contentType: 'application/vnd.in-toto+json' };
+  const made = await signStatement(claims, PAYLOAD, slowSigner(generateTestKey('P-256')));
+  const other = parseStatement(withOtherS(made.sign1));
+  assert.is(toHex(twinOf(made) as Uint8Array), toHex(other.entry));
+  assert.is(toHex(twinOf(other) as Uint8Array), toHex(made.entry));
+  const ed25519 = await signStatement(claims, PAYLOAD, createStatementSigner(new Uint8Array(32).fill(3)));
+  assert.is(twinOf(ed25519), undefined);
 });
 
 test.run();
