@@ -12,10 +12,13 @@ export {
   sortResources,
 } from './manifest.js';
 export {
+  type ApprovalRule,
   type AttachmentRef,
   type ChangeRecord,
   decodeRecord,
   encodeRecord,
+  type Issuer,
+  type OidcProvider,
   type PolicyBody,
   type PolicyRule,
   type RecordOf,

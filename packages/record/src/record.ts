@@ -3,11 +3,12 @@ import type { z } from 'zod';
 import { attestation, incident, verification } from './assurance-records.js';
 import { approval, assessment, changePlan, config, deployment, evaluation, model, system } from './change-records.js';
 import { RecordError } from './errors.js';
-import { charter, correction, freeze, identity, mapHead, policy } from './governance-records.js';
+import { amendment, charter, correction, freeze, identity, mapHead, policy } from './governance-records.js';
 
 /** The schema of each record type (formats.md section 5). Members that are not named are refused. */
 export const recordSchemas = {
   charter,
+  amendment,
   identity,
   policy,
   system,
@@ -36,6 +37,12 @@ export type ChangeRecord = { [T in RecordType]: RecordOf<T> }[RecordType];
 export type PolicyBody = RecordOf<'policy'>['policy'];
 /** One rule of a policy. */
 export type PolicyRule = PolicyBody['rules'][number];
+/** How many must approve what, before it is deployed. */
+export type ApprovalRule = NonNullable<PolicyBody['approvals']>[number];
+/** Somebody outside the log whose signatures count. */
+export type Issuer = NonNullable<PolicyBody['issuers']>[number];
+/** An identity provider whose tokens enrol keys. */
+export type OidcProvider = NonNullable<PolicyBody['oidc']>[number];
 /** A reference to content beside the log. */
 export type AttachmentRef = NonNullable<ChangeRecord['attachments']>[number];
 
@@ -45,6 +52,8 @@ function requiredSubject(record: ChangeRecord): string | undefined {
     case 'charter':
     case 'policy':
       return record.type;
+    case 'amendment':
+      return 'charter';
     case 'identity':
       return `identity/${record.id}`;
     case 'model':

@@ -45,6 +45,11 @@ function title(record: ChangeRecord): string {
   switch (record.type) {
     case 'charter':
       return `The log ${printable(record.origin)} begins, with ${count(record.administrators.length, 'administrator')}`;
+    case 'amendment':
+      return `The charter is amended: ${['log_keys', 'administrators', 'threshold', 'witnesses']
+        .filter((name) => (record as Record<string, unknown>)[name] !== undefined)
+        .map((name) => LABELS[name] ?? name)
+        .join(', ')}`;
     case 'identity':
       return record.action === 'enrol'
         ? `${record.kind === 'workload' ? 'Workload' : 'Person'} ${record.id} may sign as ${record.roles?.join(', ') || 'nobody in particular'}`

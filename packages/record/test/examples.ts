@@ -43,7 +43,7 @@ const minimalPolicy: RecordOf<'policy'>['policy'] = {
 const fullPolicy: RecordOf<'policy'>['policy'] = {
   rules: [
     { name: 'engineers', who: { roles: ['engineer', 'lead'] }, may: ['model', 'config'], on: ['model/*', 'config/**'] },
-    { name: 'registrar', who: { ids: ['registrar.1'] }, may: ['identity'], on: ['identity/*'] },
+    { name: 'registrar', who: { ids: ['registrar.1'] }, may: ['identity'], on: ['identity/*'], grants: ['engineer'] },
     {
       name: 'suppliers',
       who: { issuer: 'https://ci.supplier.example', claims: { repository: 'supplier/models' } },
@@ -52,7 +52,38 @@ const fullPolicy: RecordOf<'policy'>['policy'] = {
     },
   ],
   approvals: [{ on: 'deploy/production/*', need: 2, roles: ['approver'], not_author: true, within: 86_400 }],
-  limits: { entry_bytes: 32_768, attachments: 8, clock_skew: 120, break_glass: true },
+  issuers: [
+    {
+      issuer: 'https://ci.supplier.example',
+      keys: [coseKeyOf(5)],
+      roots: [Uint8Array.of(0x30, 0x03, 0x02, 0x01, 0x01)],
+      trusted_root: Uint8Array.of(0x7b, 0x7d),
+      identities: ['https://ci.supplier.example/workflows/*'],
+    },
+  ],
+  oidc: [
+    {
+      name: 'ci',
+      issuer: 'https://ci.example',
+      audience: 'log.example/ai',
+      kind: 'workload',
+      prefix: 'ci',
+      binding: 'audience',
+      algorithms: ['RS256', 'ES256'],
+      grants: [{ claims: { 'build/repository': 'example/*', ref: 'main' }, roles: ['machine'] }],
+      valid_for: 3600,
+      token_age: 300,
+      jwks: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }],
+    },
+  ],
+  limits: {
+    entry_bytes: 32_768,
+    attachments: 8,
+    attachment_bytes: 1_048_576,
+    attachment_quota: 16_777_216,
+    clock_skew: 120,
+    break_glass: true,
+  },
 };
 
 /** What is left out, what everything is, for each record type. All of them are valid. */
@@ -111,6 +142,23 @@ export const EXAMPLES: { readonly [T in RecordType]: { readonly minimal: RecordO
       roles: ['engineer', 'machine'],
       valid_until: 1_800_000_000,
       evidence: { digest: digestOf(0xb1), access: 'restricted' },
+      oidc: { provider: 'ci', token: digestOf(0xb2) },
+    },
+  },
+  amendment: {
+    minimal: { v: 1, type: 'amendment', subject: 'charter', reason, threshold: 1 },
+    full: {
+      v: 1,
+      type: 'amendment',
+      subject: 'charter',
+      ...everything,
+      log_keys: ['log.example/ai+2f1e2d3c+BgIDBA'],
+      administrators: [
+        { id: 'ada', key: coseKeyOf(1), roles: ['administrator'] },
+        { id: 'edsger', key: coseKeyOf(6), roles: ['administrator', 'approver'] },
+      ],
+      threshold: 2,
+      witnesses: ['witness.example/w2+bbccddee+BAAB'],
     },
   },
   policy: {

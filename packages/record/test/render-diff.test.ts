@@ -67,6 +67,7 @@ test('titles say what happened', () => {
   assert.equal(titles, [
     'The log log.example/ai begins, with 2 administrators',
     'Workload trainer@ci may sign as engineer, machine',
+    'The charter is amended: log keys, administrators, threshold, witnesses',
     'A new policy with 3 rules is in force',
     'System credit is described',
     'Model credit-score version 2026.3 (finetune)',
