@@ -1,60 +1,34 @@
+import { sha256 } from '@noble/hashes/sha2.js';
 import { equalBytes } from '@treering/merkle';
-import { hex } from '@treering/note';
-import { type ChangeRecord, type PolicyRule, printable, type RecordOf } from '@treering/record';
-import { type CoseKey, coseKeyThumbprint, parseCoseKey, StatementError, type StatementHeader } from '@treering/statement';
-import type { Candidate } from './candidate.js';
-import type { RefusalCode } from './errors.js';
-import { coversGlob, matchesGlob } from './glob.js';
-import type { GovernanceState, Identity, LatestRecord } from './state.js';
-
-/** The verdict on one statement. `rule` names what decided. */
-export type Decision =
-  | { readonly admitted: true; readonly rule: string }
-  | {
-      readonly admitted: false;
-      readonly code: RefusalCode;
-      /** The rule that decided, such as `policy@0/engineers` or `default deny`. */
-      readonly rule: string;
-      readonly message: string;
-      /** For governance/prev-conflict: the subject's newest record, if it has one. */
-      readonly current?: LatestRecord | undefined;
-    };
+import { encodeUtf8, hex } from '@treering/note';
+import { type ChangeRecord, type Issuer, printable } from '@treering/record';
+import { isOwnContentType } from '@treering/statement';
+import { checkApproval, checkDeployment } from './approvals.js';
+import type { Candidate, IssuerFinding } from './candidate.js';
+import { admitAgreement, admitCharter, admitProposal } from './charter.js';
+import { ADMINISTRATORS, type Decision, type Refusal, refuse } from './decision.js';
+import { checkEnrolment } from './enrolment.js';
+import { matchesGlob, matchesText } from './glob.js';
+import { findForeignRule, findRule } from './rules.js';
+import { attachedBytes, dayOf, type GovernanceState, type Identity } from './state.js';
 
 /** Seconds by which `iat` may differ from the log's clock, unless the policy narrows it. */
 export const DEFAULT_CLOCK_SKEW = 300;
 
-/** The rule by which administrators act on keys and policy. */
-const ADMINISTRATORS = 'charter/administrators';
-/** The role that only administrators give. */
-const ADMINISTRATOR_ROLE = 'administrator';
+/** Subjects by which the log governs itself: nothing foreign is said about them. */
+const GOVERNING: readonly string[] = ['charter', 'policy', 'identity', 'freeze', 'map'];
 
-/** Types that no policy rule can open: they have rules of their own. */
-const RESERVED: readonly string[] = ['charter', 'policy', 'map-head'];
+/** Bytes of a foreign statement's subject; a log lists its entries by it. */
+const MOST_SUBJECT_BYTES = 512;
 
 /**
- * The key under which a statement's signature has to hold, or undefined when the log knows none.
- * The charter brings its own keys.
- */
-export function keyFor(state: GovernanceState, candidate: Candidate): CoseKey | undefined {
-  const { record, statement } = candidate;
-  if (state.charter === undefined && record?.type === 'charter') return charterSigner(record, statement.kid)?.key;
-  return state.identity(statement.kid)?.key;
-}
-
-/**
- * Decides whether a statement whose signature holds is admitted as the next entry. A pure function of the state and the
- * statement: no clock, no network (formats.md section 7). Server, monitor and offline verifier call this one.
+ * Decides whether a statement whose signature holds (`authenticate`) is admitted as the next entry. A pure function of the state
+ * and the statement: no clock, no network (formats.md section 7). Server, monitor and offline verifier call this one.
  */
 export function admit(state: GovernanceState, candidate: Candidate): Decision {
   const { statement, record } = candidate;
   if (state.charter === undefined) return admitCharter(candidate);
-  if (record === undefined) {
-    return refuse(
-      'governance/foreign',
-      'default deny',
-      `no rule of the policy allows statements of the content type ${printable(statement.contentType)}`,
-    );
-  }
+  if (record === undefined) return admitForeign(state, candidate);
   if (record.subject !== statement.sub) {
     return refuse(
       'governance/invalid-record',
@@ -64,202 +38,192 @@ export function admit(state: GovernanceState, candidate: Candidate): Decision {
   }
   if (record.type === 'charter')
     return refuse('governance/charter-exists', 'charter', 'this log has its charter: it is entry 0');
+  const signer = state.identity(statement.kid);
+  if (signer === undefined) return refuse('governance/unknown-key', 'identities', 'no identity is enrolled with this key');
+  return checkIdentity(state, candidate, signer) ?? admitRecord(state, candidate, signer, record);
+}
 
-  const identity = state.identity(statement.kid);
-  const identityRefusal = checkIdentity(state, candidate, identity);
-  if (identity === undefined || identityRefusal !== undefined) {
-    return identityRefusal ?? refuse('governance/unknown-key', 'identities', 'no identity is enrolled with this key');
+function admitRecord(state: GovernanceState, candidate: Candidate, signer: Identity, record: ChangeRecord): Decision {
+  if (record.type === 'policy' || record.type === 'amendment') {
+    const decision = admitProposal(state, signer, record);
+    return decision.admitted ? (checkPrevious(state, record) ?? decision) : decision;
   }
-  const allowed = findRule(state, identity, record);
+  const agreement = record.type === 'approval' ? admitAgreement(state, signer, record) : undefined;
+  if (agreement !== undefined) return agreement.admitted ? (checkPrevious(state, record) ?? agreement) : agreement;
+  const allowed = findRule(state, signer, record);
   if (!allowed.admitted) return allowed;
   // A freeze never locks the administrators out of the log's own rules.
-  const governing = allowed.rule === ADMINISTRATORS;
-  const freeze = governing
-    ? undefined
-    : state.freezes().find((f) => matchesGlob(f.on, record.subject) && (f.until === undefined || statement.iat < f.until));
-  if (freeze !== undefined)
-    return refuse('governance/frozen', `freeze@${freeze.index}`, `${freeze.on} is frozen and accepts no more records`);
+  const frozen = allowed.rule === ADMINISTRATORS ? undefined : checkFreezes(state, candidate);
+  if (frozen !== undefined) return frozen;
+  const iat = candidate.statement.iat as number;
+  const refusal =
+    checkLimits(state, candidate, signer, record) ??
+    (record.type === 'identity' ? checkEnrolment(state, signer, record, iat, allowed.allowing, allowed.rule) : undefined) ??
+    (record.type === 'approval' ? checkApproval(state, signer, record, iat) : undefined) ??
+    (record.type === 'deployment' ? checkDeployment(state, record, iat) : undefined) ??
+    checkPrevious(state, record);
+  return refusal ?? { admitted: true, rule: allowed.rule };
+}
 
-  const limit = checkLimits(state, candidate, record);
-  if (limit !== undefined) return limit;
-  const taken = record.type === 'identity' ? checkEnrolment(state, identity, record) : undefined;
-  if (taken !== undefined) return taken;
-  return checkPrevious(state, record) ?? allowed;
+/** Decides on a statement that is no record: somebody else's format, or somebody else's signature. */
+function admitForeign(state: GovernanceState, candidate: Candidate): Decision {
+  const { statement, verified } = candidate;
+  const { sub, contentType } = statement;
+  if (isOwnContentType(contentType))
+    return refuse(
+      'governance/foreign',
+      'default deny',
+      `a statement of the type ${printable(contentType ?? '')} is not logged`,
+    );
+  if (GOVERNING.includes(sub.split('/')[0]) || encodeUtf8(sub).length > MOST_SUBJECT_BYTES) {
+    const message = `a foreign statement cannot be about ${printable(sub.slice(0, 100))}: the log governs itself by such subjects, or it has more than ${MOST_SUBJECT_BYTES} bytes`;
+    return refuse('governance/foreign', 'subject', message);
+  }
+  if (verified === undefined)
+    return refuse(
+      'governance/foreign-not-verified',
+      'default deny',
+      'the signatures of the foreign statement were not verified',
+    );
+  const signer = verified.enrolled ? state.identity(statement.kid) : undefined;
+  if (verified.enrolled && signer === undefined)
+    return refuse('governance/unknown-key', 'identities', 'no identity is enrolled with this key');
+  const who = signer === undefined ? undefined : checkIdentity(state, candidate, signer);
+  if (who !== undefined) return who;
+  if (
+    verified.issuer !== undefined &&
+    !state.policy?.issuers?.some((known) => stillVouches(known, verified.issuer as IssuerFinding))
+  ) {
+    const message = `the policy in force does not name what the signature of ${printable(verified.issuer.issuer)} was checked with`;
+    return refuse('governance/foreign-not-verified', 'issuers', message);
+  }
+  const allowed = findForeignRule(state, signer, verified.issuer, sub);
+  if (allowed === undefined || !allowed.admitted) {
+    const by = [signer?.id, verified.issuer?.issuer].filter((name) => name !== undefined).map((name) => printable(name));
+    const message = `no rule of the policy lets ${by.join(' with ') || 'anybody'} log foreign statements on ${printable(sub)}`;
+    return refuse('governance/foreign', 'default deny', message);
+  }
+  return checkFreezes(state, candidate) ?? checkEntryBytes(state, candidate) ?? { admitted: true, rule: allowed.rule };
+}
+
+/** Seconds by which `iat` may differ from the log's clock under the policy in force. */
+export function clockSkew(state: GovernanceState): number {
+  return state.policy?.limits?.clock_skew ?? DEFAULT_CLOCK_SKEW;
 }
 
 /**
- * The door's own rule: `iat` lies close to the log's clock. Monitors check it against the heads around the entry instead.
+ * The door's own rule: `iat` lies close to the log's clock. Monitors check it against the heads around the entry instead. What
+ * somebody outside the log signed may be old; it cannot be from the future.
  * @param now seconds since the epoch
  */
-export function checkClock(state: GovernanceState, statement: Pick<StatementHeader, 'iat'>, now: number): Decision {
-  const skew = state.policy?.limits?.clock_skew ?? DEFAULT_CLOCK_SKEW;
-  const difference = Math.abs(statement.iat - now);
-  if (difference <= skew) return { admitted: true, rule: 'clock' };
-  const direction = statement.iat < now ? 'old' : 'early';
+export function checkClock(
+  state: GovernanceState,
+  { statement, record }: Pick<Candidate, 'statement' | 'record'>,
+  now: number,
+): Decision {
+  const { iat } = statement;
+  const skew = clockSkew(state);
+  const old = record === undefined && state.identity(statement.kid) === undefined;
+  if (iat === undefined) {
+    return old
+      ? { admitted: true, rule: 'clock' }
+      : refuse('governance/clock', 'clock', 'a statement of an enrolled key says when it was signed (iat)');
+  }
+  const difference = iat - now;
+  if (difference <= skew && (old || difference >= -skew)) return { admitted: true, rule: 'clock' };
+  const direction = difference < 0 ? 'old' : 'early';
   return refuse(
     'governance/clock',
     'clock',
-    `the statement is ${Math.round(difference)} seconds too ${direction} for this log, which allows ${skew}; check your clock and sign again`,
+    `the statement is ${Math.round(Math.abs(difference))} seconds too ${direction} for this log, which allows ${skew}; check your clock and sign again`,
   );
 }
 
-function admitCharter({ statement, record }: Candidate): Decision {
-  if (record?.type !== 'charter') return refuse('governance/no-charter', 'charter', 'a log begins with its charter');
-  if (record.subject !== statement.sub)
-    return refuse('governance/invalid-record', 'header', 'the header is about something else than the charter');
-  if (record.prev !== undefined)
-    return refuse('governance/prev-conflict', 'prev', 'nothing comes before the charter that prev could name');
-  const signer = charterSigner(record, statement.kid);
-  if (signer === undefined)
-    return refuse(
-      'governance/bad-charter',
-      'charter',
-      'the charter is not signed by one of the administrators that it names, or their keys are not all different keys',
-    );
-  if (statement.iss !== `${record.origin}/identity/${signer.id}`) {
-    return refuse('governance/wrong-issuer', 'charter', `the issuer must be ${printable(record.origin)}/identity/${signer.id}`);
-  }
-  return { admitted: true, rule: 'charter' };
+/** Whether a signature that was checked before would be found to hold under an issuer as the policy names it now. */
+function stillVouches({ issuer, keys, roots, trusted_root, identities }: Issuer, finding: IssuerFinding): boolean {
+  const anchors = [...(keys ?? []), ...(roots ?? []), ...(trusted_root === undefined ? [] : [trusted_root])];
+  if (issuer !== finding.issuer || !anchors.some((anchor) => hex(sha256(anchor)) === finding.anchor)) return false;
+  const { identity } = finding.claims;
+  return identity === undefined || (identities ?? []).some((pattern) => matchesText(pattern, identity));
 }
 
-/** The administrator who signed a charter; undefined when none did, or the charter's keys are not all different keys. */
-function charterSigner(charter: RecordOf<'charter'>, kid: Uint8Array): { id: string; key: CoseKey } | undefined {
-  const thumbprints = new Set<string>();
-  let signer: { id: string; key: CoseKey } | undefined;
-  for (const { id, key: bytes } of charter.administrators) {
-    try {
-      const key = parseCoseKey(bytes);
-      const thumbprint = coseKeyThumbprint(key);
-      thumbprints.add(hex(thumbprint));
-      if (equalBytes(thumbprint, kid)) signer = { id, key };
-    } catch (error) {
-      if (!(error instanceof StatementError)) throw error;
-      return undefined;
-    }
-  }
-  return thumbprints.size === charter.administrators.length ? signer : undefined;
+/** A time in seconds for a message; a record may name any number. */
+function timeOf(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? `second ${seconds}` : date.toISOString();
 }
 
-function checkIdentity(state: GovernanceState, { statement }: Candidate, identity: Identity | undefined): Decision | undefined {
-  if (identity === undefined) return undefined;
-  if (identity.revokedAt !== undefined) {
+function checkIdentity(state: GovernanceState, { statement }: Candidate, signer: Identity): Refusal | undefined {
+  if (signer.revokedAt !== undefined) {
     return refuse(
       'governance/revoked-key',
-      `identity@${identity.revokedAt}`,
-      `this key of ${identity.id} was revoked by entry ${identity.revokedAt}`,
+      `identity@${signer.revokedAt}`,
+      `this key of ${signer.id} was revoked by entry ${signer.revokedAt}`,
     );
   }
-  if (identity.validUntil !== undefined && statement.iat > identity.validUntil) {
+  if (statement.iat === undefined)
+    return refuse('governance/invalid-record', 'header', 'a statement of an enrolled key says when it was signed (iat)');
+  if (signer.validUntil !== undefined && statement.iat > signer.validUntil) {
     return refuse(
       'governance/expired-key',
-      `identity@${identity.enrolledAt}`,
-      `this key of ${identity.id} was enrolled until ${new Date(identity.validUntil * 1000).toISOString()}`,
+      `identity@${signer.enrolledAt}`,
+      `this key of ${signer.id} was enrolled until ${timeOf(signer.validUntil)}`,
     );
   }
-  const issuer = `${state.charter?.origin}/identity/${identity.id}`;
+  const issuer = `${state.charter?.origin}/identity/${signer.id}`;
   if (statement.iss !== issuer)
     return refuse('governance/wrong-issuer', 'header', `this key belongs to ${printable(issuer)}, which the issuer must be`);
   return undefined;
 }
 
-function findRule(state: GovernanceState, identity: Identity, record: ChangeRecord): Decision & { rule: string } {
-  if (record.type === 'policy') {
-    const threshold = state.charter?.threshold ?? 1;
-    if (!identity.administrator)
-      return refuse('governance/not-allowed', ADMINISTRATORS, 'only an administrator of the charter changes the policy');
-    if (threshold > 1) {
-      return refuse(
-        'governance/threshold',
-        ADMINISTRATORS,
-        `the charter asks ${threshold} administrators to agree on a policy, and this statement carries the word of one`,
-      );
-    }
-    return { admitted: true, rule: ADMINISTRATORS };
-  }
-  if (RESERVED.includes(record.type))
-    return refuse('governance/not-allowed', 'charter', `${record.type} records are written by the log alone`);
-  if (record.type === 'identity' && identity.administrator) return { admitted: true, rule: ADMINISTRATORS };
-  for (const rule of state.policy?.rules ?? []) {
-    if (fits(rule, identity, record)) return { admitted: true, rule: `policy@${state.policyIndex}/${rule.name}` };
-  }
-  return refuse(
-    'governance/not-allowed',
-    'default deny',
-    `no rule of the policy lets ${identity.id} (${identity.roles.join(', ') || 'no role'}) record ${record.type} on ${record.subject}`,
-  );
+function checkFreezes(state: GovernanceState, { statement }: Candidate): Refusal | undefined {
+  const freeze = state
+    .freezes()
+    .find((f) => matchesGlob(f.on, statement.sub) && (f.until === undefined || (statement.iat ?? 0) < f.until));
+  if (freeze === undefined) return undefined;
+  return refuse('governance/frozen', `freeze@${freeze.index}`, `${freeze.on} is frozen and accepts no more records`);
 }
 
-function fits(rule: PolicyRule, identity: Identity, record: ChangeRecord): boolean {
-  const { roles, ids, issuer, claims } = rule.who;
-  // Issuer and claims describe foreign statements; an enrolled key never fits such a rule.
-  if (issuer !== undefined || claims !== undefined) return false;
-  if (roles !== undefined && !roles.some((role) => identity.roles.includes(role))) return false;
-  if (ids !== undefined && !ids.includes(identity.id)) return false;
-  if (!rule.may.includes('*') && !rule.may.includes(record.type)) return false;
-  // What is frozen must lie within the rule as well as the name of the freeze.
-  if (record.type === 'freeze' && !rule.on.some((glob) => coversGlob(glob, record.on))) return false;
-  return rule.on.some((glob) => matchesGlob(glob, record.subject));
+function checkEntryBytes(state: GovernanceState, { statement }: Candidate): Refusal | undefined {
+  const limit = state.policy?.limits?.entry_bytes;
+  if (limit === undefined || statement.entry.length <= limit) return undefined;
+  const message = `the policy allows entries of ${limit} bytes, this one has ${statement.entry.length}`;
+  return refuse('governance/limit', limitsRule(state), message);
 }
 
-function checkLimits(state: GovernanceState, { statement }: Candidate, record: ChangeRecord): Decision | undefined {
+function checkLimits(
+  state: GovernanceState,
+  candidate: Candidate,
+  signer: Identity,
+  record: ChangeRecord,
+): Refusal | undefined {
   const limits = state.policy?.limits;
-  const rule = `policy@${state.policyIndex}/limits`;
-  if (limits?.entry_bytes !== undefined && statement.entry.length > limits.entry_bytes) {
-    return refuse(
-      'governance/limit',
-      rule,
-      `the policy allows entries of ${limits.entry_bytes} bytes, this one has ${statement.entry.length}`,
-    );
+  const over = (message: string): Refusal => refuse('governance/limit', limitsRule(state), message);
+  const attachments = record.attachments ?? [];
+  if (limits?.attachments !== undefined && attachments.length > limits.attachments)
+    return over(`the policy allows ${limits.attachments} attachments, this record names ${attachments.length}`);
+  const most = limits?.attachment_bytes;
+  const large = most === undefined ? undefined : attachments.find(({ size, access }) => access !== 'withheld' && size > most);
+  if (large !== undefined)
+    return over(`the policy allows attachments of ${most} bytes, ${printable(large.name)} has ${large.size}`);
+  if (limits?.attachment_quota !== undefined && attachments.length > 0) {
+    const used = state.attachedOn(signer.id, dayOf(candidate.statement.iat as number));
+    const wanted = attachedBytes(attachments);
+    if (used + wanted > limits.attachment_quota)
+      return over(
+        `the policy allows ${limits.attachment_quota} bytes of attachments a day, and ${signer.id} has attached ${used} before these ${wanted}`,
+      );
   }
-  if (limits?.attachments !== undefined && (record.attachments?.length ?? 0) > limits.attachments) {
-    return refuse(
-      'governance/limit',
-      rule,
-      `the policy allows ${limits.attachments} attachments, this record names ${record.attachments?.length}`,
-    );
-  }
-  if (record.type === 'deployment' && record.break_glass && limits?.break_glass !== true) {
-    return refuse('governance/limit', rule, 'the policy allows no break-glass deployments');
-  }
-  return undefined;
+  if (record.type === 'deployment' && record.break_glass && limits?.break_glass !== true)
+    return over('the policy allows no break-glass deployments');
+  return checkEntryBytes(state, candidate);
 }
 
-function checkEnrolment(state: GovernanceState, signer: Identity, record: RecordOf<'identity'>): Decision | undefined {
-  if (!signer.administrator) {
-    // Whoever may enrol others must not come by an administrator's rights that way.
-    const theirs = state.identities().some((identity) => identity.administrator && identity.id === record.id);
-    if (theirs || record.roles?.includes(ADMINISTRATOR_ROLE)) {
-      return refuse('governance/not-allowed', ADMINISTRATORS, 'only an administrator enrols or revokes keys of administrators');
-    }
-  }
-  if (record.key === undefined) {
-    const some = state.identities().some((known) => known.id === record.id && known.revokedAt === undefined);
-    return some ? undefined : refuse('governance/unknown-key', 'identities', `${record.id} has no key that could be revoked`);
-  }
-  let kid: Uint8Array;
-  try {
-    kid = coseKeyThumbprint(parseCoseKey(record.key));
-  } catch (error) {
-    if (!(error instanceof StatementError)) throw error;
-    return refuse('governance/invalid-record', 'identity', `the key cannot be enrolled: ${error.message}`);
-  }
-  const known = state.identity(kid);
-  if (record.action === 'revoke' && known === undefined) {
-    return refuse('governance/unknown-key', 'identities', 'this key is not enrolled, so there is nothing to revoke');
-  }
-  if (known !== undefined && known.id !== record.id)
-    return refuse('governance/key-taken', `identity@${known.enrolledAt}`, 'this key belongs to another identity already');
-  if (record.action === 'enrol' && known?.revokedAt !== undefined) {
-    return refuse(
-      'governance/revoked-key',
-      `identity@${known.revokedAt}`,
-      'a revoked key is never enrolled again; make a new one',
-    );
-  }
-  return undefined;
+function limitsRule(state: GovernanceState): string {
+  return `policy@${state.policyIndex}/limits`;
 }
 
-function checkPrevious(state: GovernanceState, record: ChangeRecord): Decision | undefined {
+function checkPrevious(state: GovernanceState, record: ChangeRecord): Refusal | undefined {
   if (record.prev === undefined) return undefined;
   const current = state.latest(record.subject);
   if (current !== undefined && equalBytes(current.leaf, record.prev)) return undefined;
@@ -268,8 +232,4 @@ function checkPrevious(state: GovernanceState, record: ChangeRecord): Decision |
       ? `${record.subject} has no record yet, so prev cannot name one`
       : `prev is not the newest record of ${record.subject}, which is entry ${current.index}`;
   return { ...refuse('governance/prev-conflict', 'prev', message), current };
-}
-
-function refuse(code: RefusalCode, rule: string, message: string): Extract<Decision, { admitted: false }> {
-  return { admitted: false, code, rule, message };
 }

@@ -2,6 +2,24 @@ import { portableHasher } from '@treering/merkle';
 import { type ChangeRecord, decodeRecord } from '@treering/record';
 import { RECORD_CONTENT_TYPE, type SignedStatement } from '@treering/statement';
 
+/** Somebody outside the log whose signature was found to hold under a trust anchor of the policy. */
+export interface IssuerFinding {
+  /** `issuer` of the policy's entry. */
+  readonly issuer: string;
+  /** SHA-256 of the trust anchor as it stands in the policy (COSE_Key, root certificate, trusted root), 64 hex digits. */
+  readonly anchor: string;
+  /** What the signature vouches for, by name: `identity`, `predicate_type`, `subject_digest` and others. */
+  readonly claims: Readonly<Record<string, string>>;
+}
+
+/** Whose signatures hold on a statement. */
+export interface Verified {
+  /** The signer's key is enrolled in the log. */
+  readonly enrolled: boolean;
+  /** Who else signed: the statement itself, or the bundle that it carries. */
+  readonly issuer: IssuerFinding | undefined;
+}
+
 /** A statement that asks to be admitted, or one of the log that is replayed. */
 export interface Candidate {
   readonly statement: SignedStatement;
@@ -9,6 +27,8 @@ export interface Candidate {
   readonly record: ChangeRecord | undefined;
   /** RFC 6962 leaf hash of the entry, 32 bytes. */
   readonly leaf: Uint8Array;
+  /** Set by `authenticate`; a foreign statement is never admitted without. */
+  readonly verified?: Verified;
 }
 
 /**

@@ -1,9 +1,11 @@
 /** Stable codes of a refusal. */
 export type RefusalCode =
+  | 'cose/bad-signature'
   | 'governance/no-charter'
   | 'governance/bad-charter'
   | 'governance/charter-exists'
   | 'governance/foreign'
+  | 'governance/foreign-not-verified'
   | 'governance/invalid-record'
   | 'governance/unknown-key'
   | 'governance/revoked-key'
@@ -11,9 +13,13 @@ export type RefusalCode =
   | 'governance/wrong-issuer'
   | 'governance/frozen'
   | 'governance/not-allowed'
-  | 'governance/threshold'
+  | 'governance/locks-out'
   | 'governance/limit'
   | 'governance/key-taken'
+  | 'governance/token-used'
+  | 'governance/approval-target'
+  | 'governance/own-change'
+  | 'governance/not-approved'
   | 'governance/prev-conflict'
   | 'governance/clock';
 

@@ -39,3 +39,14 @@ function matchesSegment(pattern: string, text: string): boolean {
   while (pattern[p] === '*') p++;
   return p === pattern.length;
 }
+
+/** Whether a pattern with `*` for any characters (also `/`) fits a text: patterns of claims and of certificate names. */
+export function matchesText(pattern: string, text: string): boolean {
+  return matchesSegment(pattern, text);
+}
+
+/** Whether a pattern could fit subjects below this first segment, such as `model`. */
+export function reaches(pattern: string, first: string): boolean {
+  const [head] = pattern.split('/');
+  return head === '**' || matchesSegment(head, first);
+}

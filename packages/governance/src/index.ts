@@ -1,5 +1,29 @@
-export { admit, checkClock, DEFAULT_CLOCK_SKEW, type Decision, keyFor } from './admit.js';
-export { type Candidate, createCandidate } from './candidate.js';
+export { admit, checkClock, clockSkew, DEFAULT_CLOCK_SKEW } from './admit.js';
+export { rulesFor, type Tally, tallyApprovals } from './approvals.js';
+export { Audit, type Audited, type AuditFinding } from './audit.js';
+export {
+  type Authenticated,
+  authenticate,
+  type CertificateFinding,
+  keyFor,
+  looksLikeBundle,
+  type Means,
+} from './authenticate.js';
+export { type Candidate, createCandidate, type IssuerFinding, type Verified } from './candidate.js';
+export type { Decision, Refusal } from './decision.js';
+export { rolesFor } from './enrolment.js';
 export { GovernanceError, type RefusalCode } from './errors.js';
-export { matchesGlob } from './glob.js';
-export { GovernanceState, type Identity, type LatestRecord, type Undo } from './state.js';
+export { explainPolicy, type PolicyReading } from './explain.js';
+export { matchesGlob, matchesText } from './glob.js';
+export { ruleFor } from './rules.js';
+export { restoreState, saveState } from './snapshot.js';
+export {
+  type ApprovalFact,
+  type Freeze,
+  GovernanceState,
+  type Identity,
+  type LatestRecord,
+  type Proposal,
+  type Undo,
+  type Version,
+} from './state.js';

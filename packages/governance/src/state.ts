@@ -1,5 +1,5 @@
 import { hex } from '@treering/note';
-import type { ChangeRecord, PolicyBody, RecordOf } from '@treering/record';
+import type { AttachmentRef, PolicyBody, RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey } from '@treering/statement';
 import type { Candidate } from './candidate.js';
 import { GovernanceError } from './errors.js';
@@ -10,7 +10,7 @@ export interface Identity {
   readonly key: CoseKey;
   readonly kind: 'person' | 'workload';
   readonly roles: readonly string[];
-  /** Seconds since the epoch; undefined for the charter's administrators, who stay until they are revoked. */
+  /** Seconds since the epoch; undefined for administrators of the charter, who stay until they are revoked. */
   readonly validUntil: number | undefined;
   readonly administrator: boolean;
   /** The entry that enrolled it. */
@@ -26,43 +26,217 @@ export interface LatestRecord {
   readonly leaf: Uint8Array;
 }
 
+/** The newest record of one type on a subject: what approvals are about. */
+export interface Version extends LatestRecord {
+  readonly subject: string;
+  /** A record type, or `foreign`. */
+  readonly type: string;
+  /** Whose change it is: the ids of those who signed it and, for a deployment, the model and configuration that it names. */
+  readonly authors: readonly string[];
+  readonly deployment: DeploymentFacts | undefined;
+}
+
+/** What a deployment record says that a later one may continue. Digests and leaf hashes in hex. */
+export interface DeploymentFacts {
+  readonly phase: 'intent' | 'active' | 'ended';
+  readonly model: string;
+  readonly config: string;
+  readonly state: string;
+  readonly image: string;
+  readonly approvals: readonly string[];
+  readonly breakGlass: boolean;
+}
+
+/** One person's decision about one entry. */
+export interface ApprovalFact {
+  readonly id: string;
+  /** RFC 9679 thumbprint of the key that signed, 64 hex digits. */
+  readonly kid: string;
+  readonly decision: 'approve' | 'reject';
+  readonly role: string;
+  /** Seconds since the epoch. */
+  readonly iat: number;
+  /** Milliseconds since the epoch. */
+  readonly expires: number | undefined;
+  readonly index: number;
+  /** Leaf hash of the approval, 64 hex digits. */
+  readonly leaf: string;
+}
+
+/** A policy or an amendment that waits for more administrators to agree. */
+export interface Proposal extends LatestRecord {
+  readonly record: RecordOf<'policy'> | RecordOf<'amendment'>;
+  /** Thumbprints of the administrators' keys that agreed, the author's first; 64 hex digits each. */
+  readonly agreed: readonly string[];
+}
+
+/** A freeze that was recorded. */
+export interface Freeze {
+  readonly on: string;
+  /** Seconds since the epoch. */
+  readonly until: number | undefined;
+  readonly index: number;
+}
+
 /** Takes one `apply` back. */
 export type Undo = () => void;
 
-/** What the first entries of a log amount to: who may sign, and which rules are in force for the next entry. */
-export class GovernanceState {
-  /** Undefined until entry 0 is replayed. */
+/** Everything that a state consists of. */
+export interface StateParts {
   charter: RecordOf<'charter'> | undefined;
   policy: PolicyBody | undefined;
-  /** The entry that brought the policy in force. */
-  policyIndex = 0;
-  readonly #identities = new Map<string, Identity>();
-  readonly #latest = new Map<string, LatestRecord>();
-  #freezes: readonly { readonly on: string; readonly until: number | undefined; readonly index: number }[] = [];
+  policyIndex: number;
+  threshold: number;
+  logKeys: readonly string[];
+  witnesses: readonly string[];
+  freezes: readonly Freeze[];
+  readonly identities: Map<string, Identity>;
+  readonly latest: Map<string, LatestRecord>;
+  /** By `<type> <subject>`. */
+  readonly versions: Map<string, Version>;
+  /** By the leaf hash of the newest version in hex. */
+  readonly approvals: Map<string, readonly ApprovalFact[]>;
+  /** Who made each model and configuration that was ever recorded, by leaf hash in hex. */
+  readonly authors: Map<string, readonly string[]>;
+  /** By subject: `policy` or `charter`. */
+  readonly proposals: Map<string, Proposal>;
+  /** OIDC tokens that enrolled a key, by SHA-256 in hex, with the index of the entry. */
+  readonly tokens: Map<string, number>;
+  /** Bytes that an identity attached on its newest day (days since the epoch, UTC). */
+  readonly attached: Map<string, { readonly day: number; readonly bytes: number }>;
+}
+
+/** The parts of an empty state. */
+export function emptyParts(): StateParts {
+  return {
+    charter: undefined,
+    policy: undefined,
+    policyIndex: 0,
+    threshold: 1,
+    logKeys: [],
+    witnesses: [],
+    freezes: [],
+    identities: new Map(),
+    latest: new Map(),
+    versions: new Map(),
+    approvals: new Map(),
+    authors: new Map(),
+    proposals: new Map(),
+    tokens: new Map(),
+    attached: new Map(),
+  };
+}
+
+/** What the first entries of a log amount to: who may sign, and which rules are in force for the next entry. */
+export class GovernanceState {
+  readonly #parts: StateParts;
+  /** Newest versions by leaf hash in hex; follows `versions`. */
+  readonly #byLeaf = new Map<string, Version>();
+
+  constructor(parts: StateParts = emptyParts()) {
+    this.#parts = parts;
+    for (const version of parts.versions.values()) this.#byLeaf.set(hex(version.leaf), version);
+  }
+
+  /** The parts, for a snapshot. They are the state itself: read, never change. */
+  get parts(): StateParts {
+    return this.#parts;
+  }
+
+  /** Undefined until entry 0 is replayed. */
+  get charter(): RecordOf<'charter'> | undefined {
+    return this.#parts.charter;
+  }
+
+  get policy(): PolicyBody | undefined {
+    return this.#parts.policy;
+  }
+
+  /** The entry that holds the policy in force. */
+  get policyIndex(): number {
+    return this.#parts.policyIndex;
+  }
+
+  /** How many administrators must agree on a policy or an amendment. */
+  get threshold(): number {
+    return this.#parts.threshold;
+  }
+
+  /** Verifier keys (vkeys) of the log, as charter and amendments name them. */
+  get logKeys(): readonly string[] {
+    return this.#parts.logKeys;
+  }
+
+  /** Verifier keys of the witnesses that are expected to cosign. */
+  get witnesses(): readonly string[] {
+    return this.#parts.witnesses;
+  }
 
   /** The identity whose key has this RFC 9679 thumbprint (32 bytes), revoked ones included. */
-  identity(kid: Uint8Array): Identity | undefined {
-    return this.#identities.get(hex(kid));
+  identity(kid: Uint8Array | undefined): Identity | undefined {
+    return kid === undefined ? undefined : this.#parts.identities.get(hex(kid));
+  }
+
+  /** As `identity`, from the thumbprint in hex. */
+  identityOf(kid: string): Identity | undefined {
+    return this.#parts.identities.get(kid);
   }
 
   /** All identities, revoked ones included, in the order of enrolment. */
   identities(): Identity[] {
-    return [...this.#identities.values()];
+    return [...this.#parts.identities.values()];
+  }
+
+  /** The administrators whose keys are not revoked. */
+  administrators(): Identity[] {
+    return this.identities().filter(({ administrator, revokedAt }) => administrator && revokedAt === undefined);
   }
 
   /** The newest record of a subject. */
   latest(subject: string): LatestRecord | undefined {
-    return this.#latest.get(subject);
+    return this.#parts.latest.get(subject);
+  }
+
+  /** The newest record of one type on a subject. */
+  version(type: string, subject: string): Version | undefined {
+    return this.#parts.versions.get(`${type} ${subject}`);
+  }
+
+  /** The entry with this leaf hash (hex), if it is the newest of its type on its subject. */
+  newest(leaf: string): Version | undefined {
+    return this.#byLeaf.get(leaf);
+  }
+
+  /** Who made the model or configuration with this leaf hash (hex), of whatever version; undefined when the log has none. */
+  authors(leaf: string): readonly string[] | undefined {
+    return this.#parts.authors.get(leaf);
+  }
+
+  /** The decisions about an entry, one for each person. */
+  approvals(leaf: string): readonly ApprovalFact[] {
+    return this.#parts.approvals.get(leaf) ?? [];
+  }
+
+  /** The policy (`policy`) or amendment (`charter`) that waits for administrators to agree. */
+  proposal(subject: string): Proposal | undefined {
+    return this.#parts.proposals.get(subject);
   }
 
   /** The freezes that were recorded. */
-  freezes(): readonly { readonly on: string; readonly until: number | undefined; readonly index: number }[] {
-    return this.#freezes;
+  freezes(): readonly Freeze[] {
+    return this.#parts.freezes;
   }
 
-  /** Remembers the newest record of a subject whose entry is not replayed through `apply`. */
-  setLatest(subject: string, latest: LatestRecord): void {
-    this.#latest.set(subject, latest);
+  /** The entry for which a token (SHA-256 in hex) was used. */
+  tokenUse(token: string): number | undefined {
+    return this.#parts.tokens.get(token);
+  }
+
+  /** Bytes that an identity has attached on a day (days since the epoch, UTC). */
+  attachedOn(id: string, day: number): number {
+    const entry = this.#parts.attached.get(id);
+    // An earlier day than the newest counts as the newest: clocks differ by minutes, and no day is counted twice.
+    return entry === undefined || entry.day < day ? 0 : entry.bytes;
   }
 
   /**
@@ -72,93 +246,224 @@ export class GovernanceState {
   apply(index: number, candidate: Candidate): Undo {
     const { statement, record, leaf } = candidate;
     // What can fail comes first, so that an entry that cannot be applied leaves nothing behind.
-    const undos = [this.#applyRecord(index, record), put(this.#latest, statement.sub, { index, leaf })];
+    const undos = [this.#applyRecord(index, candidate)];
+    undos.push(put(this.#parts.latest, statement.sub, { index, leaf }));
+    if (record?.type !== 'approval') undos.push(this.#setVersion(index, candidate));
+    if (record?.attachments !== undefined) undos.push(this.#attach(candidate, record.attachments));
     return () => {
       for (const undo of undos.reverse()) undo();
     };
   }
 
-  #applyRecord(index: number, record: ChangeRecord | undefined): Undo {
+  #applyRecord(index: number, candidate: Candidate): Undo {
+    const { record } = candidate;
     switch (record?.type) {
       case 'charter':
         return this.#applyCharter(index, record);
+      case 'amendment':
+      case 'policy':
+        return this.#propose(index, candidate, record);
+      case 'approval':
+        return this.#decide(index, candidate, record);
       case 'identity':
         return record.action === 'enrol' ? this.#enrol(index, record) : this.#revoke(index, record);
-      case 'policy':
-        return this.#setPolicy(index, record.policy);
-      case 'freeze': {
-        const before = this.#freezes;
-        this.#freezes = [...before, { on: record.on, until: record.until, index }];
-        return () => {
-          this.#freezes = before;
-        };
-      }
+      case 'freeze':
+        return this.#set('freezes', [...this.#parts.freezes, { on: record.on, until: record.until, index }]);
       default:
         return () => undefined;
     }
   }
 
-  #setPolicy(index: number, policy: PolicyBody): Undo {
-    const { policy: oldPolicy, policyIndex: oldIndex } = this;
-    this.policy = policy;
-    this.policyIndex = index;
+  #set<K extends keyof StateParts>(name: K, value: StateParts[K]): Undo {
+    const before = this.#parts[name];
+    this.#parts[name] = value;
     return () => {
-      this.policy = oldPolicy;
-      this.policyIndex = oldIndex;
+      this.#parts[name] = before;
     };
   }
 
   #applyCharter(index: number, charter: RecordOf<'charter'>): Undo {
     if (this.charter !== undefined) throw new GovernanceError('governance/charter-exists', 'a log has one charter');
-    const administrators = charter.administrators.map((a) => ({ ...a, key: parseCoseKey(a.key) }));
-    this.charter = charter;
-    const undos = [this.#setPolicy(index, charter.policy)];
-    for (const { id, key, roles } of administrators) {
+    const keys = charter.administrators.map(({ key }) => parseCoseKey(key));
+    return all([
+      this.#set('charter', charter),
+      this.#set('policy', charter.policy),
+      this.#set('policyIndex', index),
+      this.#set('threshold', charter.threshold),
+      this.#set('logKeys', charter.log_keys),
+      this.#set('witnesses', charter.witnesses),
+      ...this.#setAdministrators(index, charter.administrators, keys),
+    ]);
+  }
+
+  /** A policy or an amendment is in force at once if one administrator suffices; otherwise it waits. */
+  #propose(index: number, { leaf, statement }: Candidate, record: Proposal['record']): Undo {
+    const { kid } = statement;
+    const proposal: Proposal = { index, leaf, record, agreed: kid === undefined ? [] : [hex(kid)] };
+    if (this.threshold <= 1) {
+      const superseded = remove(this.#parts.proposals, record.subject);
+      return all([superseded, this.#putInForce(proposal)]);
+    }
+    return put(this.#parts.proposals, record.subject, proposal);
+  }
+
+  #putInForce({ index, record }: Proposal): Undo {
+    if (record.type === 'policy') return all([this.#set('policy', record.policy), this.#set('policyIndex', index)]);
+    const { administrators, threshold, log_keys, witnesses } = record;
+    const keys = administrators?.map(({ key }) => parseCoseKey(key)) ?? [];
+    return all([
+      ...(threshold === undefined ? [] : [this.#set('threshold', threshold)]),
+      ...(log_keys === undefined ? [] : [this.#set('logKeys', log_keys)]),
+      ...(witnesses === undefined ? [] : [this.#set('witnesses', witnesses)]),
+      ...(administrators === undefined ? [] : this.#setAdministrators(index, administrators, keys)),
+    ]);
+  }
+
+  #setAdministrators(index: number, list: RecordOf<'charter'>['administrators'], keys: readonly CoseKey[]): Undo[] {
+    const kids = keys.map((key) => hex(coseKeyThumbprint(key)));
+    const undos: Undo[] = [];
+    for (const [kid, identity] of this.#parts.identities) {
+      if (!identity.administrator || kids.includes(kid)) continue;
+      const roles = identity.roles.filter((role) => role !== 'administrator');
+      undos.push(put(this.#parts.identities, kid, { ...identity, roles, administrator: false }));
+    }
+    list.forEach(({ id, roles }, i) => {
+      const known = this.#parts.identities.get(kids[i]);
       undos.push(
-        put(this.#identities, hex(coseKeyThumbprint(key)), {
+        put(this.#parts.identities, kids[i], {
           id,
-          key,
+          key: keys[i],
           kind: 'person',
           roles,
           validUntil: undefined,
           administrator: true,
-          enrolledAt: index,
+          enrolledAt: known?.administrator ? known.enrolledAt : index,
           revokedAt: undefined,
         }),
       );
-    }
-    return () => {
-      for (const undo of undos.reverse()) undo();
-      this.charter = undefined;
+    });
+    return undos;
+  }
+
+  #decide(index: number, { statement, leaf }: Candidate, record: RecordOf<'approval'>): Undo {
+    const kid = hex(statement.kid as Uint8Array);
+    const target = hex(record.target);
+    const proposal = this.#parts.proposals.get(record.subject);
+    if (proposal !== undefined && hex(proposal.leaf) === target) return this.#agree(proposal, kid, record);
+    const id = this.identityOf(kid)?.id ?? '';
+    const fact: ApprovalFact = {
+      id,
+      kid,
+      decision: record.decision,
+      role: record.role,
+      iat: statement.iat as number,
+      expires: record.expires,
+      index,
+      leaf: hex(leaf),
     };
+    // A person's newest decision counts.
+    const others = this.approvals(target).filter((known) => known.id !== id);
+    return put(this.#parts.approvals, target, [...others, fact]);
+  }
+
+  #agree(proposal: Proposal, kid: string, { subject, decision }: RecordOf<'approval'>): Undo {
+    if (decision === 'reject') return remove(this.#parts.proposals, subject);
+    const agreed = [...proposal.agreed.filter((known) => known !== kid), kid];
+    const next = { ...proposal, agreed };
+    if (this.agreeing(next) < this.threshold) return put(this.#parts.proposals, subject, next);
+    return all([remove(this.#parts.proposals, subject), this.#putInForce(next)]);
+  }
+
+  /** How many different administrators, not revoked meanwhile, agree on a proposal. */
+  agreeing({ agreed }: Pick<Proposal, 'agreed'>): number {
+    const people = agreed.map((kid) => this.identityOf(kid)).filter((who) => who?.administrator && who.revokedAt === undefined);
+    return new Set(people.map((who) => who?.id)).size;
+  }
+
+  #setVersion(index: number, { statement, record, leaf }: Candidate): Undo {
+    const type = record?.type ?? 'foreign';
+    const key = `${type} ${statement.sub}`;
+    const before = this.#parts.versions.get(key);
+    const signer = this.identity(statement.kid)?.id ?? statement.iss;
+    const named = record?.type === 'deployment' ? [record.model, record.config] : [];
+    const authors = [...new Set([signer, ...named.flatMap((part) => this.authors(hex(part)) ?? [])])];
+    const deployment: DeploymentFacts | undefined =
+      record?.type !== 'deployment'
+        ? undefined
+        : {
+            phase: record.phase,
+            model: hex(record.model),
+            config: hex(record.config),
+            state: hex(record.state),
+            image: record.image === undefined ? '' : hex(record.image),
+            approvals: record.approvals.map(hex),
+            breakGlass: record.break_glass === true,
+          };
+    const version: Version = { index, leaf, subject: statement.sub, type, authors, deployment };
+    const undos = [put(this.#parts.versions, key, version)];
+    if (type === 'model' || type === 'config') undos.push(put(this.#parts.authors, hex(leaf), authors));
+    if (before !== undefined) {
+      // A later version voids what was approved of the earlier one.
+      undos.push(remove(this.#parts.approvals, hex(before.leaf)), remove(this.#byLeaf, hex(before.leaf)));
+    }
+    undos.push(put(this.#byLeaf, hex(leaf), version));
+    return all(undos);
+  }
+
+  #attach({ statement }: Candidate, attachments: readonly AttachmentRef[]): Undo {
+    const id = this.identity(statement.kid)?.id ?? statement.iss;
+    const day = dayOf(statement.iat ?? 0);
+    const known = this.#parts.attached.get(id);
+    const newest = Math.max(day, known?.day ?? 0);
+    const bytes = Math.min(this.attachedOn(id, day) + attachedBytes(attachments), Number.MAX_SAFE_INTEGER);
+    return put(this.#parts.attached, id, { day: newest, bytes });
   }
 
   #enrol(index: number, record: RecordOf<'identity'>): Undo {
     const key = parseCoseKey(record.key as Uint8Array);
     const kid = hex(coseKeyThumbprint(key));
-    return put(this.#identities, kid, {
-      id: record.id,
-      key,
-      kind: record.kind as Identity['kind'],
-      roles: record.roles as readonly string[],
-      validUntil: record.valid_until,
-      administrator: this.#identities.get(kid)?.administrator ?? false,
-      enrolledAt: index,
-      revokedAt: undefined,
-    });
+    const undos = [
+      put(this.#parts.identities, kid, {
+        id: record.id,
+        key,
+        kind: record.kind as Identity['kind'],
+        roles: record.roles as readonly string[],
+        validUntil: record.valid_until,
+        administrator: this.#parts.identities.get(kid)?.administrator ?? false,
+        enrolledAt: index,
+        revokedAt: undefined,
+      }),
+    ];
+    if (record.oidc !== undefined) undos.push(put(this.#parts.tokens, hex(record.oidc.token), index));
+    return all(undos);
   }
 
   #revoke(index: number, record: RecordOf<'identity'>): Undo {
     const only = record.key === undefined ? undefined : hex(coseKeyThumbprint(parseCoseKey(record.key)));
     const undos: Undo[] = [];
-    for (const [kid, identity] of this.#identities) {
+    for (const [kid, identity] of this.#parts.identities) {
       const meant = identity.id === record.id && (only === undefined || only === kid) && identity.revokedAt === undefined;
-      if (meant) undos.push(put(this.#identities, kid, { ...identity, revokedAt: index }));
+      if (meant) undos.push(put(this.#parts.identities, kid, { ...identity, revokedAt: index }));
     }
-    return () => {
-      for (const undo of undos) undo();
-    };
+    return all(undos);
   }
+}
+
+/** Days since the epoch, UTC, of a time in seconds. */
+export function dayOf(seconds: number): number {
+  return Math.floor(seconds / 86_400);
+}
+
+/** Bytes of all attachments that are sent; what is withheld takes no room. */
+export function attachedBytes(attachments: readonly AttachmentRef[]): number {
+  const sum = attachments.reduce((bytes, { size, access }) => bytes + (access === 'withheld' ? 0 : size), 0);
+  return Math.min(sum, Number.MAX_SAFE_INTEGER);
+}
+
+function all(undos: readonly Undo[]): Undo {
+  return () => {
+    for (const undo of [...undos].reverse()) undo();
+  };
 }
 
 /** Sets a map's entry and returns what brings the old one back. */
@@ -170,4 +475,11 @@ function put<K, V>(map: Map<K, V>, key: K, value: V): Undo {
     if (had) map.set(key, before as V);
     else map.delete(key);
   };
+}
+
+function remove<K, V>(map: Map<K, V>, key: K): Undo {
+  if (!map.has(key)) return () => undefined;
+  const before = map.get(key) as V;
+  map.delete(key);
+  return () => void map.set(key, before);
 }

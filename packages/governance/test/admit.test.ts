@@ -2,7 +2,7 @@ import type { PolicyBody } from '@treering/record';
 import { encodeCoseKey, signStatement, verifySign1 } from '@treering/statement';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { admit, createCandidate, GovernanceError, GovernanceState, keyFor } from '../src/index.js';
+import { admit, authenticate, createCandidate, GovernanceError, GovernanceState, keyFor } from '../src/index.js';
 import {
   candidateOf,
   charterDraft,
@@ -98,8 +98,12 @@ test('statements of other content types are refused as long as no rule is about 
   };
   const candidate = createCandidate(await signStatement(claims, Uint8Array.of(0x7b, 0x7d), eve.signer));
   assert.is(candidate.record, undefined);
-  const { message } = expectRefusal(admit(log.state, candidate), 'governance/foreign', 'default deny');
-  assert.match(message, 'application/vnd.in-toto+json\\u{202e}');
+  expectRefusal(admit(log.state, candidate), 'governance/foreign-not-verified', 'default deny');
+  const checked = await authenticate(log.state, candidate);
+  assert.ok(checked.held);
+  if (!checked.held) return;
+  const { message } = expectRefusal(admit(log.state, checked.candidate), 'governance/foreign', 'default deny');
+  assert.match(message, 'eve');
 });
 
 test('a payload that claims to be a record and is none is an error before anything is decided', async () => {

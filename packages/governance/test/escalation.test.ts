@@ -27,8 +27,8 @@ const mallory = party('mallory', 5);
 
 const POLICY: PolicyBody = {
   rules: [
-    { name: 'registrar', who: { roles: ['registrar'] }, may: ['identity'], on: ['identity/*'] },
-    { name: 'contractors', who: { roles: ['host'] }, may: ['identity'], on: ['identity/guest-*'] },
+    { name: 'registrar', who: { roles: ['registrar'] }, may: ['identity'], on: ['identity/*'], grants: ['engineer'] },
+    { name: 'contractors', who: { roles: ['host'] }, may: ['identity'], on: ['identity/guest-*'], grants: [] },
     { name: 'ada-alone', who: { ids: ['ada'] }, may: ['incident'], on: ['**'] },
     { name: 'engineers', who: { roles: ['engineer'] }, may: ['incident'], on: ['model/*'] },
     { name: 'freezers', who: { roles: ['freezer'] }, may: ['freeze'], on: ['freeze/team-a'] },
@@ -78,6 +78,32 @@ test('a rule about some identities is not one about others', async () => {
   await log.refuses(eve, enrolment(registrar, [], { id: 'guest-2' }), 'governance/key-taken', 'identity@1');
   await log.refuses(eve, enrolment(ada, [], { id: 'guest-2' }), 'governance/key-taken', 'identity@0');
   await log.refuses(eve, revocation('guest-1', ada.key), 'governance/key-taken', 'identity@0');
+});
+
+test('a rule gives the roles that it grants, and one that grants none enrols nobody without a token', async () => {
+  const log = await staffed();
+  await log.log(registrar, enrolment(mallory, ['engineer']), 'policy@0/registrar');
+  await log.log(registrar, enrolment(mallory, []), 'policy@0/registrar');
+  for (const roles of [['host'], ['engineer', 'registrar'], ['freezer']]) {
+    await log.refuses(registrar, enrolment(mallory, roles), 'governance/not-allowed', 'policy@0/registrar');
+  }
+  await log.refuses(eve, enrolment(party('guest-1', 9), ['engineer']), 'governance/not-allowed', 'policy@0/contractors');
+  const { grants: _grants, ...silent } = POLICY.rules[0];
+  await log.log(ada, { type: 'policy', subject: 'policy', policy: { rules: [silent] } });
+  for (const roles of [['engineer'], []]) {
+    await log.refuses(registrar, enrolment(mallory, roles), 'governance/not-allowed', 'policy@5/registrar');
+  }
+  await log.log(registrar, revocation('mallory'), 'policy@5/registrar');
+});
+
+test('of two rules that a registrar has, the one that grants the roles allows, in whatever order they stand', async () => {
+  const { grants: _grants, ...tokens } = { ...POLICY.rules[0], name: 'tokens' };
+  const rules = [tokens, POLICY.rules[0]];
+  for (const policy of [{ rules: [...rules].reverse() }, { rules }]) {
+    const log = await staffed();
+    await log.log(ada, { type: 'policy', subject: 'policy', policy });
+    await log.log(registrar, enrolment(mallory, ['engineer']), 'policy@3/registrar');
+  }
 });
 
 test('only an administrator gives the role of that name, and it makes nobody an administrator of the charter', async () => {

@@ -4,14 +4,26 @@ import * as governance from '../src/index.js';
 
 test('the public face of @treering/governance', () => {
   assert.equal(Object.keys(governance).sort(), [
+    'Audit',
     'DEFAULT_CLOCK_SKEW',
     'GovernanceError',
     'GovernanceState',
     'admit',
+    'authenticate',
     'checkClock',
+    'clockSkew',
     'createCandidate',
+    'explainPolicy',
     'keyFor',
+    'looksLikeBundle',
     'matchesGlob',
+    'matchesText',
+    'restoreState',
+    'rolesFor',
+    'ruleFor',
+    'rulesFor',
+    'saveState',
+    'tallyApprovals',
   ]);
 });
 

@@ -2,7 +2,7 @@ import type { PolicyBody } from '@treering/record';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EXAMPLES } from '../../record/test/examples.js';
-import { admit, checkClock, DEFAULT_CLOCK_SKEW, GovernanceState } from '../src/index.js';
+import { admit, checkClock, DEFAULT_CLOCK_SKEW, GovernanceState, saveState } from '../src/index.js';
 import {
   candidateOf,
   charterDraft,
@@ -59,8 +59,6 @@ test('prev names the newest record of the subject, or the record is refused with
   await log.refuses(eve, incident('model/wonk', { prev: second.leaf }), 'governance/prev-conflict', 'prev');
   await log.log(eve, incident('model/wink'));
   await log.refuses(eve, incident('model/wink', { prev: second.leaf }), 'governance/prev-conflict', 'prev');
-  log.state.setLatest('model/wink', { index: 3, leaf: second.leaf });
-  await log.log(eve, incident('model/wink', { prev: second.leaf }));
 });
 
 test('a charter has nothing before it that prev could name', async () => {
@@ -126,31 +124,77 @@ test('an administrator changes the policy, which counts from the next entry on',
   await log.log(eve, incident('model/wink'), 'policy@4/engineers');
 });
 
-test('a policy that needs two administrators is not changed by one', async () => {
+test('a policy that needs two administrators is only proposed by one', async () => {
   const log = await governedLog([ada, grace], NO_RULES, 2);
   const change: Draft = { type: 'policy', subject: 'policy', policy: ENGINEERS };
-  for (const by of [ada, grace]) await log.refuses(by, change, 'governance/threshold', 'charter/administrators');
+  for (const by of [ada, grace]) {
+    await log.log(by, change, 'charter/administrators');
+    assert.equal(log.state.policy, NO_RULES);
+    assert.is(log.state.policyIndex, 0);
+  }
 });
 
 test('iat lies within five minutes of the clock, or of what the policy narrows it to', async () => {
   assert.is(DEFAULT_CLOCK_SKEW, 300);
   const log = await governedLog([ada], NO_RULES);
   const narrow = await governedLog([ada], { rules: [], limits: { clock_skew: 10 } });
+  const signedAt = (iat: number) => candidateOf(ada, incident('model/wink'), { iat });
   for (const [state, skew] of [
     [new GovernanceState(), 300],
     [log.state, 300],
     [narrow.state, 10],
   ] as const) {
     for (const off of [0, 1, -1, skew, -skew]) {
-      assert.equal(checkClock(state, { iat: NOW + off }, NOW), { admitted: true, rule: 'clock' }, `${off} of ${skew}`);
+      assert.equal(checkClock(state, await signedAt(NOW + off), NOW), { admitted: true, rule: 'clock' }, `${off} of ${skew}`);
     }
     for (const off of [skew + 1, -skew - 1, 1e9, -NOW]) {
-      const { message } = expectRefusal(checkClock(state, { iat: NOW + off }, NOW), 'governance/clock', 'clock');
+      const { message } = expectRefusal(checkClock(state, await signedAt(NOW + off), NOW), 'governance/clock', 'clock');
       assert.match(message, off > 0 ? 'early' : 'old');
       assert.match(message, String(skew));
     }
-    expectRefusal(checkClock(state, { iat: NOW }, Number.NaN), 'governance/clock', 'clock');
+    expectRefusal(checkClock(state, await signedAt(NOW), Number.NaN), 'governance/clock', 'clock');
   }
+});
+
+const document = { name: 'a', media_type: 'text/plain', size: 60, digest: new Uint8Array(32), access: 'public' as const };
+
+test('attachments are bounded one by one and by the day, withheld ones not', async () => {
+  const limits = { attachment_bytes: 60, attachment_quota: 150 };
+  const log = await engineered({ ...ENGINEERS, limits });
+  const [day, rule] = [86_400, 'policy@0/limits'];
+  const midnight = NOW - (NOW % day) + day;
+  const attaching = (...sizes: number[]) =>
+    incident('model/wink', { attachments: sizes.map((size, i) => ({ ...document, size, name: `${i}` })) });
+  await log.refuses(eve, attaching(61), 'governance/limit', rule);
+  await log.refuses(eve, attaching(60, 60, 31), 'governance/limit', rule);
+  const withheld = incident('model/wink', { attachments: [{ ...document, size: 1000, access: 'withheld' }] });
+  await log.log(eve, withheld);
+  await log.log(eve, attaching(60, 60), undefined, { iat: midnight - 1 });
+  await log.refuses(eve, attaching(31), 'governance/limit', rule, { iat: midnight - 1 });
+  await log.log(eve, attaching(30), undefined, { iat: midnight - 1 });
+  await log.log(eve, withheld);
+  await log.refuses(eve, attaching(1), 'governance/limit', rule, { iat: midnight - 1 });
+  await log.log(eve, attaching(60), undefined, { iat: midnight });
+  await log.log(eve, attaching(60), undefined, { iat: midnight - 1 });
+  await log.refuses(eve, attaching(31), 'governance/limit', rule, { iat: midnight });
+  await log.log(eve, attaching(30), undefined, { iat: midnight });
+  await log.refuses(eve, attaching(1), 'governance/limit', rule, { iat: midnight - 1 });
+  await log.refuses(eve, attaching(1), 'governance/limit', rule, { iat: midnight });
+});
+
+test('any record that is admitted can be saved', async () => {
+  const log = await engineered();
+  const huge = { ...document, size: Number.MAX_SAFE_INTEGER };
+  const candidate = await candidateOf(eve, incident('model/wink', { attachments: [huge, { ...huge, name: 'b' }] }));
+  if (admit(log.state, candidate).admitted) log.state.apply(2, candidate);
+  assert.instance(saveState(log.state), Uint8Array);
+});
+
+test('whatever the times in records, there is a decision', async () => {
+  const log = await engineered();
+  const forever = await candidateOf(ada, enrolment(eve, ['engineer'], { valid_until: Number.MAX_SAFE_INTEGER - 1 }));
+  if (admit(log.state, forever).admitted) log.state.apply(2, forever);
+  assert.not.ok((await log.decide(eve, incident('model/wink'), { iat: Number.MAX_SAFE_INTEGER })).admitted);
 });
 
 test.run();

@@ -1,0 +1,126 @@
+import type { ApprovalRule, OidcProvider, PolicyBody, PolicyRule } from '@treering/record';
+import { matchesGlob } from './glob.js';
+
+/** A policy in plain language, and what looks wrong in it. */
+export interface PolicyReading {
+  readonly sentences: readonly string[];
+  /** What cannot be meant: with it nobody could do what the policy asks for. */
+  readonly mistakes: readonly string[];
+  /** What may be meant. */
+  readonly remarks: readonly string[];
+}
+
+/** Reads a policy to people before it is signed. */
+export function explainPolicy(policy: PolicyBody): PolicyReading {
+  const sentences = [
+    ...policy.rules.map(readRule),
+    ...(policy.approvals ?? []).map(readApproval),
+    ...(policy.oidc ?? []).map(readProvider),
+    ...(policy.issuers ?? []).map(
+      ({ issuer, keys, roots, trusted_root, identities }) =>
+        `Signatures of ${issuer} count with ${[keys && `${keys.length} keys`, roots && `${roots.length} root certificates`, trusted_root && 'a Sigstore trusted root'].filter(Boolean).join(', ')}${identities === undefined ? '' : `, for ${identities.join(' or ')}`}.`,
+    ),
+    ...readLimits(policy),
+    'Everything else is refused. Administrators of the charter enrol and revoke keys, and change this policy.',
+  ];
+  return { sentences, mistakes: mistakesOf(policy), remarks: remarksOf(policy) };
+}
+
+function readRule({ name, who, may, on, grants }: PolicyRule): string {
+  const people = [
+    who.roles && `whoever holds the role ${who.roles.join(' or ')}`,
+    who.ids?.join(' or '),
+    who.issuer && `the issuer ${who.issuer}${who.claims === undefined ? '' : ` with ${pairs(who.claims)}`}`,
+  ].filter(Boolean);
+  const what = may.includes('*')
+    ? 'everything'
+    : may.map((type) => (type === 'foreign' ? 'foreign statements' : type)).join(', ');
+  const where = on.includes('**') ? 'on every subject' : `on ${on.join(' and ')}`;
+  const gives = grants === undefined ? '' : `, and gives the roles ${grants.join(', ') || 'none'}`;
+  return `${name}: ${people.join(', being ')} may record ${what} ${where}${gives}.`;
+}
+
+function readApproval({ on, need, roles, not_author, within }: ApprovalRule): string {
+  const fresh = within === undefined ? '' : `, none older than ${duration(within)}`;
+  return `Before ${on} is deployed, ${need} ${need === 1 ? 'person' : 'different people'} with the role ${roles.join(' or ')} must approve${not_author ? ', none of them an author' : ''}${fresh}; one rejection blocks.`;
+}
+
+function readProvider({ name, issuer, audience, kind, prefix, binding, grants, valid_for }: OidcProvider): string {
+  const roles = grants.map((grant) => `${grant.roles.join(', ')} for ${pairs(grant.claims) || 'everybody'}`).join('; ');
+  return `A token of ${issuer} for ${audience} enrols a ${kind} as ${prefix}-… for ${duration(valid_for)} (${name}, bound by ${binding}): ${roles}.`;
+}
+
+function readLimits({ limits }: PolicyBody): string[] {
+  if (limits === undefined) return [];
+  const { entry_bytes, attachments, attachment_bytes, attachment_quota, clock_skew, break_glass } = limits;
+  const parts = [
+    entry_bytes && `an entry has at most ${entry_bytes} bytes`,
+    attachments !== undefined && `a record has at most ${attachments} attachments`,
+    attachment_bytes !== undefined && `an attachment has at most ${attachment_bytes} bytes`,
+    attachment_quota !== undefined && `one identity attaches at most ${attachment_quota} bytes a day`,
+    clock_skew && `clocks differ by at most ${clock_skew} seconds`,
+    break_glass && 'break-glass deployments are allowed, and always an alarm',
+  ].filter(Boolean);
+  return parts.length === 0 ? [] : [`Limits: ${parts.join('; ')}.`];
+}
+
+function mistakesOf(policy: PolicyBody): string[] {
+  const out: string[] = [];
+  if (policy.rules.length === 0) out.push('no rule lets anybody record anything');
+  for (const { on, roles, need } of policy.approvals ?? []) {
+    const givers = roles.filter((role) => canApprove(policy, role, on));
+    if (givers.length === 0)
+      out.push(
+        `${on} needs ${need} approvals by ${roles.join(' or ')}, and no rule lets any of them record an approval there: nothing could be deployed`,
+      );
+  }
+  for (const { name, who } of policy.rules) {
+    const known = (policy.issuers ?? []).some(({ issuer }) => issuer === who.issuer);
+    if (who.issuer !== undefined && !known)
+      out.push(`the rule ${name} is about the issuer ${who.issuer}, whose keys the policy does not name`);
+  }
+  if ((policy.oidc ?? []).length > 0 && !policy.rules.some(({ may }) => may.includes('identity') || may.includes('*')))
+    out.push('identity providers are named, and no rule lets a registrar record identity');
+  return out;
+}
+
+function canApprove({ rules }: PolicyBody, role: string, on: string): boolean {
+  return rules.some((rule) => {
+    const who = rule.who.roles === undefined || rule.who.roles.includes(role);
+    const what = rule.may.includes('approval') || rule.may.includes('*');
+    // A sample of the pattern: what a star stands for, a letter stands for as well.
+    const sample = on.replace(/\*\*/g, 'x').replace(/\*/g, 'x');
+    return who && rule.who.issuer === undefined && what && rule.on.some((glob) => glob === on || matchesGlob(glob, sample));
+  });
+}
+
+function remarksOf(policy: PolicyBody): string[] {
+  const out: string[] = [];
+  const deploys = policy.rules.some(({ may }) => may.includes('deployment') || may.includes('*'));
+  if (deploys && (policy.approvals ?? []).length === 0) out.push('nothing has to be approved before it is deployed');
+  for (const { name, grants, may } of policy.rules) {
+    if (may.includes('identity') && grants === undefined && (policy.oidc ?? []).length === 0)
+      out.push(`the rule ${name} lets record identity, without grants and without identity providers: it enrols nobody`);
+  }
+  for (const { name, binding, kind } of policy.oidc ?? []) {
+    if (binding === 'possession')
+      out.push(
+        `tokens of ${name} are bound to no key: whoever steals one first enrols with it, once${kind === 'person' ? '; people should be bound by nonce' : ''}`,
+      );
+  }
+  for (const { on, not_author } of policy.approvals ?? []) {
+    if (!not_author) out.push(`authors may approve their own changes of ${on}`);
+  }
+  return out;
+}
+
+function pairs(claims: Readonly<Record<string, string>>): string {
+  return Object.entries(claims)
+    .map(([name, pattern]) => `${name} = ${pattern}`)
+    .join(' and ');
+}
+
+function duration(seconds: number): string {
+  if (seconds % 86_400 === 0) return `${seconds / 86_400} days`;
+  return seconds % 3600 === 0 ? `${seconds / 3600} hours` : `${seconds} seconds`;
+}

@@ -1,0 +1,84 @@
+import type { ChangeRecord, PolicyBody, PolicyRule, RecordOf } from '@treering/record';
+import type { IssuerFinding } from './candidate.js';
+import { ADMINISTRATORS, type Decision, refuse } from './decision.js';
+import { coversGlob, matchesGlob, matchesText } from './glob.js';
+import type { GovernanceState, Identity } from './state.js';
+
+/** Which rule of the policy in force lets somebody record something (formats.md section 7). Default deny. */
+
+/** A decision that names the rule of the policy that allowed. */
+export type RuleDecision = Decision & { readonly allowing?: PolicyRule };
+
+/** The rule by which an enrolled key may record this. */
+export function findRule(state: GovernanceState, signer: Identity, record: ChangeRecord): RuleDecision {
+  if (record.type === 'map-head')
+    return refuse('governance/not-allowed', 'charter', `${record.type} records are written by the log alone`);
+  if (record.type === 'identity' && signer.administrator) return { admitted: true, rule: ADMINISTRATORS };
+  const fitting = (state.policy?.rules ?? []).filter((rule) => fits(rule, signer, record));
+  // Of several rules that let enrol, the one that may give these roles.
+  const allowing = fitting.find((rule) => record.type !== 'identity' || givesRoles(rule, record)) ?? fitting[0];
+  if (allowing !== undefined) return { admitted: true, rule: `policy@${state.policyIndex}/${allowing.name}`, allowing };
+  return refuse(
+    'governance/not-allowed',
+    'default deny',
+    `no rule of the policy lets ${signer.id} (${signer.roles.join(', ') || 'no role'}) record ${record.type} on ${record.subject}`,
+  );
+}
+
+/**
+ * The rule of a policy by which somebody may record a type on a subject; undefined when none lets them. For trying a policy out:
+ * approvals, limits and freezes are not asked.
+ */
+export function ruleFor(
+  policy: PolicyBody,
+  who: Pick<Identity, 'id' | 'roles'>,
+  type: ChangeRecord['type'],
+  subject: string,
+): PolicyRule | undefined {
+  if (['charter', 'policy', 'amendment', 'map-head'].includes(type)) return undefined;
+  return policy.rules.find((rule) => fits(rule, who, { type, subject } as ChangeRecord));
+}
+
+/** The rule by which a foreign statement on this subject may be logged. */
+export function findForeignRule(
+  state: GovernanceState,
+  signer: Identity | undefined,
+  issuer: IssuerFinding | undefined,
+  subject: string,
+): RuleDecision | undefined {
+  for (const rule of state.policy?.rules ?? []) {
+    if (!rule.may.includes('foreign') && !(signer !== undefined && rule.may.includes('*'))) continue;
+    if (!rule.on.some((glob) => matchesGlob(glob, subject))) continue;
+    if (fitsSigner(rule, signer) && fitsIssuer(rule, issuer))
+      return { admitted: true, rule: `policy@${state.policyIndex}/${rule.name}`, allowing: rule };
+  }
+  return undefined;
+}
+
+function givesRoles({ grants }: PolicyRule, record: RecordOf<'identity'>): boolean {
+  if (record.oidc !== undefined || record.action === 'revoke') return true;
+  return grants !== undefined && (record.roles ?? []).every((role) => grants.includes(role));
+}
+
+function fits(rule: PolicyRule, signer: Pick<Identity, 'id' | 'roles'>, record: ChangeRecord): boolean {
+  // Issuer and claims describe foreign statements; a record by an enrolled key never fits such a rule.
+  if (rule.who.issuer !== undefined || !fitsSigner(rule, signer)) return false;
+  if (!rule.may.includes('*') && !rule.may.includes(record.type)) return false;
+  // What is frozen must lie within the rule as well as the name of the freeze.
+  if (record.type === 'freeze' && record.on !== undefined && !rule.on.some((glob) => coversGlob(glob, record.on))) return false;
+  return rule.on.some((glob) => matchesGlob(glob, record.subject));
+}
+
+function fitsSigner({ who: { roles, ids, issuer } }: PolicyRule, signer: Pick<Identity, 'id' | 'roles'> | undefined): boolean {
+  if (signer === undefined) return roles === undefined && ids === undefined && issuer !== undefined;
+  if (roles !== undefined && !roles.some((role) => signer.roles.includes(role))) return false;
+  return ids === undefined || ids.includes(signer.id);
+}
+
+function fitsIssuer({ who }: PolicyRule, issuer: IssuerFinding | undefined): boolean {
+  if (who.issuer === undefined) return true;
+  if (issuer?.issuer !== who.issuer) return false;
+  return Object.entries(who.claims ?? {}).every(
+    ([name, pattern]) => Object.hasOwn(issuer.claims, name) && matchesText(pattern, issuer.claims[name]),
+  );
+}

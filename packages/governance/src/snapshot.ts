@@ -1,0 +1,101 @@
+import { decodeRecord, encodeRecord, type RecordOf } from '@treering/record';
+import { type CborInput, type CborValue, decodeCbor, encodeCbor, encodeCoseKey, parseCoseKey } from '@treering/statement';
+import { GovernanceError } from './errors.js';
+import { type ApprovalFact, emptyParts, GovernanceState, type Identity, type Proposal, type StateParts } from './state.js';
+
+/** Changes when the form of a snapshot or what a replay remembers does: older ones are then replayed instead of read. */
+const FORM = 1;
+
+/**
+ * A state as bytes, from which a replay can go on. Two states that decide alike have the same bytes. Nothing in it is signed:
+ * it saves time to whoever made it, and proves nothing to anybody else.
+ */
+export function saveState(state: GovernanceState): Uint8Array {
+  const { parts } = state;
+  return encodeCbor({
+    form: FORM,
+    charter: parts.charter === undefined ? null : encodeRecord(parts.charter),
+    policy: parts.policy === undefined ? null : (parts.policy as unknown as CborInput),
+    policyIndex: parts.policyIndex,
+    threshold: parts.threshold,
+    logKeys: parts.logKeys,
+    witnesses: parts.witnesses,
+    freezes: parts.freezes.map((freeze) => ({ ...freeze })),
+    identities: [...parts.identities].map(([kid, identity]) => [kid, { ...identity, key: encodeCoseKey(identity.key) }]),
+    latest: new Map([...parts.latest].map(([subject, { index, leaf }]) => [subject, [index, leaf]])),
+    versions: new Map(
+      [...parts.versions].map(([name, version]) => [
+        name,
+        { ...version, deployment: version.deployment && { ...version.deployment } },
+      ]),
+    ),
+    approvals: new Map([...parts.approvals].map(([leaf, facts]) => [leaf, facts.map((fact) => ({ ...fact }))])),
+    proposals: new Map([...parts.proposals].map(([subject, p]) => [subject, { ...p, record: encodeRecord(p.record) }])),
+    authors: parts.authors,
+    tokens: parts.tokens,
+    attached: new Map([...parts.attached].map(([id, { day, bytes }]) => [id, [day, bytes]])),
+  } as unknown as CborInput);
+}
+
+/**
+ * The state of a snapshot that this program saved itself.
+ * @throws GovernanceError, or an error of the CBOR reader, when it was saved in another form: replay the log then
+ */
+export function restoreState(bytes: Uint8Array): GovernanceState {
+  const saved = decodeCbor(bytes, { tags: [] });
+  const get = (name: string): CborValue => {
+    const value = saved instanceof Map ? saved.get(name) : undefined;
+    if (value === undefined) throw new GovernanceError('governance/invalid-record', `the snapshot has no ${name}`);
+    return value;
+  };
+  if (get('form') !== FORM) throw new GovernanceError('governance/invalid-record', 'the snapshot has another form');
+  const parts: StateParts = emptyParts();
+  const charter = get('charter');
+  const policy = get('policy');
+  if (charter !== null) parts.charter = decodeRecord(charter as Uint8Array) as RecordOf<'charter'>;
+  if (policy !== null) parts.policy = plain(policy) as StateParts['policy'];
+  parts.policyIndex = get('policyIndex') as number;
+  parts.threshold = get('threshold') as number;
+  parts.logKeys = get('logKeys') as string[];
+  parts.witnesses = get('witnesses') as string[];
+  parts.freezes = (plain(get('freezes')) as StateParts['freezes']).map((freeze) => ({ ...freeze, until: freeze.until }));
+  for (const [kid, identity] of plain(get('identities')) as [string, Identity & { key: unknown }][]) {
+    const { validUntil, revokedAt } = identity;
+    parts.identities.set(kid, { ...identity, validUntil, revokedAt, key: parseCoseKey(identity.key as unknown as Uint8Array) });
+  }
+  for (const [subject, value] of entries(get('latest'))) {
+    const [index, leaf] = value as [number, Uint8Array];
+    parts.latest.set(subject, { index, leaf });
+  }
+  for (const [name, value] of entries(get('versions'))) {
+    const version = plain(value) as StateParts['versions'] extends Map<string, infer V> ? V : never;
+    parts.versions.set(name, { ...version, deployment: version.deployment });
+  }
+  for (const [leaf, value] of entries(get('approvals'))) {
+    parts.approvals.set(
+      leaf,
+      (plain(value) as ApprovalFact[]).map((fact) => ({ ...fact, expires: fact.expires })),
+    );
+  }
+  for (const [subject, value] of entries(get('proposals'))) {
+    const proposal = plain(value) as Omit<Proposal, 'record'> & { record: Uint8Array };
+    parts.proposals.set(subject, { ...proposal, record: decodeRecord(proposal.record) as Proposal['record'] });
+  }
+  for (const [leaf, authors] of entries(get('authors'))) parts.authors.set(leaf, authors as string[]);
+  for (const [token, index] of entries(get('tokens'))) parts.tokens.set(token, index as number);
+  for (const [id, value] of entries(get('attached'))) {
+    const [day, bytes] = value as [number, number];
+    parts.attached.set(id, { day, bytes });
+  }
+  return new GovernanceState(parts);
+}
+
+function entries(value: CborValue): [string, CborValue][] {
+  return [...(value as Map<string, CborValue>)];
+}
+
+function plain(value: CborValue): unknown {
+  if (Array.isArray(value)) return value.map((item) => plain(item as CborValue));
+  if (!(value instanceof Map)) return value;
+  return Object.fromEntries([...value].map(([key, item]) => [key, plain(item as CborValue)]));
+}
