@@ -1,0 +1,46 @@
+import { decodeUtf8 } from '@treering/note';
+import { ForeignError } from './errors.js';
+
+/** The media type of in-toto statements in a DSSE envelope. */
+export const IN_TOTO_PAYLOAD = 'application/vnd.in-toto+json';
+
+/** What an in-toto statement is about (https://github.com/in-toto/attestation, spec/v1). */
+export interface InTotoStatement {
+  readonly predicateType: string;
+  readonly subjects: readonly { readonly name: string; readonly digests: Readonly<Record<string, string>> }[];
+}
+
+const TYPES: readonly unknown[] = ['https://in-toto.io/Statement/v1', 'https://in-toto.io/Statement/v0.1'];
+
+/**
+ * Reads what an in-toto statement says of itself; its predicate stays unread.
+ * @throws ForeignError (foreign/malformed)
+ */
+export function parseInToto(payload: Uint8Array): InTotoStatement {
+  const fail = (why: string): never => {
+    throw new ForeignError('foreign/malformed', `the in-toto statement ${why}`);
+  };
+  let json: unknown;
+  try {
+    json = JSON.parse(decodeUtf8(payload));
+  } catch {
+    return fail('is no JSON');
+  }
+  const statement = members(json) ?? fail('is no JSON object');
+  if (!TYPES.includes(statement._type)) fail(`has the type ${String(statement._type)}`);
+  const { predicateType, subject } = statement;
+  if (typeof predicateType !== 'string' || predicateType === '') fail('names no predicate type');
+  if (!Array.isArray(subject) || subject.length === 0) fail('has no subject');
+  const subjects = (subject as unknown[]).map((item) => {
+    const { name, digest } = members(item) ?? fail('has a subject that is none');
+    const digests = Object.entries(members(digest) ?? {});
+    if (digests.length === 0 || !digests.every(([, value]) => typeof value === 'string')) fail('has a subject without digest');
+    return { name: typeof name === 'string' ? name : '', digests: Object.fromEntries(digests) as Record<string, string> };
+  });
+  return { predicateType: predicateType as string, subjects };
+}
+
+/** The members of a JSON object, or undefined for anything else. */
+export function members(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+}

@@ -1,0 +1,4 @@
+export { type BundleMaterial, parseBundle, type SigstoreBundle } from './bundle.js';
+export { claimsOf } from './claims.js';
+export { ForeignError, type ForeignErrorCode } from './errors.js';
+export { IN_TOTO_PAYLOAD, type InTotoStatement, parseInToto } from './in-toto.js';
