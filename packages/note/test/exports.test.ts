@@ -46,7 +46,14 @@ test('what the package exports', () => {
 });
 
 test('what the package exports for Node alone', () => {
-  assert.equal(Object.keys(node).sort(), ['nodeEd25519', 'readKeyFile', 'verifyEd25519OffThread', 'writeKeyFile']);
+  assert.equal(Object.keys(node).sort(), [
+    'nodeEd25519',
+    'readKeyFile',
+    'readSecretFile',
+    'verifyEd25519OffThread',
+    'writeKeyFile',
+    'writeSecretFile',
+  ]);
 });
 
 test.run();

@@ -6,37 +6,40 @@ import { formatSignerKey, parseSignerKey, type SignerKey } from '../signer.js';
 import { nodeEd25519 } from './native-ed25519.js';
 
 /**
- * Reads a key file. A file that others can read, that is a link, or that belongs to somebody else is refused.
- * No message names what is in it.
+ * Reads a key file.
  * @throws NoteError (note/bad-key)
  */
 export async function readKeyFile(path: string): Promise<SignerKey> {
+  return parseSignerKey((await readSecretFile(path, 'key file')).trimEnd(), nodeEd25519);
+}
+
+/**
+ * Reads a small file that holds a secret. One that others can read, that is a link, or that belongs to somebody else is refused.
+ * No message names what is in it.
+ * @param what it is, for messages: `key file`
+ * @throws NoteError (note/bad-key)
+ */
+export async function readSecretFile(path: string, what: string): Promise<string> {
+  const refuse = (why: string): NoteError => new NoteError('note/bad-key', `the ${what} ${path} ${why}`);
   let file: FileHandle;
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const why =
-      code === 'ELOOP'
-        ? 'is a link, which a key file never is'
-        : code === 'ENOENT'
-          ? 'does not exist'
-          : `cannot be opened (${code})`;
-    throw new NoteError('note/bad-key', `the key file ${path} ${why}`);
+    if (code === 'ELOOP') throw refuse(`is a link, which a ${what} never is`);
+    throw refuse(code === 'ENOENT' ? 'does not exist' : `cannot be opened (${code})`);
   }
   try {
     const stat = await file.stat();
-    if (!stat.isFile()) throw new NoteError('note/bad-key', `the key file ${path} is no regular file`);
+    if (!stat.isFile()) throw refuse('is no regular file');
     if ((stat.mode & 0o077) !== 0) {
-      throw new NoteError(
-        'note/bad-key',
-        `the key file ${path} is open to others (mode ${(stat.mode & 0o777).toString(8)}); make it 600, and a new key if others may have read it`,
+      throw refuse(
+        `is open to others (mode ${(stat.mode & 0o777).toString(8)}); make it 600, and a new one if others may have read it`,
       );
     }
-    if (process.getuid !== undefined && stat.uid !== process.getuid())
-      throw new NoteError('note/bad-key', `the key file ${path} belongs to another user`);
-    if (stat.size > 4096) throw new NoteError('note/bad-key', `the key file ${path} is too large to be one`);
-    return parseSignerKey((await file.readFile('utf8')).trimEnd(), nodeEd25519);
+    if (process.getuid !== undefined && stat.uid !== process.getuid()) throw refuse('belongs to another user');
+    if (stat.size > 4096) throw refuse('is too large to be one');
+    return await file.readFile('utf8');
   } finally {
     await file.close();
   }
@@ -47,13 +50,21 @@ export async function readKeyFile(path: string): Promise<SignerKey> {
  * existing one is never replaced.
  * @throws NoteError (note/bad-key) when there is one
  */
-export async function writeKeyFile(path: string, key: VerifierKey, seed: Uint8Array): Promise<void> {
+export function writeKeyFile(path: string, key: VerifierKey, seed: Uint8Array): Promise<void> {
+  return writeSecretFile(path, `${formatSignerKey(key, seed)}\n`);
+}
+
+/**
+ * As `writeKeyFile`, for any text.
+ * @throws NoteError (note/bad-key) when there is a file already
+ */
+export async function writeSecretFile(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${process.pid}.new`;
   await rm(temporary, { force: true });
   const file = await open(temporary, 'wx', 0o600);
   try {
-    await file.writeFile(`${formatSignerKey(key, seed)}\n`);
+    await file.writeFile(text);
     await file.sync();
   } finally {
     await file.close();
