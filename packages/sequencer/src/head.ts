@@ -11,17 +11,22 @@ import {
 import type { StoredHead } from '@treering/storage';
 import { SequencerError } from './errors.js';
 
-/** Signs a committed head with the log's Ed25519 key, and opens what it signed before anybody sees it. */
+/** Signs a committed head with the log's Ed25519 keys, the one in force first, and opens what it signed before anybody sees it. */
 export function signHead(
   trust: LogTrust,
-  signer: Signer,
+  signers: readonly Signer[],
   size: number,
   root: Uint8Array,
   time: number,
   ed25519: Ed25519,
 ): StoredHead {
   const text = formatCheckpoint({ origin: trust.origin, size: BigInt(size), root, extensions: [] });
-  const head: StoredHead = { size, root, time, note: formatNote({ text, signatures: [signer.sign(text)] }) };
+  const head: StoredHead = {
+    size,
+    root,
+    time,
+    note: formatNote({ text, signatures: signers.map((signer) => signer.sign(text)) }),
+  };
   checkHead(trust, head, 'the head just signed', ed25519);
   return head;
 }

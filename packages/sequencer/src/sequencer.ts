@@ -57,6 +57,8 @@ export interface SequencerOptions<C> {
   readonly anchor: HeadAnchor;
   /** The log's Ed25519 note key. */
   readonly signer: Signer;
+  /** Keys that sign beside it: the one that it replaces, as long as readers know only that. */
+  readonly previousSigners?: readonly Signer[];
   /** Origin and keys that heads of this log are checked against. */
   readonly trust: LogTrust;
   readonly admission: Admission<C>;
@@ -202,7 +204,7 @@ export class Sequencer<C> {
   async #sequence(batch: readonly Waiting<C>[]): Promise<void> {
     if (this.#dead !== undefined) throw stopped(this.#dead);
     if (this.#stale !== undefined) await this.#reload();
-    const { storage, hasher, signer, trust, ed25519, clock, anchor } = this.#options;
+    const { storage, hasher, signer, previousSigners, trust, ed25519, clock, anchor } = this.#options;
     const before = this.#position.head;
 
     // 1. Recompute the root of the committed tree from stored tiles: never build on memory alone.
@@ -243,7 +245,8 @@ export class Sequencer<C> {
       for (const entry of staged.entries) again.append(entry.leafHash);
       if (!equalBytes(again.root(), root))
         throw new SequencerError('sequencer/corrupt', 'two computations of the new root differ: the machine cannot be trusted');
-      next = signHead(trust, signer, growth.range.size, root, Math.max(now, before?.time ?? 0), ed25519);
+      const signers = [signer, ...previousSigners];
+      next = signHead(trust, signers, growth.range.size, root, Math.max(now, before?.time ?? 0), ed25519);
       // 5. Entries, leaf hashes, tiles and the signed head in one durable transaction, conditional on the old head.
       await storage.commit({ entries: staged.entries, tiles, head: next }, before);
     } catch (error) {
@@ -363,6 +366,7 @@ function withDefaults<C>(options: SequencerOptions<C>) {
     clock: Date.now,
     pool: { entries: 16_384, bytes: 128 * 1024 * 1024 },
     batchSize: 4096,
+    previousSigners: [],
     trustStore: false,
     ...options,
   };

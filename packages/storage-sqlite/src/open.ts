@@ -54,6 +54,8 @@ export function openDatabase(path: string, { mode }: OpenOptions): OpenDatabase 
         throw new StorageError('storage/unsupported', 'SQLite does not accept synchronous=FULL');
       migrate(db);
     }
+    // What is removed is overwritten: an erased attachment leaves nothing in free pages.
+    db.pragma('secure_delete = ON');
     db.pragma('foreign_keys = ON');
     db.pragma('trusted_schema = OFF');
     db.pragma('cell_size_check = ON');

@@ -213,7 +213,13 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
           .pluck()
           .all(after, limit),
       ),
-    removeAttachment: (digest) => run(() => db.prepare('DELETE FROM attachments WHERE digest = ?').run(digest).changes === 1),
+    removeAttachment: (digest) =>
+      run(() => {
+        const removed = db.prepare('DELETE FROM attachments WHERE digest = ?').run(digest).changes === 1;
+        // The write-ahead log still holds the page as it was.
+        if (removed) db.pragma('wal_checkpoint(TRUNCATE)');
+        return removed;
+      }),
     async backup(target, progress) {
       // A reader's own snapshot stays as it is: without it, every commit of the writer would start the copy over.
       const snapshot = db.readonly && !db.inTransaction;
