@@ -39,7 +39,7 @@ export class EnrolledKeys {
    * @throws ClientError (client/not-verified) when no enrolled key fits or the signature does not hold
    */
   async verifySigner({ statement, index }: ReadEntry): Promise<number> {
-    const id = `${statement.iss} ${encodeBase64Url(statement.kid)}`;
+    const id = `${statement.iss} ${encodeBase64Url(statement.kid ?? new Uint8Array(0))}`;
     const enrolled = this.#found.get(id) ?? (await this.#find(statement));
     if (enrolled === undefined || enrolled.index > index) {
       const who = printable(statement.iss);
@@ -56,12 +56,14 @@ export class EnrolledKeys {
   /** The key of a statement's issuer with the thumbprint that it names, from the charter or the issuer's identity records. */
   async #find({ iss, kid }: SignedStatement): Promise<EnrolledKey | undefined> {
     const prefix = `${this.#origin}/identity/`;
-    if (!iss.startsWith(prefix)) return undefined;
+    if (!iss.startsWith(prefix) || kid === undefined) return undefined;
     const id = iss.slice(prefix.length);
-    const { record: charter } = await this.#client.entry(0);
-    const administrators = charter?.type === 'charter' ? charter.administrators : [];
-    const own = fitting(administrators.find((administrator) => administrator.id === id)?.key, kid);
-    if (own !== undefined) return { key: own, index: 0 };
+    // The charter, and the amendments that name other administrators; the earliest that names the key counts.
+    for (const { record, index } of (await this.#client.history('charter')).reverse()) {
+      const administrators = record?.type === 'charter' || record?.type === 'amendment' ? record.administrators : undefined;
+      const own = fitting(administrators?.find((administrator) => administrator.id === id)?.key, kid);
+      if (own !== undefined) return { key: own, index };
+    }
     if (!isSubject(`identity/${id}`)) return undefined;
     const enrolments = await this.#client.history(`identity/${id}`).catch((error: ClientError) => {
       if (error.status === 404) return [];

@@ -1,13 +1,17 @@
 import { formatTlogProof } from '@treering/evidence';
 import {
+  bundlePath,
+  CompactRange,
   emptyRoot,
   equalBytes,
   type Hasher,
   MerkleInputError,
   type Proof,
   ProofError,
+  parseEntryBundle,
   portableHasher,
   safeSize,
+  TILE_WIDTH,
   verifyConsistency,
   verifyInclusion,
 } from '@treering/merkle';
@@ -15,6 +19,7 @@ import { decodeBase64, type Ed25519, encodeUtf8, type LogTrust, openCheckpoint, 
 import { type ChangeRecord, decodeRecord, RecordError } from '@treering/record';
 import {
   type CoseKey,
+  coseKeyThumbprint,
   parseReceipt,
   parseStatement,
   RECORD_CONTENT_TYPE,
@@ -35,8 +40,8 @@ export interface LogClientOptions extends HttpOptions {
   readonly memory?: HeadMemory;
   readonly hasher?: Hasher;
   readonly ed25519?: Ed25519;
-  /** The log's receipt key; receipts are checked when it is given. */
-  readonly receiptKey?: CoseKey;
+  /** The log's receipt keys; receipts are checked when some are given. */
+  readonly receiptKeys?: readonly CoseKey[];
 }
 
 /** A signed head that was verified. */
@@ -83,7 +88,7 @@ export class LogClient {
   readonly #memory: HeadMemory;
   readonly #hasher: Hasher;
   readonly #ed25519: Ed25519;
-  readonly #receiptKey: CoseKey | undefined;
+  readonly #receiptKeys: readonly CoseKey[];
   /** Heads are compared and remembered one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -93,7 +98,7 @@ export class LogClient {
     this.#memory = options.memory ?? createHeadMemory();
     this.#hasher = options.hasher ?? portableHasher;
     this.#ed25519 = options.ed25519 ?? portableEd25519;
-    this.#receiptKey = options.receiptKey;
+    this.#receiptKeys = options.receiptKeys ?? [];
   }
 
   /**
@@ -108,7 +113,10 @@ export class LogClient {
       body: statement.entry as Uint8Array<ArrayBuffer>,
     });
     if (status !== 200 && status !== 201) throw this.#http.refusalOf(status, bytes);
-    const answer = parseJsonObject(bytes);
+    return this.#accept(statement, parseJsonObject(bytes), status);
+  }
+
+  async #accept(statement: SignedStatement, answer: Record<string, unknown>, status: number): Promise<LoggedEntry> {
     const index = indexOf(answer.index);
     const checkpoint = textOf(answer.checkpoint, 'checkpoint');
     const inclusion = hashesOf(answer.inclusion);
@@ -116,7 +124,7 @@ export class LogClient {
     const head = await this.adopt(encodeUtf8(checkpoint));
     const leaf = this.#hasher.hashLeaf(statement.entry);
     verified(() => verifyInclusion(index, head.size, leaf, inclusion, head.root, this.#hasher));
-    if (this.#receiptKey !== undefined) this.#checkReceipt(receipt, leaf, index, head, this.#receiptKey);
+    if (this.#receiptKeys.length > 0) this.#checkReceipt(receipt, leaf, index, head);
     const proofFile = formatTlogProof({
       extra: statement.entry,
       index: BigInt(index),
@@ -199,6 +207,76 @@ export class LogClient {
   }
 
   /**
+   * Reads all entries under a head, in their order, from the log's entry bundles. What was given out is proved only when this
+   * ends without an error: then the entries hash to the root of the head.
+   * @throws ClientError
+   */
+  async *replay(head: VerifiedHead): AsyncGenerator<Uint8Array> {
+    const range = new CompactRange(this.#hasher);
+    for (let start = 0; start < head.size; start += TILE_WIDTH) {
+      const width = Math.min(TILE_WIDTH, head.size - start);
+      const bytes = await this.#http.request(`/${bundlePath({ index: start / TILE_WIDTH, width })}`);
+      const entries = verified(() => parseEntryBundle(bytes, width));
+      for (const entry of entries) {
+        range.append(this.#hasher.hashLeaf(entry));
+        yield entry;
+      }
+    }
+    if (head.size > 0 && !equalBytes(range.root(), head.root))
+      throw new ClientError('client/not-verified', 'the entries that the log gives out do not hash to the root of its head');
+  }
+
+  /**
+   * Submits statements in one request; each has its own outcome, in order. Heads are verified as after `submit`.
+   * @throws ClientError when the request as a whole fails
+   */
+  async submitBatch(statements: readonly SignedStatement[]): Promise<(LoggedEntry | ClientError)[]> {
+    const body = new Uint8Array(statements.reduce((sum, { entry }) => sum + entry.length, 0));
+    let at = 0;
+    for (const { entry } of statements) {
+      body.set(entry, at);
+      at += entry.length;
+    }
+    const bytes = await this.#http.request('/v1/entries:batch', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/cbor-seq' },
+      body,
+    });
+    const { results } = parseJsonObject(bytes);
+    if (!Array.isArray(results) || results.length !== statements.length)
+      throw new ClientError('client/bad-answer', 'the log does not answer for each statement');
+    const out: (LoggedEntry | ClientError)[] = [];
+    for (const [i, result] of (results as Record<string, unknown>[]).entries()) {
+      const status = Number(result?.status);
+      if (status === 200 || status === 201) out.push(await this.#accept(statements[i], result, status));
+      else out.push(this.#http.refusalOf(status, encodeUtf8(JSON.stringify(result))));
+    }
+    return out;
+  }
+
+  /** A blob (salt ‖ content) by its digest. @param authorization for a restricted one @throws ClientError */
+  async attachment(digest: string, authorization?: string): Promise<Uint8Array> {
+    const path = `/addenda/${digest.slice(0, 2)}/${digest.slice(2, 4)}/${digest}`;
+    return this.#http.request(path, authorization === undefined ? {} : { headers: { Authorization: authorization } });
+  }
+
+  /** Asks for the enrolment of a key by token: `request` is the statement that asks. @throws ClientError */
+  async enrol(request: Uint8Array): Promise<{ id: string; index: number }> {
+    const bytes = await this.#http.request('/v1/enrolment', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/cose' },
+      body: request as Uint8Array<ArrayBuffer>,
+    });
+    const answer = parseJsonObject(bytes);
+    return { id: textOf(answer.id, 'an id'), index: indexOf(answer.index) };
+  }
+
+  /** What the log says of itself (`/v1/log`), unverified. @throws ClientError */
+  async about(): Promise<Record<string, unknown>> {
+    return parseJsonObject(await this.#http.request('/v1/log'));
+  }
+
+  /**
    * Uploads an attachment (salt ‖ content) that entry `entry` names.
    * @throws ClientError
    */
@@ -261,12 +339,16 @@ export class LogClient {
     });
   }
 
-  #checkReceipt(bytes: Uint8Array, leaf: Uint8Array, index: number, head: VerifiedHead, key: CoseKey): void {
+  #checkReceipt(bytes: Uint8Array, leaf: Uint8Array, index: number, head: VerifiedHead): void {
     const root = verified(() => {
       const receipt = parseReceipt(bytes);
       if (receipt.proof.index !== index || receipt.proof.size !== head.size)
         throw new ClientError('client/not-verified', 'the receipt is for another place in the log');
-      return verifyReceipt(receipt, leaf, key, { hasher: this.#hasher, ed25519: this.#ed25519 });
+      // The key that it names, if it is one of the log's; with any other it does not hold.
+      const named = this.#receiptKeys.find(
+        (key) => receipt.kid !== undefined && equalBytes(coseKeyThumbprint(key), receipt.kid),
+      );
+      return verifyReceipt(receipt, leaf, named ?? this.#receiptKeys[0], { hasher: this.#hasher, ed25519: this.#ed25519 });
     });
     if (!equalBytes(root, head.root))
       throw new ClientError('client/not-verified', 'the receipt signs another root than the head');

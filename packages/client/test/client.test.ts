@@ -104,7 +104,7 @@ test('a log with another key under the same name is not believed', async () => {
 
 test('another receipt key than the log has is noticed', async () => {
   const other = await startLog();
-  const client = log.client({ receiptKey: other.served.log.receiptKey });
+  const client = log.client({ receiptKeys: [other.served.log.receiptKey] });
   assert.is(await codeOf(client.submit(await log.statement())), 'client/not-verified');
   await other.served.close();
 });

@@ -45,7 +45,7 @@ export async function startLog(data?: string): Promise<TestLog> {
         trust: { origin: ORIGIN, logKeys: [served.log.signer.key] },
         hasher: nodeHasher,
         ed25519: nodeEd25519,
-        receiptKey: served.log.receiptKey,
+        receiptKeys: [served.log.receiptKey],
         ...options,
       }),
   };
@@ -59,12 +59,12 @@ function makeStatement(
 ): Promise<SignedStatement> {
   const record = encodeRecord({
     v: 1,
-    type: 'approval',
+    type: 'incident',
     subject,
     reason: reason ?? `Decision number ${++counter} of the tests.`,
-    target: new Uint8Array(32).fill(7),
-    decision: 'approve',
-    role: 'engineer',
+    severity: 'low',
+    aware_at: 1_760_000_000_000,
+    affected: [],
     ...(prev === undefined ? {} : { prev }),
   });
   return signStatement({ iss: `${ORIGIN}/identity/admin`, sub: subject, iat: Math.floor(Date.now() / 1000) }, record, signer);

@@ -16,6 +16,7 @@ import {
   coseKeyThumbprint,
   encodeBase64Url,
   parseStatement,
+  RECORD_CONTENT_TYPE,
   type SignedStatement,
   StatementError,
   verifySign1,
@@ -144,14 +145,17 @@ function readStatement(
   let record: ChangeRecord | undefined;
   try {
     statement = parseStatement(entry);
-    record = decodeRecord(statement.payload);
+    // Anything else is somebody else's format; whose signature holds can be said all the same.
+    if (statement.contentType === RECORD_CONTENT_TYPE) record = decodeRecord(statement.payload);
   } catch (error) {
     if (!(error instanceof StatementError || error instanceof RecordError)) throw error;
     add('statement', 'not proved', `The entry is no record that is understood here: ${error.message}.`);
     return undefined;
   }
-  const kid = encodeBase64Url(statement.kid);
-  const key = trust.signerKeys?.find((k) => encodeBase64Url(coseKeyThumbprint(k)) === kid);
+  const kid = statement.kid === undefined ? 'not given' : encodeBase64Url(statement.kid);
+  const named = trust.signerKeys?.find((k) => encodeBase64Url(coseKeyThumbprint(k)) === kid);
+  // Foreign statements may name their key in another way: with one key given, that is the one to check.
+  const key = named ?? (record === undefined && trust.signerKeys?.length === 1 ? trust.signerKeys[0] : undefined);
   if (key === undefined) {
     add(
       'statement-signed',
