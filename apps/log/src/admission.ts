@@ -1,36 +1,36 @@
-import {
-  admit,
-  type Candidate,
-  createCandidate,
-  type Decision,
-  GovernanceError,
-  GovernanceState,
-  keyFor,
-} from '@treering/governance';
+import { admit, type Candidate, type Decision, GovernanceState, type Means } from '@treering/governance';
 import type { Hasher } from '@treering/merkle';
-import { type Admission, storedTree, type Undo } from '@treering/sequencer';
-import { parseStatement, signatureCheck } from '@treering/statement';
-import { checkSignatureOffThread } from '@treering/statement/node';
-import type { EntryInfo, Storage } from '@treering/storage';
+import { type Admission, SequencerError, type Undo } from '@treering/sequencer';
+import type { Storage, StoredHead } from '@treering/storage';
 import { Problem } from './problem.js';
+import { replay } from './replay.js';
+import type { SnapshotStore } from './snapshot.js';
 
-/** Topics of the entries that decide who may record what. */
-const GOVERNING = ['charter', 'policy', 'identity/', 'freeze/'] as const;
+/** Entries after which a snapshot is worth its writing. */
+const SNAPSHOT_AFTER = 4096;
+
+/** What the governance of a log works with. */
+export interface AdmissionOptions {
+  readonly storage: Storage;
+  readonly origin: string;
+  /** Verifier keys of this log, which its charter and amendments have to name. */
+  readonly logKeys: readonly string[];
+  readonly hasher: Hasher;
+  readonly means: Means;
+  readonly snapshots?: SnapshotStore | undefined;
+  /** Called for each entry that a start or a reload replays. */
+  readonly onReplay?: (index: number, candidate: Candidate) => void;
+}
 
 /** The governance of one log: its state, kept in step with what is committed. */
 export class GovernedAdmission implements Admission<Candidate> {
-  readonly #storage: Storage;
-  readonly #hasher: Hasher;
-  readonly #origin: string;
-  readonly #logKeys: readonly string[];
+  readonly #options: AdmissionOptions;
   #state = new GovernanceState();
+  /** Number of entries that the newest snapshot covers. */
+  #saved = 0;
 
-  /** @param logKeys verifier keys of this log, which its charter has to name */
-  constructor(storage: Storage, origin: string, logKeys: readonly string[], hasher: Hasher) {
-    this.#storage = storage;
-    this.#origin = origin;
-    this.#logKeys = logKeys;
-    this.#hasher = hasher;
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
   }
 
   /** The rules for the next entry. */
@@ -57,11 +57,12 @@ export class GovernedAdmission implements Admission<Candidate> {
 
   #decide(candidate: Candidate): Decision {
     const { record } = candidate;
-    if (record?.type === 'charter' && record.origin !== this.#origin) {
-      const message = `the charter is for the log ${record.origin}, and this one is ${this.#origin}`;
+    const { origin, logKeys } = this.#options;
+    if (record?.type === 'charter' && record.origin !== origin) {
+      const message = `the charter is for the log ${record.origin}, and this one is ${origin}`;
       return { admitted: false, code: 'governance/bad-charter', rule: 'charter', message };
     }
-    if (record?.type === 'charter' && record.log_keys.join('\n') !== this.#logKeys.join('\n')) {
+    if (record?.type === 'charter' && record.log_keys.join('\n') !== logKeys.join('\n')) {
       const message = 'the charter names other keys than this log signs with';
       return { admitted: false, code: 'governance/bad-charter', rule: 'charter', message };
     }
@@ -69,57 +70,56 @@ export class GovernedAdmission implements Admission<Candidate> {
   }
 
   /**
-   * Replays the entries that govern, each re-decided and its signature checked again: the log is held to its own rules.
+   * Replays the entries that came after the newest snapshot, each re-decided and its signatures checked again.
    * @throws GovernanceError when an entry would not be admitted
    */
   async reload(size: number): Promise<void> {
-    const state = new GovernanceState();
-    const infos: EntryInfo[] = [];
-    for (const topic of GOVERNING) {
-      const under = await this.#storage.entriesUnder(topic);
-      infos.push(...under.filter((info) => info.index < size && (topic.endsWith('/') || info.topic === topic)));
-    }
-    infos.sort((a, b) => a.index - b.index);
-    // Topics are not covered by the tree; leaf hashes are, and every entry is hashed again.
-    const tree = storedTree(this.#storage, size, this.#hasher);
-    for (const { index } of infos) {
-      const [bytes] = await this.#storage.entries(index, index + 1);
-      const leaf = await tree.readHashes([{ level: 0, index }]);
-      const candidate = createCandidate(parseStatement(bytes), leaf);
-      if (Buffer.compare(this.#hasher.hashLeaf(bytes), leaf) !== 0) {
-        throw new GovernanceError('governance/invalid-record', `entry ${index} does not hash to its leaf; run "treering fsck"`);
-      }
-      const decision = admit(state, candidate);
-      const key = keyFor(state, candidate);
-      const signed = key !== undefined && (await checkSignatureOffThread(signatureCheck(candidate.statement.sign1, key)));
-      if (!decision.admitted || !signed) {
-        const why = decision.admitted ? 'its signature does not hold' : decision.message;
-        throw new GovernanceError(
-          'governance/invalid-record',
-          `entry ${index} is in the log against its rules: ${why}; run "treering fsck"`,
-        );
-      }
-      state.apply(index, candidate);
-    }
-    for (const { topic, latest } of await this.#topics())
-      state.setLatest(topic, { index: latest.index, leaf: latest.leafHash });
-    this.#state = state;
+    const { storage, hasher, means, snapshots, onReplay } = this.#options;
+    const head = await storage.head();
+    const snapshot = snapshots?.read();
+    this.#state = await replay(size, head?.size === size ? head.root : undefined, {
+      storage,
+      hasher,
+      means,
+      snapshot,
+      ...(onReplay === undefined ? {} : { onEntry: onReplay }),
+    });
+    this.#saved = snapshot?.size ?? 0;
   }
 
-  async #topics() {
-    const all = [];
-    for (let after = ''; ; ) {
-      const page = await this.#storage.topics('', after, 1000);
-      all.push(...page);
-      if (page.length < 1000) return all;
-      after = page[page.length - 1].topic;
-    }
+  /** Whether so much was committed since the newest snapshot that another is due. Rarer as the log grows. */
+  snapshotIsDue(size: number): boolean {
+    return this.#options.snapshots !== undefined && size - this.#saved >= Math.max(SNAPSHOT_AFTER, this.#saved / 4);
+  }
+
+  /** Saves the state, which must be that of exactly this committed head. */
+  saveSnapshot(head: StoredHead): void {
+    if (this.#options.snapshots === undefined || head.size === this.#saved) return;
+    this.#options.snapshots.write({ size: head.size, root: head.root, state: this.#state });
+    this.#saved = head.size;
+  }
+
+  /**
+   * The log may only sign with the keys that it names.
+   * @throws SequencerError (sequencer/wrong-key)
+   */
+  requireOwnKeys(): void {
+    const { logKeys } = this.#options;
+    if (this.#state.charter === undefined || this.#state.logKeys.join('\n') === logKeys.join('\n')) return;
+    throw new SequencerError(
+      'sequencer/wrong-key',
+      `the log says that its keys are ${this.#state.logKeys.join(' and ')}, and here are ${logKeys.join(' and ')}; after an amendment of the keys run "treering log activate-key", before it the old keys sign`,
+    );
   }
 }
 
-/** @throws Problem 401 for an unknown signer, 409 for a conflict, 403 otherwise */
+/** @throws Problem 401 for an unknown signer or a bad signature, 409 for a conflict, 403 otherwise */
 export function requireAdmitted(decision: Decision): void {
   if (decision.admitted) return;
-  const status = decision.code === 'governance/unknown-key' ? 401 : decision.code === 'governance/prev-conflict' ? 409 : 403;
-  throw new Problem(status, decision.code, decision.message, { rule: decision.rule, current: decision.current });
+  const unknown = decision.code === 'governance/unknown-key' || decision.code === 'cose/bad-signature';
+  const conflict = decision.code === 'governance/prev-conflict' || decision.code === 'governance/token-used';
+  throw new Problem(unknown ? 401 : conflict ? 409 : 403, decision.code, decision.message, {
+    rule: decision.rule,
+    current: decision.current,
+  });
 }

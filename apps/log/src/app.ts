@@ -6,10 +6,12 @@ import { Problem, problemBody, toProblem } from './problem.js';
 import { attachmentRoutes } from './routes/attachments.js';
 import type { Ctx, Env, Server } from './routes/context.js';
 import { ctRoutes } from './routes/ct.js';
+import { enrolmentRoutes } from './routes/enrolment.js';
 import { entryRoutes } from './routes/entries.js';
 import { eventRoutes } from './routes/events.js';
 import { operationRoutes } from './routes/operation.js';
 import { proofRoutes } from './routes/proofs.js';
+import { scittRoutes } from './routes/scitt.js';
 import { subjectRoutes } from './routes/subjects.js';
 import { tileRoutes } from './routes/tiles.js';
 
@@ -44,6 +46,8 @@ export function createApp(server: Server, logger: Logger): Hono<Env> {
     ctRoutes,
     eventRoutes,
     operationRoutes,
+    enrolmentRoutes,
+    scittRoutes,
   ])
     app.route('/', routes(server));
   app.notFound((c) => {
@@ -69,7 +73,7 @@ function answerProblem(c: Ctx, problem: Problem): Response {
 /** Labels stay few however many paths clients think of. */
 function routeLabel(path: string): string {
   const known =
-    /^\/(?:v1\/(?:entries|proof|receipt|attachments|subjects|events|log|openapi\.json)|tile|addenda|checkpoint|ct\/v1|healthz|readyz|metrics)/.exec(
+    /^\/(?:v1\/(?:entries|enrolment|proof|receipt|attachments|subjects|events|log|openapi\.json)|entries|\.well-known\/scitt-keys|tile|addenda|checkpoint|ct\/v1|healthz|readyz|metrics)/.exec(
       path,
     );
   return known === null ? 'other' : known[0];

@@ -1,26 +1,34 @@
 import { createHash } from 'node:crypto';
 import { checkClock, createCandidate } from '@treering/governance';
-import type { AttachmentRef } from '@treering/record';
+import { type AttachmentRef, SALT_SIZE } from '@treering/record';
 import { decodeBase64Url, parseStatement, type SignedStatement, StatementError, signatureCheck } from '@treering/statement';
 import { checkSignatureOffThread } from '@treering/statement/node';
 import type { Storage } from '@treering/storage';
 import type { GovernedAdmission } from './admission.js';
+import { ERASED, Erasure } from './erasure.js';
 import { Problem } from './problem.js';
+import { Staging } from './staging.js';
 
 /** First byte of a stored blob: who may read it. */
 export const MARK = { public: 0x70, restricted: 0x72 } as const;
 
-/** The content type of the statement that proves, on reading a restricted attachment, who is asking. */
+/** The content type of the statement that proves who reads or uploads an attachment. */
 export const ACCESS_CONTENT_TYPE = 'application/vnd.treering.access';
+
+/** Bytes of uploads that may wait for their statements. */
+const STAGED_BYTES = 64 * 1024 * 1024;
 
 /** Content beside the log: kept only when an entry names its digest, and readable as that entry says. */
 export class Attachments {
+  readonly erasure: Erasure;
   readonly #storage: Storage;
   readonly #admission: GovernedAdmission;
+  readonly #staging = new Staging(STAGED_BYTES);
 
   constructor(storage: Storage, admission: GovernedAdmission) {
     this.#storage = storage;
     this.#admission = admission;
+    this.erasure = new Erasure(storage);
   }
 
   /**
@@ -36,7 +44,30 @@ export class Attachments {
     if (ref === undefined) throw new Problem(404, 'attachment/not-named', `entry ${index} does not name this digest`);
     if (ref.access === 'withheld')
       throw new Problem(403, 'attachment/withheld', 'the entry says that this content is never sent');
+    await this.#requireNotErased(digest);
     return ref;
+  }
+
+  /**
+   * Keeps a blob for some minutes, until a statement that names it is logged.
+   * @param id the identity that uploads, as `requireIdentity` found it
+   * @param now milliseconds
+   * @throws Problem 410, 422 or 503
+   */
+  async stage(digest: string, blob: Uint8Array, id: string, now: number): Promise<void> {
+    requireDigest(digest, blob);
+    await this.#requireNotErased(digest);
+    this.#staging.put(digest, blob, id, now);
+  }
+
+  /** Stores what was uploaded before the entry that now names it. */
+  async takeStaged(attachments: readonly AttachmentRef[]): Promise<void> {
+    for (const ref of attachments) {
+      const digest = Buffer.from(ref.digest).toString('hex');
+      const blob = this.#staging.take(digest);
+      if (blob !== undefined && ref.access !== 'withheld' && blob.length === ref.size + SALT_SIZE)
+        await this.put(digest, blob, ref);
+    }
   }
 
   /**
@@ -47,9 +78,14 @@ export class Attachments {
   async put(digest: string, blob: Uint8Array, ref: AttachmentRef): Promise<boolean> {
     if (ref.access === 'withheld')
       throw new Problem(403, 'attachment/withheld', 'the entry says that this content is never sent');
-    if (createHash('sha256').update(blob).digest('hex') !== digest) {
-      throw new Problem(422, 'attachment/wrong-digest', 'the bytes do not hash to the name');
-    }
+    requireDigest(digest, blob);
+    if (blob.length !== ref.size + SALT_SIZE)
+      throw new Problem(
+        422,
+        'attachment/wrong-size',
+        `the entry says that this attachment has ${ref.size} bytes after its salt`,
+      );
+    await this.#requireNotErased(digest);
     const marked = new Uint8Array(blob.length + 1);
     marked[0] = MARK[ref.access];
     marked.set(blob, 1);
@@ -67,15 +103,29 @@ export class Attachments {
     now: number,
   ): Promise<{ blob: Uint8Array; restricted: boolean }> {
     const marked = await this.#storage.attachment(digest);
-    if (marked === null) throw new Problem(404, 'attachment/missing', 'there is no such attachment, or it was removed');
+    await this.#requireNotErased(digest);
+    if (marked === null || marked[0] === ERASED)
+      throw new Problem(404, 'attachment/missing', 'there is no such attachment, or it was removed');
     const restricted = marked[0] !== MARK.public;
-    if (restricted) await this.#requireIdentity(digest, authorization, now);
+    if (restricted) await this.requireIdentity(`access/${digest}`, authorization, now);
     return { blob: marked.subarray(1), restricted };
   }
 
-  async #requireIdentity(digest: string, authorization: string | undefined, now: number): Promise<void> {
+  async #requireNotErased(digest: string): Promise<void> {
+    const erasedBy = await this.erasure.erasedBy(digest);
+    if (erasedBy !== undefined)
+      throw new Problem(410, 'attachment/erased', `this attachment was erased, as entry ${erasedBy} says`, { index: erasedBy });
+  }
+
+  /**
+   * Who is asking: the header carries a fresh statement about exactly this, signed with an enrolled key.
+   * @param subject `access/<digest>` or `upload/<digest>`
+   * @returns the identity's id
+   * @throws Problem 401
+   */
+  async requireIdentity(subject: string, authorization: string | undefined, now: number): Promise<string> {
     const refuse = (why: string): never => {
-      throw new Problem(401, 'attachment/restricted', `this attachment is for enrolled identities: ${why}`);
+      throw new Problem(401, 'attachment/restricted', `this is for enrolled identities: ${why}`);
     };
     const token = /^Treering ([A-Za-z0-9_-]{1,8192})$/.exec(authorization ?? '')?.[1];
     if (token === undefined) return refuse('send a signed statement in the header Authorization');
@@ -92,9 +142,16 @@ export class Attachments {
     const expired = identity.revokedAt !== undefined || (identity.validUntil !== undefined && now > identity.validUntil);
     if (expired || statement.iss !== `${charter?.origin}/identity/${identity.id}`)
       return refuse('the key is not valid for this issuer');
-    if (statement.contentType !== ACCESS_CONTENT_TYPE || statement.sub !== `access/${digest}`)
-      return refuse('the statement is not about this attachment');
-    if (!checkClock(this.#admission.state, statement, now).admitted) refuse('the statement is not fresh');
+    if (statement.contentType !== ACCESS_CONTENT_TYPE || statement.sub !== subject)
+      return refuse('the statement is about something else');
+    if (!checkClock(this.#admission.state, { statement, record: undefined }, now).admitted)
+      refuse('the statement is not fresh');
     if (!(await checkSignatureOffThread(signatureCheck(statement.sign1, identity.key)))) refuse('the signature does not hold');
+    return identity.id;
   }
+}
+
+function requireDigest(digest: string, blob: Uint8Array): void {
+  if (createHash('sha256').update(blob).digest('hex') !== digest)
+    throw new Problem(422, 'attachment/wrong-digest', 'the bytes do not hash to the name');
 }

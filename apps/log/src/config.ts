@@ -14,6 +14,11 @@ export const configSchema = z.strictObject({
   anchor: z.string().min(1).optional(),
   /** The URL under which clients reach the log; used in what it answers. Default: what it listens on. */
   url: z.url({ protocol: /^https?$/ }).optional(),
+  /** Where the log's keys are: a path, `env:NAME` or `pkcs11:...`. Default: in the data folder. */
+  log_key: z.string().min(1).optional(),
+  publication_key: z.string().min(1).optional(),
+  /** The registrar's key, which enrols people and pipelines by their OIDC tokens. Without it nobody is enrolled that way. */
+  registrar_key: z.string().min(1).optional(),
   /** Milliseconds between publications. */
   publish_interval: z.int().min(10).max(3_600_000).default(1000),
   /** Bytes of one attachment. */

@@ -9,6 +9,18 @@ export interface DataFolder {
   /** The key of the administrator who began the log on this machine. */
   readonly adminKey: string;
   readonly anchor: string;
+  /** Keys that are prepared to replace those in force. */
+  readonly nextLogKey: string;
+  readonly nextPublicationKey: string;
+  /** Keys that were replaced and still sign beside those in force. */
+  readonly previousLogKey: string;
+  readonly previousPublicationKey: string;
+  /** Verifier keys of all earlier generations, one in a line. */
+  readonly retiredKeys: string;
+  /** The secret from which pseudonyms of enrolled people are made. */
+  readonly pseudonyms: string;
+  /** The governance state of some committed head. */
+  readonly snapshot: string;
   /** While a log is being begun, and no longer: its charter, once that is signed. */
   readonly beginning: string;
 }
@@ -20,6 +32,13 @@ export function dataFolder(data: string, anchor?: string): DataFolder {
     logKey: join(data, 'keys', 'log.key'),
     publicationKey: join(data, 'keys', 'log-mldsa44.key'),
     adminKey: join(data, 'keys', 'admin.key'),
+    nextLogKey: join(data, 'keys', 'next-log.key'),
+    nextPublicationKey: join(data, 'keys', 'next-log-mldsa44.key'),
+    previousLogKey: join(data, 'keys', 'previous-log.key'),
+    previousPublicationKey: join(data, 'keys', 'previous-log-mldsa44.key'),
+    retiredKeys: join(data, 'keys', 'retired'),
+    pseudonyms: join(data, 'keys', 'pseudonyms.secret'),
+    snapshot: join(data, 'governance.snapshot'),
     beginning: join(data, 'keys', 'beginning'),
     anchor: anchor ?? join(data, 'anchor', 'head'),
   };

@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
-import { admit, createCandidate, GovernanceState, keyFor } from '@treering/governance';
+import { nodeMeans } from '@treering/foreign/node';
+import { admit, authenticate, createCandidate, GovernanceState } from '@treering/governance';
 import { CompactRange, equalBytes, HASH_SIZE, TILE_WIDTH } from '@treering/merkle';
 import { nodeHasher } from '@treering/merkle/node';
 import { type LogTrust, openCheckpoint } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import type { AttachmentRef } from '@treering/record';
 import type { HeadAnchor } from '@treering/sequencer';
-import { parseStatement, signatureCheck } from '@treering/statement';
-import { checkSignatureOffThread } from '@treering/statement/node';
+import { parseStatement } from '@treering/statement';
 import type { EntryInfo, Storage, StoredHead } from '@treering/storage';
 import { MARK } from './attachments.js';
+import { tombstoneOf } from './erasure.js';
 
 /** Something that is wrong, and where. */
 export interface Finding {
@@ -81,7 +82,7 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
   }
   await walk.finish();
   await guarded('topics', () => checkTopics(storage, walk.topics, find));
-  const attachments = await checkAttachments(storage, walk.named, find);
+  const attachments = await checkAttachments(storage, walk.named, walk.erased, find);
   return { entries: size, tiles: walk.tiles, attachments, findings };
 }
 
@@ -109,6 +110,8 @@ async function checkHead(
 class Walk {
   /** Who may read the attachments that the entries name, by their digests. */
   readonly named = new Map<string, AttachmentRef['access']>();
+  /** What corrections erased: digests by the address of the mark that is stored instead. */
+  readonly erased = new Map<string, string>();
   /** Number of entries and newest entry of each topic, as the entries themselves say. */
   readonly topics = new Map<string, { count: number; latest: number }>();
   tiles = 0;
@@ -138,7 +141,7 @@ class Walk {
       if (bytes === undefined || info === undefined || leaf === undefined)
         this.#find(`entry ${index}`, 'it cannot be read from the store');
       else if (!equalBytes(leaf, info.leafHash)) this.#find(`entry ${index}`, 'its bytes do not hash to its leaf hash');
-      if (bytes !== undefined && leaf !== undefined) this.#govern(index, bytes, leaf, info, checks);
+      if (bytes !== undefined && leaf !== undefined) await this.#govern(index, bytes, leaf, info, checks);
       // The tree is built from the leaf hashes that are stored, so that one bad entry does not hide what else is wrong.
       await this.#append(index, info?.leafHash ?? leaf ?? new Uint8Array(HASH_SIZE));
     }
@@ -174,28 +177,38 @@ class Walk {
     }
   }
 
-  #govern(index: number, bytes: Uint8Array, leaf: Uint8Array, info: EntryInfo | undefined, checks: Promise<void>[]): void {
+  async #govern(
+    index: number,
+    bytes: Uint8Array,
+    leaf: Uint8Array,
+    info: EntryInfo | undefined,
+    checks: Promise<void>[],
+  ): Promise<void> {
     const where = `entry ${index}`;
     try {
       const statement = parseStatement(bytes);
       this.topics.set(statement.sub, { count: (this.topics.get(statement.sub)?.count ?? 0) + 1, latest: index });
-      const candidate = createCandidate(statement, leaf);
-      for (const { digest, access } of candidate.record?.attachments ?? []) {
-        this.named.set(Buffer.from(digest).toString('hex'), access);
+      let candidate = createCandidate(statement, leaf);
+      const { record } = candidate;
+      for (const { digest, access } of record?.attachments ?? []) this.named.set(hex(digest), access);
+      for (const digest of (record?.type === 'correction' ? record.erased : undefined) ?? [])
+        this.erased.set(tombstoneOf(hex(digest)), hex(digest));
+      if (info !== undefined && info.topic !== statement.sub)
+        this.#find(where, `it is listed under ${JSON.stringify(info.topic)} and is about ${JSON.stringify(statement.sub)}`);
+      // The key is looked up at once, in the state before this entry; the arithmetic may run beside what follows.
+      const authenticated = authenticate(this.#state, candidate, nodeMeans);
+      const check = authenticated.then((result) => {
+        if (!result.held && result.refusal.code !== 'governance/unknown-key')
+          this.#find(where, `its signature does not hold: ${result.refusal.message}`);
+      });
+      if (record === undefined) {
+        const result = await authenticated;
+        if (result.held) candidate = result.candidate;
       }
-      if (info !== undefined && info.topic !== candidate.statement.sub)
-        this.#find(
-          where,
-          `it is listed under ${JSON.stringify(info.topic)} and is about ${JSON.stringify(candidate.statement.sub)}`,
-        );
+      checks.push(check);
       const decision = admit(this.#state, candidate);
-      if (!decision.admitted) this.#find(where, `the rules in force do not admit it: ${decision.message}`);
-      const key = keyFor(this.#state, candidate);
-      if (key !== undefined) {
-        const check = checkSignatureOffThread(signatureCheck(candidate.statement.sign1, key));
-        checks.push(check.then((valid) => (valid ? undefined : this.#find(where, 'its signature does not hold'))));
-      }
       if (decision.admitted) this.#state.apply(index, candidate);
+      else this.#find(where, `the rules in force do not admit it (${decision.rule}): ${decision.message}`);
     } catch (error) {
       this.#find(where, `it is no statement that the log could have admitted: ${(error as Error).message}`);
     }
@@ -253,18 +266,21 @@ async function checkTopics(
 async function checkAttachments(
   storage: Storage,
   named: ReadonlyMap<string, AttachmentRef['access']>,
+  erased: ReadonlyMap<string, string>,
   find: (where: string, what: string) => void,
 ): Promise<number> {
   let count = 0;
   for (let after = ''; ; ) {
     const page = await storage.attachments(after, 100);
     for (const digest of page) {
+      if (erased.has(digest)) continue;
       count++;
       const blob = await storage.attachment(digest).catch(() => null);
       const where = `attachment ${digest}`;
       if (blob === null) find(where, 'it cannot be read');
       else if (createHash('sha256').update(blob.subarray(1)).digest('hex') !== digest)
         find(where, 'its bytes do not hash to its name');
+      if (erased.has(tombstoneOf(digest))) find(where, 'a correction erased it, and it is still stored');
       const access = named.get(digest);
       if (access === undefined) find(where, 'no entry names it');
       else if (access === 'withheld') find(where, 'its entry says that it is never sent, and it is stored');
@@ -274,4 +290,8 @@ async function checkAttachments(
     if (page.length < 100) return count;
     after = page[page.length - 1];
   }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { nodeMeans } from '@treering/foreign/node';
 import { createSigner, formatVerifierKey, KEY_TYPE, type SignerKey } from '@treering/note';
 import { nodeEd25519, readKeyFile, writeKeyFile } from '@treering/note/node';
 import { encodeRecord, type PolicyBody, type RecordOf } from '@treering/record';
@@ -9,6 +10,8 @@ import { createStatementSigner, encodeCoseKey, signStatement } from '@treering/s
 import { StorageError } from '@treering/storage';
 import { isUnused, openSqliteStorage } from '@treering/storage-sqlite';
 import { type DataFolder, dataFolder, openAnchor } from './data-folder.js';
+import { writeDurably } from './durable-file.js';
+import { logKeysFrom } from './keys.js';
 import { Log } from './log.js';
 
 /** The policy that a log begins with when its operator brings none: everybody who is enrolled records what is theirs. */
@@ -18,7 +21,7 @@ export const STARTING_POLICY: PolicyBody = {
     {
       name: 'engineers',
       who: { roles: ['engineer'] },
-      may: ['system', 'model', 'config', 'evaluation', 'deployment', 'change-plan', 'verification', 'incident'],
+      may: ['system', 'model', 'config', 'evaluation', 'deployment', 'change-plan', 'verification', 'incident', 'foreign'],
       on: ['**'],
     },
     { name: 'approvers', who: { roles: ['approver'] }, may: ['approval', 'assessment', 'incident'], on: ['**'] },
@@ -32,6 +35,10 @@ export interface InitOptions {
   readonly origin?: string;
   /** The first administrator's id. */
   readonly administrator?: string;
+  /** Further administrators, with keys of their own making. */
+  readonly administrators?: RecordOf<'charter'>['administrators'];
+  /** How many administrators must agree on a change of the rules. */
+  readonly threshold?: number;
   readonly policy?: PolicyBody;
   readonly anchor?: string;
 }
@@ -63,15 +70,15 @@ export async function initLog(data: string, options: InitOptions = {}): Promise<
 
   let charter = new Uint8Array(await readFile(folder.beginning));
   if (charter.length === 0) {
-    charter = await signCharter(logKey, publicationKey, admin, options.policy ?? STARTING_POLICY);
+    charter = await signCharter(logKey, publicationKey, admin, options);
     await writeDurably(folder.beginning, charter);
   }
   const mode = isUnused(folder.store) ? 'create' : 'open';
   const log = await Log.open({
     storage: openSqliteStorage(folder.store, { mode }),
     anchor: openAnchor(folder),
-    logKey,
-    publicationKey,
+    keys: logKeysFrom(logKey, publicationKey),
+    means: nodeMeans,
   });
   try {
     await log.begin(charter);
@@ -87,7 +94,7 @@ async function signCharter(
   logKey: SignerKey,
   publicationKey: SignerKey,
   admin: SignerKey,
-  policy: PolicyBody,
+  { policy = STARTING_POLICY, administrators = [], threshold = 1 }: InitOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const origin = logKey.name;
   const signer = createStatementSigner(admin.seed, nodeEd25519);
@@ -100,8 +107,11 @@ async function signCharter(
     log_keys: [logKey, publicationKey].map(({ name, type, seed }) =>
       formatVerifierKey(createSigner(name, type, seed, nodeEd25519).key),
     ),
-    administrators: [{ id: admin.name, key: encodeCoseKey(signer.key), roles: ['administrator', 'engineer'] }],
-    threshold: 1,
+    administrators: [
+      { id: admin.name, key: encodeCoseKey(signer.key), roles: ['administrator', 'engineer'] },
+      ...administrators,
+    ],
+    threshold,
     policy,
     witnesses: [],
   };
@@ -114,20 +124,6 @@ export async function endBeginning(folder: DataFolder): Promise<void> {
   await rm(folder.beginning, { force: true });
   const keys = dirname(folder.logKey);
   for (const name of await readdir(keys)) if (/\.key\.\d+\.new$/.test(name)) await rm(join(keys, name), { force: true });
-}
-
-async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const file = await open(`${path}.new`, 'w', 0o600);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
-  const folder = await open(dirname(path), 'r');
-  await folder.sync().finally(() => folder.close());
 }
 
 /** Whether a folder holds a log with at least its charter. */

@@ -1,23 +1,25 @@
-import { type Candidate, checkClock, createCandidate, keyFor } from '@treering/governance';
+import { authenticate, type Candidate, checkClock, createCandidate, type Means } from '@treering/governance';
 import { nodeHasher } from '@treering/merkle/node';
-import { createSigner, formatVerifierKey, KEY_TYPE, type LogTrust, type Signer, type SignerKey } from '@treering/note';
+import { formatVerifierKey, KEY_TYPE, type LogTrust, type Signer } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
+import type { RecordOf } from '@treering/record';
 import { type Committed, type Cosign, type HeadAnchor, Publisher, Sequencer, type Submission } from '@treering/sequencer';
-import { createStatementSigner, issueReceipt, parseStatement, type StatementSigner, signatureCheck } from '@treering/statement';
-import { checkSignatureOffThread } from '@treering/statement/node';
+import { type CoseKey, issueReceipt, parseStatement, type StatementSigner, twinOf } from '@treering/statement';
 import type { Storage, StoredHead } from '@treering/storage';
 import { GovernedAdmission, requireAdmitted } from './admission.js';
 import { Attachments } from './attachments.js';
+import type { LogKeys } from './keys.js';
 import { Problem } from './problem.js';
+import type { SnapshotStore } from './snapshot.js';
 
 /** What a log is made of. Clock, store and anchor come from outside, so that tests can put theirs in. */
 export interface LogParts {
   readonly storage: Storage;
   readonly anchor: HeadAnchor;
-  /** The log's Ed25519 note key; its name is the origin. */
-  readonly logKey: SignerKey;
-  /** The log's ML-DSA-44 key for published checkpoints. */
-  readonly publicationKey: SignerKey;
+  readonly keys: LogKeys;
+  /** How signatures are checked. */
+  readonly means: Means;
+  readonly snapshots?: SnapshotStore;
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
   readonly pool?: { readonly entries: number; readonly bytes: number };
@@ -45,12 +47,13 @@ export class Log {
   readonly admission: GovernedAdmission;
   readonly attachments: Attachments;
   readonly clock: () => number;
-  readonly #receiptSigner: StatementSigner;
+  readonly #means: Means;
+  readonly #keys: LogKeys;
+  /** Corrections under way whose erasures may not be carried out yet: no snapshot may pass over them. */
+  #erasing = 0;
 
   private constructor(
     parts: LogParts,
-    signer: Signer,
-    publicationSigner: Signer,
     trust: LogTrust,
     admission: GovernedAdmission,
     sequencer: Sequencer<Candidate>,
@@ -59,14 +62,14 @@ export class Log {
     this.storage = parts.storage;
     this.clock = parts.clock ?? Date.now;
     this.trust = trust;
-    this.signer = signer;
-    this.publicationSigner = publicationSigner;
+    this.signer = parts.keys.signer;
+    this.publicationSigner = parts.keys.publicationSigner;
     this.admission = admission;
     this.sequencer = sequencer;
     this.publisher = publisher;
     this.attachments = new Attachments(parts.storage, admission);
-    // One Ed25519 key serves notes and receipts: a note is UTF-8 text, and a Sig_structure begins with 0x84, which is none.
-    this.#receiptSigner = createStatementSigner(parts.logKey.seed, nodeEd25519);
+    this.#means = parts.means;
+    this.#keys = parts.keys;
   }
 
   /**
@@ -74,16 +77,29 @@ export class Log {
    * @throws SequencerError, StorageError or GovernanceError
    */
   static async open(parts: LogParts): Promise<Log> {
-    const { storage, anchor, logKey, publicationKey, clock } = parts;
-    const signer = createSigner(logKey.name, KEY_TYPE.ed25519, logKey.seed, nodeEd25519);
-    const publicationSigner = createSigner(publicationKey.name, KEY_TYPE.mldsa44Cosignature, publicationKey.seed);
-    const trust: LogTrust = { origin: logKey.name, logKeys: [signer.key, publicationSigner.key] };
-    const vkeys = trust.logKeys.map(formatVerifierKey);
-    const admission = new GovernedAdmission(storage, logKey.name, vkeys, nodeHasher);
+    const { storage, anchor, keys, means, clock } = parts;
+    const { signer, publicationSigner, previous, retired = [] } = keys;
+    const own = [signer.key, publicationSigner.key];
+    const earlier = previous === undefined ? [] : [previous.signer.key, previous.publicationSigner.key];
+    const trust: LogTrust = { origin: signer.key.name, logKeys: [...own, ...earlier, ...retired] };
+    // Erasures that a crash kept from being carried out.
+    const corrections: { index: number; record: RecordOf<'correction'> }[] = [];
+    const admission = new GovernedAdmission({
+      storage,
+      origin: trust.origin,
+      logKeys: own.map(formatVerifierKey),
+      hasher: nodeHasher,
+      means,
+      snapshots: parts.snapshots,
+      onReplay: (index, { record }) => {
+        if (record?.type === 'correction') corrections.push({ index, record });
+      },
+    });
     const sequencer = await Sequencer.open<Candidate>({
       storage,
       anchor,
       signer,
+      ...(previous === undefined ? {} : { previousSigners: [previous.signer] }),
       trust,
       admission,
       hasher: nodeHasher,
@@ -93,17 +109,24 @@ export class Log {
       trustStore: parts.trustStore ?? false,
       ...(parts.onFatal === undefined ? {} : { onFatal: parts.onFatal }),
     });
+    admission.requireOwnKeys();
     const publisher = await Publisher.open({
       storage,
       anchor,
       trust,
-      signers: [publicationSigner],
+      signers: [publicationSigner, ...(previous === undefined ? [] : [previous.publicationSigner])],
       ed25519: nodeEd25519,
       head: () => sequencer.head,
       ...(clock === undefined ? {} : { clock }),
       ...(parts.cosign === undefined ? {} : { cosign: parts.cosign }),
     });
-    return new Log(parts, signer, publicationSigner, trust, admission, sequencer, publisher);
+    const log = new Log(parts, trust, admission, sequencer, publisher);
+    for (const { index, record } of corrections) await log.attachments.erasure.carryOut(index, record);
+    sequencer.onCommit((head) => {
+      // Within the commit, before anything more is admitted: the state is exactly that of this head.
+      if (log.#erasing === 0 && admission.snapshotIsDue(head.size)) admission.saveSnapshot(head);
+    });
+    return log;
   }
 
   /** The log's name: the first line of its heads. */
@@ -111,9 +134,20 @@ export class Log {
     return this.trust.origin;
   }
 
-  /** The key that receipts verify under. */
-  get receiptKey() {
+  /** The key that receipts verify under: the previous one, as long as it signs beside the new. */
+  get receiptKey(): CoseKey {
     return this.#receiptSigner.key;
+  }
+
+  /** All keys that receipts of this log were ever signed with. */
+  get receiptKeys(): readonly CoseKey[] {
+    const earlier = this.trust.logKeys.filter(({ type }) => type === KEY_TYPE.ed25519);
+    return earlier.map(({ publicKey }) => ({ curve: 'Ed25519', x: publicKey }));
+  }
+
+  // One Ed25519 key serves notes and receipts: a note is UTF-8 text, and a Sig_structure begins with 0x84, which is none.
+  get #receiptSigner(): StatementSigner {
+    return (this.#keys.previous ?? this.#keys).receiptSigner;
   }
 
   /**
@@ -133,10 +167,8 @@ export class Log {
     if (this.sequencer.head !== null) throw new Problem(403, 'governance/charter-exists', 'this log has begun already');
     const statement = parseStatement(charter);
     const candidate = createCandidate(statement);
-    const key = keyFor(this.admission.state, candidate);
-    if (key === undefined || !(await checkSignatureOffThread(signatureCheck(statement.sign1, key)))) {
-      throw new Problem(401, 'cose/bad-signature', 'the signature of the charter does not hold');
-    }
+    const authenticated = await authenticate(this.admission.state, candidate, this.#means);
+    if (!authenticated.held) throw new Problem(401, 'cose/bad-signature', 'the signature of the charter does not hold');
     await this.sequencer.submit({ bytes: statement.entry, leafHash: candidate.leaf, topic: statement.sub, candidate });
     // The anchor could not be written, for example: the charter is stored, but the log is not begun as it should be.
     if (this.sequencer.trouble !== undefined) throw this.sequencer.trouble;
@@ -155,10 +187,11 @@ export class Log {
   async #prepare(bytes: Uint8Array): Promise<Submission<Candidate>> {
     const statement = parseStatement(bytes);
     const leafHash = nodeHasher.hashLeaf(statement.entry);
-    const candidate = createCandidate(statement, leafHash);
+    let candidate = createCandidate(statement, leafHash);
     if (!(await this.#isLogged(leafHash))) {
+      await this.#requireNoTwin(candidate);
       try {
-        await this.#checkAtTheDoor(candidate);
+        candidate = await this.#checkAtTheDoor(candidate);
       } catch (error) {
         // A copy of it may be in the commit under way, and be the reason for the refusal: a key that revokes itself, say.
         await this.sequencer.afterBatch();
@@ -169,25 +202,43 @@ export class Log {
   }
 
   async #commit(submission: Submission<Candidate>): Promise<Accepted> {
-    const { leafHash, topic } = submission;
-    const committed = await this.sequencer.submit(submission);
-    return { ...committed, leaf: leafHash, receipt: await this.receipt(topic, committed) };
+    const { leafHash, topic, candidate } = submission;
+    const { record } = candidate;
+    const erases = record?.type === 'correction' && record.erased !== undefined;
+    if (erases) this.#erasing++;
+    try {
+      const committed = await this.sequencer.submit(submission);
+      if (record?.type === 'correction') await this.attachments.erasure.carryOut(committed.index, record);
+      if (record?.attachments !== undefined) await this.attachments.takeStaged(record.attachments);
+      return { ...committed, leaf: leafHash, receipt: await this.receipt(topic, committed) };
+    } finally {
+      if (erases) this.#erasing--;
+    }
   }
 
   async #isLogged(leafHash: Uint8Array): Promise<boolean> {
     return (await this.storage.indicesOf([leafHash]))[0] !== undefined;
   }
 
-  async #checkAtTheDoor(candidate: Candidate): Promise<void> {
+  /** A foreign ECDSA signature has two forms; nobody logs a statement of somebody else a second time with the other. */
+  async #requireNoTwin({ record, statement }: Candidate): Promise<void> {
+    const twin = record === undefined ? twinOf(statement) : undefined;
+    if (twin === undefined) return;
+    const [index] = await this.storage.indicesOf([nodeHasher.hashLeaf(twin)]);
+    if (index !== undefined)
+      throw new Problem(409, 'statement/twin', `entry ${index} is this statement with the other form of its signature`, {
+        index,
+      });
+  }
+
+  async #checkAtTheDoor(candidate: Candidate): Promise<Candidate> {
     const { state } = this.admission;
-    const key = keyFor(state, candidate);
-    if (key === undefined)
-      throw new Problem(401, 'governance/unknown-key', 'no identity is enrolled with this key', { rule: 'identities' });
-    if (!(await checkSignatureOffThread(signatureCheck(candidate.statement.sign1, key)))) {
-      throw new Problem(401, 'cose/bad-signature', 'the signature of the statement does not hold');
-    }
-    requireAdmitted(checkClock(state, candidate.statement, Math.floor(this.clock() / 1000)));
-    this.admission.checkEarly(candidate);
+    const authenticated = await authenticate(state, candidate, this.#means);
+    if (!authenticated.held) return requireAdmitted(authenticated.refusal) as never;
+    requireAdmitted(checkClock(state, candidate, Math.floor(this.clock() / 1000)));
+    this.admission.checkEarly(authenticated.candidate);
+    if (candidate.record?.type === 'correction') await this.attachments.erasure.check(candidate.record);
+    return authenticated.candidate;
   }
 
   /** A COSE receipt for an entry under a head. */
@@ -201,6 +252,8 @@ export class Log {
     await this.sequencer.close();
     // The first call may share a run that began before the last commit.
     for (let i = 0; i < 2 && this.sequencer.trouble === undefined; i++) await this.publisher.publish();
+    const { head } = this.sequencer;
+    if (head !== null && this.sequencer.trouble === undefined && this.#erasing === 0) this.admission.saveSnapshot(head);
     await this.storage.close();
   }
 }

@@ -8,6 +8,8 @@ interface Operation {
   readonly summary: string;
   readonly query?: Readonly<Record<string, z.ZodType>>;
   readonly body?: string;
+  /** Another media type of the body: a statement with its attachments. */
+  readonly alternative?: string;
   readonly answers: Readonly<
     Record<number, { readonly description: string; readonly type?: string; readonly schema?: z.ZodType }>
   >;
@@ -60,6 +62,7 @@ const OPERATIONS: readonly Operation[] = [
     path: '/v1/entries',
     summary: 'Log a signed statement',
     body: 'application/cose',
+    alternative: 'application/cbor',
     query: { wait: z.enum(['commit', 'witnessed']).default('commit') },
     answers: {
       201: { description: 'logged', schema: submission },
@@ -86,10 +89,78 @@ const OPERATIONS: readonly Operation[] = [
   {
     method: 'put',
     path: '/v1/attachments/{digest}',
-    summary: 'Upload content that an entry names',
+    summary: 'Upload content that an entry names, or, signed and without entry, shortly before it',
     body: 'application/octet-stream',
-    query: { entry: index },
-    answers: { 201: { description: 'stored' }, 200: { description: 'stored before' } },
+    query: { entry: index.optional() },
+    answers: {
+      201: { description: 'stored' },
+      200: { description: 'stored before' },
+      202: { description: 'kept until a statement names it' },
+    },
+  },
+  {
+    method: 'get',
+    path: '/v1/enrolment',
+    summary: 'The identity providers whose tokens enrol keys',
+    answers: ok(
+      'providers',
+      z.object({
+        open: z.boolean(),
+        policy: index,
+        providers: z.array(
+          z.object({ name: z.string(), issuer: z.string(), audience: z.string(), kind: z.string(), binding: z.string() }),
+        ),
+      }),
+    ),
+  },
+  {
+    method: 'post',
+    path: '/v1/enrolment',
+    summary: 'Enrol a key by the token of an identity provider',
+    body: 'application/cose',
+    answers: {
+      201: {
+        description: 'enrolled',
+        schema: z.object({ index, leaf: hash, id: z.string(), record: z.record(z.string(), z.unknown()) }),
+      },
+    },
+  },
+  {
+    method: 'get',
+    path: '/.well-known/scitt-keys',
+    summary: 'Keys of receipts (SCITT reference API)',
+    answers: file('COSE key set', 'application/cbor'),
+  },
+  {
+    method: 'get',
+    path: '/.well-known/scitt-keys/{kid}',
+    summary: 'One key of receipts, by its RFC 9679 thumbprint in base64url or hex',
+    answers: file('COSE_Key', 'application/cbor'),
+  },
+  {
+    method: 'post',
+    path: '/entries',
+    summary: 'Register a signed statement (SCITT reference API)',
+    body: 'application/cose',
+    answers: { 201: { description: 'COSE receipt (RFC 9942)', type: 'application/cose' } },
+  },
+  {
+    method: 'get',
+    path: '/entries/{id}',
+    summary: 'A fresh receipt of an entry, by leaf hash or index',
+    answers: file('COSE receipt (RFC 9942)', 'application/cose'),
+  },
+  {
+    method: 'get',
+    path: '/entries/{id}/statement',
+    summary: 'The signed statement',
+    answers: file('COSE_Sign1', 'application/cose'),
+  },
+  {
+    method: 'get',
+    path: '/entries/{id}/transparent-statement',
+    summary: 'The signed statement with a receipt in its header 394 (RFC 9943)',
+    answers: file('COSE_Sign1', 'application/cose'),
   },
   {
     method: 'get',
@@ -167,6 +238,9 @@ const OPERATIONS: readonly Operation[] = [
         published: z.unknown(),
         policy: z.unknown(),
         administrators: z.array(z.string()),
+        threshold: z.int(),
+        proposals: z.array(z.object({ subject: z.string(), index, leaf: hash, agreeing: z.int() })),
+        enrolment: z.boolean(),
         limits: z.record(z.string(), z.int()),
         witnesses: z.array(z.unknown()),
         implementation: z.record(z.string(), z.string()),
@@ -241,7 +315,7 @@ const json = (schema: z.ZodType): unknown => {
 /** The OpenAPI 3.1 description, made from the same schemas that check records. */
 export function openApi(): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
-  for (const { method, path, summary, query, body, answers } of OPERATIONS) {
+  for (const { method, path, summary, query, body, alternative, answers } of OPERATIONS) {
     const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
       name,
       in: 'path',
@@ -270,7 +344,14 @@ export function openApi(): Record<string, unknown> {
       [method]: {
         summary,
         parameters: [...inPath, ...inQuery],
-        ...(body === undefined ? {} : { requestBody: { required: true, content: { [body]: {} } } }),
+        ...(body === undefined
+          ? {}
+          : {
+              requestBody: {
+                required: true,
+                content: { [body]: {}, ...(alternative === undefined ? {} : { [alternative]: {} }) },
+              },
+            }),
         responses: {
           ...responses,
           default: {

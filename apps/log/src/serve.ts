@@ -1,19 +1,24 @@
 import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type ServerType, serve } from '@hono/node-server';
+import { nodeMeans } from '@treering/foreign/node';
+import { type OpenedKey, openKey } from '@treering/keys';
 import { formatVerifierKey } from '@treering/note';
-import { readKeyFile } from '@treering/note/node';
 import { StorageError } from '@treering/storage';
 import { openSqliteStorage } from '@treering/storage-sqlite';
 import { type Logger, pino } from 'pino';
 import { createApp } from './app.js';
 import type { LogConfig } from './config.js';
 import { dataFolder, openAnchor } from './data-folder.js';
+import { pseudonymSecret, Registrar } from './enrolment.js';
 import { endBeginning } from './init.js';
+import { openLogKeys } from './keys.js';
 import { Log } from './log.js';
 import { createMetrics } from './metrics.js';
+import { TokenVerifier } from './oidc.js';
 import { RateLimit } from './rate-limit.js';
 import { ByteBudget, type Server } from './routes/context.js';
+import { createSnapshotFile } from './snapshot.js';
 
 /** A log that listens. */
 export interface ServedLog {
@@ -40,13 +45,16 @@ export async function serveLog(config: LogConfig, logger: Logger = createLogger(
     fail = resolve;
   });
   const storage = openSqliteStorage(folder.store, { mode: 'open' });
+  let keys: Awaited<ReturnType<typeof openLogKeys>> | undefined;
   let log: Log;
   try {
+    keys = await openLogKeys(folder, config);
     log = await Log.open({
       storage,
       anchor: openAnchor(folder),
-      logKey: await readKeyFile(folder.logKey),
-      publicationKey: await readKeyFile(folder.publicationKey),
+      keys,
+      means: nodeMeans,
+      snapshots: createSnapshotFile(folder.snapshot),
       pool: { entries: config.pool_entries, bytes: config.pool_bytes },
       trustStore: config.trust_store,
       onFatal: (error) => {
@@ -60,8 +68,11 @@ export async function serveLog(config: LogConfig, logger: Logger = createLogger(
     await endBeginning(folder);
   } catch (error) {
     await storage.close();
+    keys?.close();
     throw error;
   }
+  const registrarKey = config.registrar_key === undefined ? undefined : await openRegistrar(log, config.registrar_key);
+  const secret = registrarKey === undefined ? undefined : await pseudonymSecret(folder.pseudonyms);
   let url = config.url ?? '';
   const closing = new AbortController();
   const server: Server = {
@@ -69,6 +80,10 @@ export async function serveLog(config: LogConfig, logger: Logger = createLogger(
     config,
     metrics: createMetrics(log),
     rateLimit: new RateLimit(config.rate, config.burst),
+    registrar:
+      registrarKey === undefined || secret === undefined
+        ? undefined
+        : new Registrar(log, registrarKey, new TokenVerifier(), secret),
     bodies: new ByteBudget(config.body_bytes),
     url: () => url,
     closing: closing.signal,
@@ -92,9 +107,21 @@ export async function serveLog(config: LogConfig, logger: Logger = createLogger(
       closing.abort();
       await closeServer(http);
       await log.close();
+      keys?.close();
+      registrarKey?.close();
       logger.info({ size: log.sequencer.head?.size ?? 0 }, 'the log is closed');
     },
   };
+}
+
+/** The registrar's key. What was opened before is closed when it cannot be opened. */
+async function openRegistrar(log: Log, reference: string): Promise<OpenedKey> {
+  try {
+    return await openKey(reference, { env: process.env });
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
 }
 
 /** Structured records on standard error. Header values and bodies are never written. */

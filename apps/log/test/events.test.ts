@@ -52,7 +52,7 @@ test('events come in the order of the log: hello, records, checkpoints', async (
     assert.is(id, String(i + 1));
     assert.is(data.index, i + 1);
     assert.is(data.subject, subject);
-    assert.is(data.type, 'approval');
+    assert.is(data.type, 'incident');
     assert.is(data.leaf, (await one.json(`/v1/entries/${i + 1}?view=json`)).leaf);
   }
   const published = await stream.next();

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { nodeMeans } from '@treering/foreign/node';
 import { verifyInclusion } from '@treering/merkle';
 import { nodeHasher } from '@treering/merkle/node';
 import { createSigner, decodeBase64, encodeUtf8, formatVerifierKey, KEY_TYPE, openCheckpoint } from '@treering/note';
@@ -26,6 +27,7 @@ import {
   initLog,
   Log,
   type LogConfig,
+  logKeysFrom,
   parseConfig,
   RateLimit,
   type ServedLog,
@@ -60,23 +62,23 @@ export interface StatementParts {
   readonly attachments?: AttachmentRef[];
   /** Seconds since the epoch. */
   readonly iat?: number;
-  /** Instead of an approval. */
+  /** Instead of an incident. */
   readonly record?: ChangeRecord;
 }
 
 let counter = 0;
 
-/** A signed statement; by default an approval by the administrator. */
+/** A signed statement; by default an incident reported by the administrator. */
 export function makeStatement(parts: StatementParts = {}): Promise<SignedStatement> {
   const subject = parts.record?.subject ?? parts.subject ?? 'model/wink';
   const record: ChangeRecord = parts.record ?? {
     v: 1,
-    type: 'approval',
+    type: 'incident',
     subject,
     reason: parts.reason ?? `Decision number ${++counter} of the tests.`,
-    target: new Uint8Array(32).fill(7),
-    decision: 'approve',
-    role: 'engineer',
+    severity: 'low',
+    aware_at: 1_760_000_000_000,
+    affected: [],
     ...(parts.prev === undefined ? {} : { prev: parts.prev }),
     ...(parts.attachments === undefined ? {} : { attachments: parts.attachments }),
   };
@@ -125,8 +127,11 @@ export async function memoryLog(options: LogOptions = {}) {
         anchored = note;
       },
     },
-    logKey: { name: ORIGIN, type: KEY_TYPE.ed25519, seed: SEED.log },
-    publicationKey: { name: ORIGIN, type: KEY_TYPE.mldsa44Cosignature, seed: SEED.publication },
+    keys: logKeysFrom(
+      { name: ORIGIN, type: KEY_TYPE.ed25519, seed: SEED.log },
+      { name: ORIGIN, type: KEY_TYPE.mldsa44Cosignature, seed: SEED.publication },
+    ),
+    means: nodeMeans,
     pool: { entries: config.pool_entries, bytes: config.pool_bytes },
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.cosign === undefined ? {} : { cosign: options.cosign }),

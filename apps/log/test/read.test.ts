@@ -50,7 +50,7 @@ test('view=json shows the record, its rendering and the statement itself', async
   assert.is(view.leaf, hex(nodeHasher.hashLeaf(stored)));
   assert.equal(decodeBase64(view.statement), stored);
   assert.is(view.subject, parseStatement(stored).sub);
-  assert.is(view.record.type, 'approval');
+  assert.is(view.record.type, 'incident');
   assert.is(typeof view.rendering.title, 'string');
   assert.ok(view.rendering.facts.length > 0);
   assert.is(Date.parse(view.issued_at) / 1000, parseStatement(stored).iat);

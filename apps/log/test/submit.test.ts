@@ -194,7 +194,7 @@ test('a payload that is no valid record is refused with 422, a record that contr
     role: 'engineer',
   });
   await refused((await signStatement(claims, payload, signer)).entry, 403, 'governance/invalid-record');
-  const foreign = await signStatement({ ...claims, contentType: 'text/plain' }, new TextEncoder().encode('hello'), signer);
+  const foreign = await signStatement({ ...claims, contentType: 'application/vnd.treering.other' }, payload, signer);
   await refused(foreign.entry, 403, 'governance/foreign');
 });
 

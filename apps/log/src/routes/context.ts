@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import type { Logger } from 'pino';
 import type { LogConfig } from '../config.js';
+import type { Registrar } from '../enrolment.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import { Problem } from '../problem.js';
@@ -12,6 +13,8 @@ export interface Server {
   readonly config: LogConfig;
   readonly metrics: Metrics;
   readonly rateLimit: RateLimit;
+  /** Enrols keys by token; undefined when the log has no registrar's key. */
+  readonly registrar?: Registrar | undefined;
   /** Room for the bodies of all requests under way. */
   readonly bodies: ByteBudget;
   /** The URL under which clients reach this log. */

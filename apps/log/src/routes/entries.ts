@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { createCandidate } from '@treering/governance';
 import { decodeUtf8 } from '@treering/note';
-import { recordToJson, renderRecord } from '@treering/record';
-import { type CborInput, encodeCbor, MAX_STATEMENT_SIZE, parseStatement } from '@treering/statement';
+import { type AttachmentRef, recordToJson, renderRecord, SALT_SIZE } from '@treering/record';
+import { type CborInput, decodeCbor, encodeCbor, MAX_STATEMENT_SIZE, parseStatement } from '@treering/statement';
 import type { StoredHead } from '@treering/storage';
 import { Hono } from 'hono';
 import { splitCborSequence } from '../cbor-sequence.js';
@@ -29,40 +30,16 @@ const WITNESS_WAIT = 10_000;
 
 /** Submission, single and in batches, and reading of entries. */
 export function entryRoutes(server: Server): Hono<Env> {
-  const { log, rateLimit, metrics } = server;
+  const { log, metrics } = server;
   const app = new Hono<Env>();
-
-  const limit = (c: Ctx, cost: number): void => {
-    const address =
-      (c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined)?.incoming?.socket?.remoteAddress ??
-      'unknown';
-    const retryAfter = rateLimit.take(address, cost, performance.now());
-    if (retryAfter > 0) throw new Problem(429, 'request/rate', 'too many submissions from this address', { retryAfter });
-  };
-  const count = (accepted: Accepted): void => metrics.submissions.inc({ outcome: accepted.duplicate ? 'duplicate' : 'logged' });
-  const submit = async (bytes: Uint8Array): Promise<Accepted> => {
-    try {
-      const accepted = await log.submit(bytes);
-      count(accepted);
-      return accepted;
-    } catch (error) {
-      metrics.submissions.inc({ outcome: toProblem(error).code });
-      throw error;
-    }
-  };
 
   app.post('/v1/entries', async (c) => {
     const wait = c.req.query('wait') ?? 'commit';
     if (wait !== 'commit' && wait !== 'witnessed') throw new Problem(400, 'request/malformed', 'wait is commit or witnessed');
-    limit(c, 1);
-    const accepted = await submit(
-      await readBody(
-        c,
-        server.bodies,
-        ['application/cose', 'application/cose; cose-type="cose-sign1"'],
-        MAX_STATEMENT_SIZE * 4,
-      ),
-    );
+    takeRate(server, c, 1);
+    const { statement, blobs } = await readSubmission(c, server);
+    const accepted = await submitted(server, statement);
+    await storeAll(server, accepted.index, blobs);
     const answer = wait === 'witnessed' ? await witnessed(server, accepted) : accepted;
     const url = `${server.url()}/v1/entries/${answer.index}`;
     c.header('Location', url);
@@ -75,13 +52,13 @@ export function entryRoutes(server: Server): Hono<Env> {
   app.post('/v1/entries:batch', async (c) => {
     const bytes = await readBody(c, server.bodies, ['application/cbor-seq'], BATCH_BYTES);
     const statements = splitCborSequence(bytes, BATCH_STATEMENTS);
-    limit(c, statements.length);
+    takeRate(server, c, statements.length);
     const instance = c.get('requestId');
     const outcomes = await log.submitBatch(statements);
     const results = outcomes.map((outcome) => {
       if (outcome.status === 'fulfilled') {
         const accepted = outcome.value;
-        count(accepted);
+        count(server, accepted);
         return { status: statusOf(accepted), ...jsonAnswer(accepted, `${server.url()}/v1/entries/${accepted.index}`) };
       }
       const problem = toProblem(outcome.reason);
@@ -109,6 +86,83 @@ export function entryRoutes(server: Server): Hono<Env> {
   return app;
 }
 
+/** Takes from what the address of a client may submit. @throws Problem 429 */
+export function takeRate({ rateLimit }: Server, c: Ctx, cost: number): void {
+  const address =
+    (c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined)?.incoming?.socket?.remoteAddress ?? 'unknown';
+  const retryAfter = rateLimit.take(address, cost, performance.now());
+  if (retryAfter > 0) throw new Problem(429, 'request/rate', 'too many submissions from this address', { retryAfter });
+}
+
+/** Submits a statement, and counts what came of it. */
+export async function submitted(server: Server, bytes: Uint8Array): Promise<Accepted> {
+  try {
+    const accepted = await server.log.submit(bytes);
+    count(server, accepted);
+    return accepted;
+  } catch (error) {
+    server.metrics.submissions.inc({ outcome: toProblem(error).code });
+    throw error;
+  }
+}
+
+function count({ metrics }: Server, accepted: Accepted): void {
+  metrics.submissions.inc({ outcome: accepted.duplicate ? 'duplicate' : 'logged' });
+}
+
+/** A statement alone (`application/cose`), or with its attachments in one body (`application/cbor`). @throws Problem */
+async function readSubmission(c: Ctx, server: Server): Promise<{ statement: Uint8Array; blobs: readonly Uint8Array[] }> {
+  const type = c.req.header('content-type')?.split(';')[0].trim().toLowerCase();
+  if (type !== 'application/cbor') {
+    return {
+      statement: await readBody(c, server.bodies, ['application/cose', 'application/cbor'], MAX_STATEMENT_SIZE * 4),
+      blobs: [],
+    };
+  }
+  const limit = MAX_STATEMENT_SIZE * 4 + server.config.attachment_bytes;
+  const value = decodeCbor(await readBody(c, server.bodies, ['application/cbor'], limit), { tags: [], order: 'any' });
+  const statement = value instanceof Map ? value.get('statement') : undefined;
+  const blobs = value instanceof Map ? value.get('attachments') : undefined;
+  const bytes = Array.isArray(blobs) && blobs.length <= 256 && blobs.every((blob) => blob instanceof Uint8Array);
+  if (!(statement instanceof Uint8Array) || !bytes || (value as Map<unknown, unknown>).size !== 2) {
+    throw new Problem(400, 'request/malformed', 'a submission is {"statement": bytes, "attachments": [bytes, ...]} in CBOR');
+  }
+  checkBlobs(statement, blobs as Uint8Array[]);
+  return { statement, blobs: blobs as Uint8Array[] };
+}
+
+/** Nothing is logged unless everything that came with it belongs to it. @throws Problem 422 */
+function checkBlobs(statement: Uint8Array, blobs: readonly Uint8Array[]): void {
+  const named = new Map(refsOf(statement).map((ref) => [hex(ref.digest), ref]));
+  for (const blob of blobs) {
+    const ref = named.get(createHash('sha256').update(blob).digest('hex'));
+    if (ref === undefined || ref.access === 'withheld' || blob.length !== ref.size + SALT_SIZE)
+      throw new Problem(422, 'attachment/not-named', 'the submission holds an attachment that its statement does not name so');
+  }
+}
+
+function refsOf(statement: Uint8Array): readonly AttachmentRef[] {
+  return createCandidate(parseStatement(statement)).record?.attachments ?? [];
+}
+
+/** Stores what came with an entry. @throws Problem with the index of the entry, which is logged whatever happens here */
+async function storeAll({ log }: Server, index: number, blobs: readonly Uint8Array[]): Promise<void> {
+  for (const blob of blobs) {
+    const digest = createHash('sha256').update(blob).digest('hex');
+    try {
+      await log.attachments.put(digest, blob, await log.attachments.expected(digest, index));
+    } catch (error) {
+      const { status, code, message } = toProblem(error);
+      throw new Problem(
+        status,
+        code,
+        `the entry is logged as number ${index}, but an attachment of it is not stored: ${message}`,
+        { index },
+      );
+    }
+  }
+}
+
 /** An entry decoded and rendered for people. */
 export function entryView(index: number, entry: Uint8Array) {
   const { statement, record, leaf } = createCandidate(parseStatement(entry));
@@ -117,16 +171,23 @@ export function entryView(index: number, entry: Uint8Array) {
     leaf: hex(leaf),
     issuer: statement.iss,
     subject: statement.sub,
-    issued_at: new Date(statement.iat * 1000).toISOString(),
-    key_id: hex(statement.kid),
-    content_type: statement.contentType,
+    ...(statement.iat === undefined ? {} : { issued_at: timeOf(statement.iat) }),
+    ...(statement.kid === undefined ? {} : { key_id: hex(statement.kid) }),
+    content_type: statement.envelope?.contentType ?? statement.contentType ?? null,
+    ...(statement.envelope === undefined ? {} : { hash_envelope: { ...statement.envelope } }),
     ...(record === undefined ? {} : { record: recordToJson(record), rendering: renderRecord(record) }),
     statement: base64(entry),
   };
 }
 
+/** A foreign statement may name any number of seconds. */
+function timeOf(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? `${seconds} s` : date.toISOString();
+}
+
 /** The index that a decimal or a leaf hash in a path means. @throws Problem 400 or 404 */
-async function findEntry(server: Server, id: string): Promise<number> {
+export async function findEntry(server: Server, id: string): Promise<number> {
   const size = server.log.sequencer.head?.size ?? 0;
   if (/^[0-9a-f]{64}$/.test(id)) {
     const [index] = await server.log.storage.indicesOf([hashParam(id, 'the leaf hash')]);

@@ -1,3 +1,4 @@
+import { clockSkew } from '@treering/governance';
 import { nodeHasher } from '@treering/merkle/node';
 import { decodeUtf8, formatVerifierKey } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
@@ -18,7 +19,8 @@ export function operationRoutes(server: Server): Hono<Env> {
   app.get('/v1/log', (c) => {
     const { head } = log.sequencer;
     const { published } = log.publisher;
-    const { charter, policy, policyIndex } = log.admission.state;
+    const { state } = log.admission;
+    const { policy, policyIndex } = state;
     return c.json({
       origin: log.origin,
       url: server.url(),
@@ -34,15 +36,22 @@ export function operationRoutes(server: Server): Hono<Env> {
         policy === undefined
           ? null
           : { index: policyIndex, body: toJson(decodeCbor(encodeCbor(policy as unknown as CborInput))) },
-      administrators: charter?.administrators.map(({ id }) => id) ?? [],
+      administrators: [...new Set(state.administrators().map(({ id }) => id))],
+      threshold: state.threshold,
+      proposals: ['policy', 'charter'].flatMap((subject) => {
+        const proposal = state.proposal(subject);
+        if (proposal === undefined) return [];
+        return [{ subject, index: proposal.index, leaf: hex(proposal.leaf), agreeing: state.agreeing(proposal) }];
+      }),
       limits: {
         statement_bytes: MAX_STATEMENT_SIZE,
         attachment_bytes: config.attachment_bytes,
         batch_statements: 4096,
         batch_bytes: 16 * 1024 * 1024,
-        clock_skew_seconds: policy?.limits?.clock_skew ?? 300,
+        clock_skew_seconds: clockSkew(state),
       },
       witnesses: [],
+      enrolment: server.registrar !== undefined,
       implementation: { hasher: nodeHasher.name, ed25519: nodeEd25519.name, storage: log.storage.name },
     });
   });

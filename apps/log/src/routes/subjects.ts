@@ -52,7 +52,8 @@ export function subjectRoutes({ log }: Server): Hono<Env> {
       const infos = await log.storage.entriesOf(subject, next, PAGE);
       for (const { index } of infos) {
         const [entry] = await log.storage.entries(index, index + 1);
-        if (parseStatement(entry).iat * 1000 <= time) return { subject, at, state: entryView(index, entry) };
+        // A foreign statement that does not say when it was signed counts as older than everything.
+        if ((parseStatement(entry).iat ?? 0) * 1000 <= time) return { subject, at, state: entryView(index, entry) };
       }
       if (infos.length < PAGE) throw new Problem(404, 'subject/missing', `nothing is recorded about ${subject} at that time`);
       next = infos[infos.length - 1].index;

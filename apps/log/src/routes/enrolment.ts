@@ -1,0 +1,33 @@
+import { recordToJson } from '@treering/record';
+import { Hono } from 'hono';
+import { Problem } from '../problem.js';
+import { type Env, hex, readBody, type Server } from './context.js';
+import { takeRate } from './entries.js';
+
+/** Bytes of a request: a statement with a token in it. */
+const REQUEST_BYTES = 32 * 1024;
+
+/** Enrolment of keys by tokens of the identity providers that the policy names. */
+export function enrolmentRoutes(server: Server): Hono<Env> {
+  const { log } = server;
+  const app = new Hono<Env>();
+
+  app.get('/v1/enrolment', (c) => {
+    const providers = (log.admission.state.policy?.oidc ?? []).map(({ name, issuer, audience, kind, binding }) => {
+      return { name, issuer, audience, kind, binding };
+    });
+    return c.json({ open: server.registrar !== undefined, policy: log.admission.state.policyIndex, providers });
+  });
+
+  app.post('/v1/enrolment', async (c) => {
+    takeRate(server, c, 1);
+    const { registrar } = server;
+    if (registrar === undefined)
+      throw new Problem(404, 'enrolment/closed', 'this log enrols nobody by token; an administrator records an identity');
+    const request = await readBody(c, server.bodies, ['application/cose'], REQUEST_BYTES);
+    const { accepted, record } = await registrar.enrol(request);
+    c.header('Location', `${server.url()}/v1/entries/${accepted.index}`);
+    return c.json({ index: accepted.index, leaf: hex(accepted.leaf), id: record.id, record: recordToJson(record) }, 201);
+  });
+  return app;
+}
