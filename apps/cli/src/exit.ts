@@ -1,6 +1,7 @@
 import { ClientError } from '@treering/client';
 import { EvidenceError } from '@treering/evidence';
 import { GovernanceError } from '@treering/governance';
+import { KeyError } from '@treering/keys';
 import { ConfigError } from '@treering/log';
 import { NoteError } from '@treering/note';
 import { RecordError } from '@treering/record';
@@ -33,8 +34,8 @@ export function exitOf(error: unknown): { exit: number; code: string; message: s
     const exit = refused ? EXIT.refused : (error.status ?? 0) >= 500 || error.status === 429 ? EXIT.unreachable : EXIT.usage;
     return { exit, code: error.problem ?? error.code, message };
   }
-  if (error instanceof UsageError || error instanceof ConfigError || error instanceof NoteError || error instanceof RecordError)
-    return as(EXIT.usage);
+  const usage = [UsageError, ConfigError, NoteError, RecordError, KeyError];
+  if (usage.some((kind) => error instanceof kind)) return as(EXIT.usage);
   if (
     error instanceof EvidenceError ||
     error instanceof StatementError ||

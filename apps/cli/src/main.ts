@@ -1,10 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { recordSchemas } from '@treering/record';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { approve } from './commands/approve.js';
+import { erase, getAttachment } from './commands/attachment.js';
+import { audit } from './commands/audit.js';
+import { recordBatch } from './commands/batch.js';
 import { recordConfig } from './commands/config.js';
+import { recordForeign } from './commands/foreign.js';
+import { revoke } from './commands/identity.js';
 import { initProject, keygen } from './commands/keys.js';
+import { activateKey, prepareKey, retireKey } from './commands/log-keys.js';
+import { login } from './commands/login.js';
 import { backup, fsck } from './commands/maintain.js';
 import { recordModel } from './commands/model.js';
+import { checkPolicy, diffPolicy, setPolicy, showPolicy, testPolicy } from './commands/policy.js';
 import { diff, history, show } from './commands/read.js';
 import { recordFile } from './commands/record-file.js';
 import { init, serve, up } from './commands/serve.js';
@@ -15,7 +24,7 @@ import type { CommonFlags } from './settings.js';
 import type { Streams } from './terminal.js';
 
 /** Record types that have a command of their own, or that no person writes. */
-const OWN_WAY: readonly string[] = ['charter', 'model', 'config', 'map-head'];
+const OWN_WAY: readonly string[] = ['charter', 'model', 'config', 'policy', 'map-head'];
 
 /** Everything outside that a call touches. */
 export type Surroundings = Streams & { readonly cwd: string };
@@ -26,7 +35,13 @@ export type Surroundings = Streams & { readonly cwd: string };
  */
 export async function main(
   argv: readonly string[],
-  around: Surroundings = { stdout: process.stdout, stderr: process.stderr, env: process.env, cwd: process.cwd() },
+  around: Surroundings = {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    cwd: process.cwd(),
+  },
 ): Promise<number> {
   let exit: number = EXIT.ok;
   const program = createProgram(around, (code) => {
@@ -75,14 +90,19 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
       .option('--log-key <vkey>', "the log's verifier key (TREERING_LOG_KEY)");
   const signing = (parent: Command, usage: string, description: string): Command =>
     remote(parent, usage, description)
-      .option('--key <file>', 'your key file (TREERING_KEY)')
+      .option('--key <key>', 'your key: a file, env:NAME or pkcs11:... (TREERING_KEY)')
       .option('--out <file>', 'where to write the proof file')
       .option('--no-wait', 'do not wait for the published checkpoint');
   const run =
     <A extends readonly unknown[]>(work: (session: Session, ...args: A) => Promise<unknown>) =>
     async (flags: CommonFlags, ...args: A): Promise<void> => {
-      const code = await work(createSession(flags, around), ...args);
-      if (typeof code === 'number') setExit(code);
+      const session = createSession(flags, around);
+      try {
+        const code = await work(session, ...args);
+        if (typeof code === 'number') setExit(code);
+      } finally {
+        session.close();
+      }
     };
   const serving = (cmd: Command): Command =>
     cmd
@@ -94,6 +114,11 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
       .option('--burst <n>', 'submissions of one address that may come at once')
       .option('--connections <n>', 'open connections')
       .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+      .option(
+        '--sign-with <key>',
+        "the log's key, when not in the data folder: a file, env:NAME or pkcs11:... (TREERING_SIGN_WITH)",
+      )
+      .option('--registrar-key <key>', 'key that enrols by OIDC tokens (TREERING_REGISTRAR_KEY)')
       .option('--trust-store', 'start although the head anchor is missing');
 
   serving(command(program, 'up', 'run a log on this machine; the first call begins one')).action((flags) =>
@@ -107,6 +132,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option('--role <role...>', 'roles to ask for', ['engineer'])
     .addOption(new Option('--kind <kind>', 'whose key it is').choices(['person', 'workload']).default('person'))
     .option('--days <n>', 'days that the enrolment lasts', positive, 365)
+    .option('--passphrase', 'encrypt the key file (TREERING_PASSPHRASE, or asked for)')
     .action((id, flags) => run((s) => keygen(s, id, { ...flags, roles: flags.role }))(flags));
 
   const access = (fallback: string): Option =>
@@ -149,8 +175,62 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
       .requiredOption('--file <file>', 'the record')
       .option('--reason <sentence>', 'why, instead of the reason in the file')
       .option('--no-prev', 'do not name the newest record of the subject as the previous one')
+      .option('--no-rebase', 'end when somebody else has recorded something on the subject meanwhile')
       .action((flags) => run((s) => recordFile(s, type, flags))(flags));
   }
+
+  signing(record, 'foreign <file>', 'what another tool signed, unchanged: model signing and Sigstore bundles, DSSE, in-toto')
+    .requiredOption('--subject <subject>', 'what it is about, such as model/wink')
+    .option('--content-type <type>', 'its media type, when it cannot be told from the file')
+    .option('--hash', 'log only its digest (COSE hash envelope)')
+    .option('--location <url>', 'where the file lies, with --hash')
+    .action((path, flags) => run((s) => recordForeign(s, path, flags))(flags));
+  signing(record, 'batch <files...>', 'many records in one request, each file with its type').action((files, flags) =>
+    run((s) => recordBatch(s, files))(flags),
+  );
+
+  signing(program, 'approve <entry>', 'review a change, and sign an approval or a rejection')
+    .requiredOption('--reason <sentence>', 'why, in a sentence of at least 10 characters')
+    .option('--role <role>', 'the role in which you decide', 'approver')
+    .option('--reject', 'reject instead of approving')
+    .option('--days <n>', 'days after which the approval expires', positive)
+    .option('--yes', 'do not ask')
+    .action((entry, flags) => run((s) => approve(s, entry, flags))(flags));
+  remote(program, 'login', 'get a key enrolled by your identity provider, or by the token of a pipeline')
+    .option('--provider <name>', 'identity provider of the policy, when it names several')
+    .option('--token-file <file>', 'a workload token instead of a browser; - reads standard input')
+    .option('--scope <scope>', 'scopes to ask for', 'openid')
+    .option('--prepare', 'only make the key, and print what the token has to carry')
+    .option('--out <file>', 'key file (<provider>.key)')
+    .action((flags) => run((s) => login(s, flags))(flags));
+  signing(program, 'revoke <id>', 'end the keys of an identity')
+    .requiredOption('--reason <sentence>', 'why, in a sentence of at least 10 characters')
+    .option('--thumbprint <hex>', 'only the key with this thumbprint')
+    .action((id, flags) => run((s) => revoke(s, id, flags))(flags));
+  signing(program, 'erase <entry> [names...]', 'remove attachments of an entry for ever; its proofs stay valid')
+    .requiredOption('--reason <sentence>', 'why, in a sentence of at least 10 characters')
+    .action((entry, names, flags) => run((s) => erase(s, entry, names, flags))(flags));
+  remote(program, 'attachment <entry> <name>', 'fetch an attachment, and check it against its digest')
+    .option('--key <key>', 'your key, for restricted ones (TREERING_KEY)')
+    .option('--out <file>', 'where to write it')
+    .action((entry, name, flags) => run((s) => getAttachment(s, entry, name, flags))(flags));
+
+  const policy = program.command('policy').description('the rules that decide who may record what');
+  remote(policy, 'show', 'the policy in force, in plain language')
+    .option('--yaml', 'as a file to edit')
+    .action((flags) => run((s) => showPolicy(s, flags))(flags));
+  command(policy, 'check <file>', 'read a policy file in plain language, and find what cannot be meant').action((file, flags) =>
+    run((s) => checkPolicy(s, file))(flags),
+  );
+  command(policy, 'test <file> <cases>', 'try a policy file out on a table of cases').action((file, table, flags) =>
+    run((s) => testPolicy(s, file, table))(flags),
+  );
+  remote(policy, 'diff <file> [other]', 'what a policy file changes of the one in force, or of another file').action(
+    (file, other, flags) => run((s) => diffPolicy(s, file, other))(flags),
+  );
+  signing(policy, 'set <file>', 'sign a policy file and record it')
+    .requiredOption('--reason <sentence>', 'why, in a sentence of at least 10 characters')
+    .action((file, flags) => run((s) => setPolicy(s, file, flags))(flags));
 
   remote(program, 'show [entry]', 'an entry by index or leaf hash, or without one the log').action((entry, flags) =>
     run((s) => show(s, entry))(flags),
@@ -160,6 +240,9 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .action((subject, flags) => run((s) => history(s, subject, flags.limit))(flags));
   remote(program, 'diff <before> <after>', 'what differs between two entries').action((before, after, flags) =>
     run((s) => diff(s, before, after))(flags),
+  );
+  remote(program, 'audit [url]', 'replay a whole log, and decide every admission again').action((url, flags) =>
+    run((s) => audit(s))({ ...flags, ...(url === undefined ? {} : { url }) }),
   );
   command(program, 'verify <file>', 'verify a proof file offline')
     .option('--key <vkey...>', 'verifier keys of the logs that you trust')
@@ -172,8 +255,18 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   command(log, 'init', 'begin a log: keys, store, charter')
     .option('--origin <origin>', 'name of the log, such as log.example.org/ai')
     .option('--administrator <id>', 'id of the first administrator')
+    .option('--with <file...>', 'enrolment files of further administrators, as keygen writes them')
+    .option('--threshold <n>', 'how many administrators must agree on a change of the rules', positive)
+    .option('--policy <file>', 'the policy to begin with')
     .option('--anchor <file>', 'where the head anchor lies')
     .action((flags) => run((s) => init(s, flags))(flags));
+  command(log, 'prepare-key', 'make the keys that shall replace those of the log')
+    .option('--out <file>', 'where to write the amendment (log-keys.amendment.yaml)')
+    .action((flags) => run((s) => prepareKey(s, flags))(flags));
+  command(log, 'activate-key', 'let the prepared keys sign, the old ones beside them').action((flags) =>
+    run((s) => activateKey(s))(flags),
+  );
+  command(log, 'retire-key', 'end the signing of the previous keys').action((flags) => run((s) => retireKey(s))(flags));
   serving(command(log, 'serve', 'serve a log that was begun')).action((flags) => run((s) => serve(s, flags))(flags));
   command(program, 'fsck', 'verify everything that a log has stored')
     .option('--anchor <file>', 'where the head anchor lies')

@@ -2,10 +2,12 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { LogClient } from '@treering/client';
 import { createFileHeadMemory } from '@treering/client/node';
+import { type OpenedKey, openKey, requireStatementSigner } from '@treering/keys';
 import { nodeHasher } from '@treering/merkle/node';
 import { KEY_TYPE, type LogTrust, parseVerifierKey } from '@treering/note';
-import { nodeEd25519, readKeyFile } from '@treering/note/node';
-import { createStatementSigner, type StatementSigner } from '@treering/statement';
+import { nodeEd25519 } from '@treering/note/node';
+import type { StatementSigner } from '@treering/statement';
+import { askSecret } from './ask.js';
 import { UsageError } from './exit.js';
 import type { CommonFlags, Settings } from './settings.js';
 import { resolveSettings } from './settings.js';
@@ -23,16 +25,23 @@ export interface Session {
   trust(): LogTrust;
   /** The user's key, as identity of this log. */
   signer(): Promise<{ id: string; iss: string; signer: StatementSigner }>;
+  readonly streams: Streams;
+  /** Gives back what the user's key holds. */
+  close(): void;
 }
 
 /** Resolves flags and environment into a session. */
 export function createSession(flags: CommonFlags, streams: Streams & { readonly cwd: string }): Session {
   const settings = resolveSettings(flags, streams.env, streams.cwd);
   const trust = (): LogTrust => {
-    const key = parseVerifierKey(settings.logKey());
-    return { origin: key.name, logKeys: [key] };
+    // While a log replaces its keys, both the old and the new one are trusted: white space between them.
+    const keys = settings.logKey().trim().split(/\s+/).map(parseVerifierKey);
+    if (new Set(keys.map(({ name }) => name)).size !== 1) throw new UsageError('the keys of one log have one name, its origin');
+    return { origin: keys[0].name, logKeys: keys };
   };
+  let opened: OpenedKey | undefined;
   return {
+    streams,
     terminal: createTerminal(streams, flags.json ?? false),
     settings,
     env: streams.env,
@@ -40,21 +49,26 @@ export function createSession(flags: CommonFlags, streams: Streams & { readonly 
     trust,
     client() {
       const known = trust();
-      const [key] = known.logKeys;
+      const receiptKeys = known.logKeys
+        .filter(({ type }) => type === KEY_TYPE.ed25519)
+        .map(({ publicKey }) => ({ curve: 'Ed25519' as const, x: publicKey }));
       return new LogClient({
         url: settings.url,
         trust: known,
         memory: createFileHeadMemory(headFolder(streams.env)),
         hasher: nodeHasher,
         ed25519: nodeEd25519,
-        ...(key.type === KEY_TYPE.ed25519 ? { receiptKey: { curve: 'Ed25519' as const, x: key.publicKey } } : {}),
+        receiptKeys,
       });
     },
     async signer() {
-      const { name, type, seed } = await readKeyFile(settings.keyFile());
-      if (type !== KEY_TYPE.ed25519)
-        throw new UsageError(`${settings.keyFile()} is no Ed25519 key; statements are signed with one`);
-      return { id: name, iss: `${trust().origin}/identity/${name}`, signer: createStatementSigner(seed, nodeEd25519) };
+      const ask = (what: string): Promise<string> => askSecret(what, streams);
+      opened ??= await openKey(settings.keyFile(), { env: streams.env, ...(streams.stdin?.isTTY === true ? { ask } : {}) });
+      const { name } = opened;
+      return { id: name, iss: `${trust().origin}/identity/${name}`, signer: requireStatementSigner(opened) };
+    },
+    close() {
+      opened?.close();
     },
   };
 }

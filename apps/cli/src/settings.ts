@@ -40,7 +40,8 @@ export interface Settings {
  */
 export function resolveSettings(flags: CommonFlags, env: Readonly<Record<string, string | undefined>>, cwd: string): Settings {
   const { file, folder } = readProjectFile(cwd);
-  const inFolder = (path: string | undefined): string | undefined => (path === undefined ? undefined : resolve(folder, path));
+  const inFolder = (path: string | undefined): string | undefined =>
+    path === undefined || !isPath(path) ? path : resolve(folder, path);
   const data = resolve(cwd, flags.data ?? env.TREERING_DATA ?? inFolder(file.data) ?? 'data');
   const url = flags.url ?? env.TREERING_LOG_URL ?? file.log_url ?? localUrl(data);
   if (!/^https?:\/\/[^\s]+$/.test(url) || !URL.canParse(url))
@@ -59,12 +60,17 @@ export function resolveSettings(flags: CommonFlags, env: Readonly<Record<string,
     },
     keyFile() {
       const given = flags.key ?? env.TREERING_KEY ?? inFolder(file.key);
-      if (given !== undefined) return resolve(cwd, given);
+      if (given !== undefined) return isPath(given) ? resolve(cwd, given) : given;
       const local = dataFolder(data).adminKey;
       if (existsSync(local)) return local;
       throw new UsageError('no key to sign with: give --key <file> or set TREERING_KEY; "treering keygen" makes one');
     },
   };
+}
+
+/** A key is in a file unless its place is named in another way (see @treering/keys). */
+function isPath(reference: string): boolean {
+  return !/^(?:env|pkcs11):/.test(reference);
 }
 
 /** The URL at which a log on this machine was last open. */

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { ClientError, type LogClient, type LoggedEntry } from '@treering/client';
-import { type Attachment, type ChangeRecord, encodeRecord, printable } from '@treering/record';
+import { type Attachment, type ChangeRecord, encodeRecord, printable, renderRecord } from '@treering/record';
 import { signStatement } from '@treering/statement';
 import type { Session } from './session.js';
 
@@ -12,6 +12,8 @@ export interface SubmitOptions {
   readonly proof: string;
   /** false answers as soon as the entry is durable, before the checkpoint is published. */
   readonly wait?: boolean;
+  /** false: when somebody was faster, the record is not put on top of theirs. */
+  readonly rebase?: boolean;
 }
 
 /** The newest record of a subject, whose leaf a new record names in `prev`; undefined when there is none. */
@@ -34,17 +36,12 @@ export async function submitRecord(
   record: ChangeRecord,
   options: SubmitOptions,
 ): Promise<LoggedEntry> {
-  const { iss, signer } = await session.signer();
-  const claims = { iss, sub: record.subject, iat: Math.floor(Date.now() / 1000) };
-  const statement = await signStatement(claims, encodeRecord(record), signer);
   const kept = `${options.proof}.attachments`;
-  const logged = await submitRetrying(client, statement, options.wait === false ? 'commit' : 'witnessed').catch(
-    async (error) => {
-      // It may be logged all the same; without its salt the content could then never be shown.
-      if (!isRefusal(error)) await keepAll(options.attachments ?? [], kept);
-      throw error;
-    },
-  );
+  const logged = await signAndSubmit(session, client, record, options).catch(async (error) => {
+    // It may be logged all the same; without its salt the content could then never be shown.
+    if (!isRefusal(error)) await keepAll(options.attachments ?? [], kept);
+    throw error;
+  });
   await mkdir(dirname(options.proof), { recursive: true });
   await writeFile(options.proof, logged.proofFile);
   const stranded = await uploadAll(client, options.attachments ?? [], logged.index, kept);
@@ -53,8 +50,39 @@ export async function submitRecord(
   return logged;
 }
 
+/** Times that a record is put on top of what somebody else recorded meanwhile. */
+const MOST_REBASES = 5;
+
+/** Signs and submits; when the subject has got another newest record meanwhile, says whose, and signs again on top of it. */
+async function signAndSubmit(
+  session: Session,
+  client: LogClient,
+  record: ChangeRecord,
+  options: SubmitOptions,
+): Promise<LoggedEntry> {
+  const { iss, signer } = await session.signer();
+  let current = record;
+  for (let rebases = 0; ; rebases++) {
+    const claims = { iss, sub: current.subject, iat: Math.floor(Date.now() / 1000) };
+    const statement = await signStatement(claims, encodeRecord(current), signer);
+    try {
+      return await submitRetrying(client, statement, options.wait === false ? 'commit' : 'witnessed');
+    } catch (error) {
+      const conflict = error instanceof ClientError && error.problem === 'governance/prev-conflict';
+      if (!conflict || options.rebase === false || rebases === MOST_REBASES) throw error;
+      const [newest] = await client.history(current.subject, 1);
+      if (newest === undefined || newest.leaf === current.prev) throw error;
+      const what = newest.record === undefined ? 'a foreign statement' : renderRecord(newest.record).title;
+      session.terminal.remark(
+        `${current.subject} has a newer record: entry ${newest.index}, ${what}. Signing again on top of it.`,
+      );
+      current = { ...current, prev: newest.leaf };
+    }
+  }
+}
+
 /** Sends the same statement again when nobody knows whether it arrived: it is never logged twice. */
-async function submitRetrying(
+export async function submitRetrying(
   client: LogClient,
   statement: Parameters<LogClient['submit']>[0],
   wait: 'commit' | 'witnessed',

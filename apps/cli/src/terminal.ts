@@ -20,6 +20,8 @@ export interface Streams {
   readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean | undefined };
   readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean | undefined };
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** For questions; without it, or when it is no terminal, nothing is asked. */
+  readonly stdin?: NodeJS.ReadStream | undefined;
 }
 
 const COLOURS = { good: 32, bad: 31, dim: 2 } as const;

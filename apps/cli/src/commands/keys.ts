@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { encryptKey } from '@treering/keys';
 import { createSigner, formatVerifierKey, KEY_TYPE } from '@treering/note';
-import { nodeEd25519, writeKeyFile } from '@treering/note/node';
+import { nodeEd25519, writeKeyFile, writeSecretFile } from '@treering/note/node';
 import { isSubject } from '@treering/record';
 import { coseKeyThumbprint, encodeCoseKey } from '@treering/statement';
 import { stringify } from 'yaml';
+import { askSecret } from '../ask.js';
 import { UsageError } from '../exit.js';
 import type { Session } from '../session.js';
 import { SETTINGS_FILE } from '../settings.js';
@@ -17,6 +19,8 @@ export interface KeygenFlags {
   readonly roles: readonly string[];
   readonly kind: 'person' | 'workload';
   readonly days: number;
+  /** Encrypt the key file with a passphrase. */
+  readonly passphrase?: boolean;
 }
 
 /** Makes a signing key, and the identity record with which an administrator enrols it. */
@@ -29,7 +33,8 @@ export async function keygen(session: Session, id: string, flags: KeygenFlags): 
   const seed = new Uint8Array(randomBytes(32));
   const { key } = createSigner(id, KEY_TYPE.ed25519, seed, nodeEd25519);
   const cose = { curve: 'Ed25519' as const, x: key.publicKey };
-  await writeKeyFile(path, key, seed);
+  if (flags.passphrase) await writeSecretFile(path, `${await encryptKey(key, seed, await newPassphrase(session, id))}\n`);
+  else await writeKeyFile(path, key, seed);
   const record = {
     type: 'identity',
     subject: `identity/${id}`,
@@ -50,6 +55,15 @@ export async function keygen(session: Session, id: string, flags: KeygenFlags): 
   terminal.line(`enrolment   ${enrolment}`);
   terminal.line(`            an administrator enrols it with: treering record identity --file ${enrolment}`);
   terminal.result({ id, key_file: path, vkey: formatVerifierKey(key), thumbprint, enrolment });
+}
+
+/** From the environment, or asked for twice. */
+async function newPassphrase({ env, streams }: Session, id: string): Promise<string> {
+  if (env.TREERING_PASSPHRASE !== undefined) return env.TREERING_PASSPHRASE;
+  const passphrase = await askSecret(`New passphrase of ${id}`, streams);
+  if ((await askSecret('The same again', streams)) !== passphrase)
+    throw new UsageError('the two passphrases differ; nothing was written');
+  return passphrase;
 }
 
 /** Flags of `init`. */

@@ -16,10 +16,14 @@ export async function show(session: Session, id: string | undefined): Promise<vo
     return;
   }
   const entry = await client.entry(entryId(id));
-  const enrolledBy = await signers(session, client).verifySigner(entry);
+  const enrolledBy = await signerOf(session, client, entry);
   printEntry(session, entry);
   terminal.line(`  ${terminal.colour('good', '✓')} included in the signed head of ${entry.head.size} entries`);
-  terminal.line(`  ${terminal.colour('good', '✓')} signed with the key that entry ${enrolledBy} enrolled`);
+  if (enrolledBy === undefined)
+    terminal.line(
+      `  ${terminal.colour('dim', '?')} signed by somebody outside the log; "treering audit" verifies it under the policy`,
+    );
+  else terminal.line(`  ${terminal.colour('good', '✓')} signed with the key that entry ${enrolledBy} enrolled`);
   terminal.result(entryJson(entry));
 }
 
@@ -30,7 +34,7 @@ export async function history(session: Session, subject: string, limit: number):
   const client = session.client();
   const entries = await client.history(subject, limit);
   const keys = signers(session, client);
-  for (const entry of entries) await keys.verifySigner(entry);
+  for (const entry of entries) if (!isOutside(session, entry)) await keys.verifySigner(entry);
   entries.forEach((entry, i) => {
     const older = entries[i + 1];
     terminal.line(`${terminal.bold(String(entry.index).padStart(6))}  ${time(entry)}  ${title(entry)}`);
@@ -63,11 +67,20 @@ export async function diff(session: Session, from: string, to: string): Promise<
   terminal.result({ before: before.index, after: after.index, differences: diffRecords(before.record, after.record) });
 }
 
-function signers(session: Session, client: LogClient): EnrolledKeys {
+/** The entry that enrolled the signer's key, proved; undefined for a foreign statement that somebody outside the log signed. */
+async function signerOf(session: Session, client: LogClient, entry: ReadEntry): Promise<number | undefined> {
+  return isOutside(session, entry) ? undefined : signers(session, client).verifySigner(entry);
+}
+
+function isOutside(session: Session, { record, statement }: ReadEntry): boolean {
+  return record === undefined && !statement.iss.startsWith(`${session.trust().origin}/`);
+}
+
+export function signers(session: Session, client: LogClient): EnrolledKeys {
   return new EnrolledKeys(client, session.trust().origin, nodeEd25519);
 }
 
-function changesOf(before: ChangeRecord, after: ChangeRecord): string[] {
+export function changesOf(before: ChangeRecord, after: ChangeRecord): string[] {
   return diffRecords(before, after)
     .filter(({ path }) => path !== 'prev' && path !== 'reason')
     .map(({ path, kind, before: old, after: now }) => {
@@ -76,7 +89,7 @@ function changesOf(before: ChangeRecord, after: ChangeRecord): string[] {
     });
 }
 
-function printEntry({ terminal }: Session, entry: ReadEntry): void {
+export function printEntry({ terminal }: Session, entry: ReadEntry): void {
   terminal.line(`${terminal.bold(`entry ${entry.index}`)}  ${title(entry)}`);
   terminal.line(`  leaf       ${hex(entry.leaf)}`);
   terminal.line(`  signed by  ${printable(entry.statement.iss)}`);
@@ -87,7 +100,7 @@ function printEntry({ terminal }: Session, entry: ReadEntry): void {
 
 function title(entry: ReadEntry): string {
   return entry.record === undefined
-    ? `a statement of the type ${printable(entry.statement.contentType)}`
+    ? `a foreign statement of the type ${printable(entry.statement.envelope?.contentType ?? entry.statement.contentType ?? 'that it does not say')}`
     : renderRecord(entry.record).title;
 }
 
@@ -105,7 +118,7 @@ function entryJson(entry: ReadEntry) {
 }
 
 /** An index or a leaf hash. @throws UsageError */
-function entryId(text: string): string {
+export function entryId(text: string): string {
   if (/^(?:0|[1-9][0-9]{0,15})$/.test(text) || /^[0-9a-f]{64}$/.test(text)) return text;
   throw new UsageError(`${printable(text)} is neither an index nor a leaf hash of 64 hex digits`);
 }
@@ -115,8 +128,10 @@ function signerName(entry: ReadEntry): string {
 }
 
 function time(entry: ReadEntry): string {
-  const date = new Date(entry.statement.iat * 1000);
-  return Number.isNaN(date.getTime()) ? `${entry.statement.iat} s` : date.toISOString();
+  const { iat } = entry.statement;
+  if (iat === undefined) return 'not said';
+  const date = new Date(iat * 1000);
+  return Number.isNaN(date.getTime()) ? `${iat} s` : date.toISOString();
 }
 
 function hex(bytes: Uint8Array): string {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { recordFromJson, recordSchemas } from '@treering/record';
+import { type ChangeRecord, recordFromJson, recordSchemas } from '@treering/record';
 import { type Json, StatementError } from '@treering/statement';
 import { parse } from 'yaml';
 import { UsageError } from '../exit.js';
@@ -12,6 +12,7 @@ export interface RecordFileFlags {
   readonly file: string;
   readonly reason?: string;
   readonly prev: boolean;
+  readonly rebase: boolean;
   readonly out?: string;
   readonly wait: boolean;
 }
@@ -21,21 +22,15 @@ export async function recordFile(session: Session, type: string, flags: RecordFi
   if (!Object.hasOwn(recordSchemas, type))
     throw new UsageError(`"${type}" is no record type; known are ${Object.keys(recordSchemas).join(', ')}`);
   const path = resolve(session.cwd, flags.file);
-  let json: Json;
-  try {
-    json = parse(await readFile(path, 'utf8')) as Json;
-  } catch (error) {
-    throw new UsageError(`${path} cannot be read: ${(error as Error).message}`);
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw new UsageError(`${path} does not describe a record`);
   const client = session.client();
-  const given: { [key: string]: Json } = {
+  const given: Members = {
     v: 1,
     type,
-    ...json,
+    ...(await readMembers(path)),
     ...(flags.reason === undefined ? {} : { reason: flags.reason }),
   };
+  // What the file itself says of the newest record is meant: nobody's change is put on top of another one then.
+  const named = given.prev !== undefined;
   if (flags.prev && given.prev === undefined && typeof given.subject === 'string') {
     const prev = await previousLeaf(client, given.subject);
     if (prev !== undefined) given.prev = Buffer.from(prev).toString('hex');
@@ -46,10 +41,29 @@ export async function recordFile(session: Session, type: string, flags: RecordFi
     flags.out === undefined
       ? join(session.cwd, `${record.subject.replace(/\//g, '-')}.tlog-proof`)
       : resolve(session.cwd, flags.out);
-  await submitRecord(session, client, record, { proof, wait: flags.wait });
+  await submitRecord(session, client, record, { proof, wait: flags.wait, rebase: flags.rebase && !named });
 }
 
-function readRecord(json: { [key: string]: Json }) {
+/** The record of a file that names its type. @throws UsageError or RecordError */
+export async function readRecordFile(path: string): Promise<ChangeRecord> {
+  return readRecord({ v: 1, ...(await readMembers(path)) });
+}
+
+type Members = { [key: string]: Json };
+
+async function readMembers(path: string): Promise<Members> {
+  let json: Json;
+  try {
+    json = parse(await readFile(path, 'utf8')) as Json;
+  } catch (error) {
+    throw new UsageError(`${path} cannot be read: ${(error as Error).message}`);
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new UsageError(`${path} does not describe a record`);
+  return json;
+}
+
+function readRecord(json: Members): ChangeRecord {
   try {
     return recordFromJson(bytesFromHex(json));
   } catch (error) {

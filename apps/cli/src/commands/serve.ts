@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { dataFolder, hasLog, initLog, parseConfig, type ServedLog, serveLog } from '@treering/log';
 import { EXIT, UsageError } from '../exit.js';
+import { readPolicyFile } from '../policy-file.js';
 import type { Session } from '../session.js';
+import { readRecordFile } from './record-file.js';
 
 /** Flags of `up` and `log serve`. */
 export interface ServeFlags {
@@ -15,6 +17,8 @@ export interface ServeFlags {
   readonly burst?: string;
   readonly connections?: string;
   readonly logLevel?: string;
+  readonly signWith?: string;
+  readonly registrarKey?: string;
   readonly trustStore?: boolean;
 }
 
@@ -65,6 +69,8 @@ export async function serve(
         connections: integer(flags.connections, '--connections'),
         log_level: flags.logLevel ?? env.TREERING_LOG_LEVEL,
         trust_store: flags.trustStore,
+        log_key: flags.signWith ?? env.TREERING_SIGN_WITH,
+        registrar_key: flags.registrarKey ?? env.TREERING_REGISTRAR_KEY,
       }).filter(([, value]) => value !== undefined),
     ),
   );
@@ -94,16 +100,44 @@ export async function serve(
   return EXIT.ok;
 }
 
+/** Flags of `log init`. */
+export interface InitLogFlags {
+  readonly origin?: string;
+  readonly administrator?: string;
+  readonly anchor?: string;
+  readonly with?: readonly string[];
+  readonly threshold?: number;
+  readonly policy?: string;
+}
+
 /** `log init`: begins a log, and does nothing else. */
-export async function init(
-  session: Session,
-  flags: { origin?: string; administrator?: string; anchor?: string },
-): Promise<void> {
+export async function init(session: Session, flags: InitLogFlags): Promise<void> {
   const { data } = session.settings;
   const anchor = flags.anchor ?? session.env.TREERING_ANCHOR;
-  const { origin } = await initLog(data, { ...flags, ...(anchor === undefined ? {} : { anchor }) });
+  const administrators = await Promise.all((flags.with ?? []).map((file) => readAdministrator(resolve(session.cwd, file))));
+  const threshold = flags.threshold ?? 1;
+  if (threshold > administrators.length + 1)
+    throw new UsageError(
+      `${threshold} administrators shall agree, and there would be ${administrators.length + 1}; --with names more`,
+    );
+  const policy = flags.policy === undefined ? undefined : await readPolicyFile(resolve(session.cwd, flags.policy));
+  const { origin } = await initLog(data, {
+    ...(flags.origin === undefined ? {} : { origin: flags.origin }),
+    ...(flags.administrator === undefined ? {} : { administrator: flags.administrator }),
+    ...(anchor === undefined ? {} : { anchor }),
+    ...(policy === undefined ? {} : { policy }),
+    administrators,
+    threshold,
+  });
   session.terminal.line(`The log ${origin} begins in ${data}; the administrator's key is ${dataFolder(data).adminKey}.`);
   session.terminal.result({ origin, data });
+}
+
+/** What `keygen` wrote for somebody, as an administrator of the charter. */
+async function readAdministrator(path: string) {
+  const record = await readRecordFile(path);
+  if (record.type !== 'identity' || record.key === undefined) throw new UsageError(`${path} enrols nobody`);
+  return { id: record.id, key: record.key, roles: [...new Set(['administrator', ...(record.roles ?? [])])] };
 }
 
 /** @throws UsageError */
