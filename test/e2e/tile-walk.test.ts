@@ -34,12 +34,12 @@ async function statement(): Promise<Uint8Array> {
   const subject = `model/m${made % 50}`;
   const payload = encodeRecord({
     v: 1,
-    type: 'approval',
+    type: 'incident',
     subject,
     reason: `Decision number ${made++}.`,
-    target: new Uint8Array(32),
-    decision: 'approve',
-    role: 'engineer',
+    severity: 'low',
+    aware_at: 1_760_000_000_000,
+    affected: [],
   });
   const claims = { iss: `${ORIGIN}/identity/admin`, sub: subject, iat: Math.floor(Date.now() / 1000) };
   return (await signStatement(claims, payload, signer)).entry;

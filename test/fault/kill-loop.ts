@@ -242,12 +242,12 @@ class KillLoop {
       const subject = `model/m${this.#made % 20}`;
       const payload = encodeRecord({
         v: 1,
-        type: 'approval',
+        type: 'incident',
         subject,
         reason: `Decision number ${this.#made++} under load.`,
-        target: new Uint8Array(32),
-        decision: 'approve',
-        role: 'engineer',
+        severity: 'low',
+        aware_at: 1_760_000_000_000,
+        affected: [],
       });
       const claims = { iss: `${ORIGIN}/identity/admin`, sub: subject, iat: Math.floor(Date.now() / 1000) };
       return (await signStatement(claims, payload, this.#signer)).entry;
