@@ -1,4 +1,11 @@
 export { type Claim, holds } from './claim.js';
 export { EvidenceError, type EvidenceErrorCode } from './errors.js';
 export { formatTlogProof, parseTlogProof, type TlogProof } from './tlog-proof.js';
+export {
+  isCose,
+  REQUIRED_RECEIPT_CLAIMS,
+  type ReceiptReport,
+  type ReceiptTrust,
+  verifyCoseReceipt,
+} from './verify-receipt.js';
 export { type ProofReport, type ProofTrust, REQUIRED_CLAIMS, verifyTlogProof } from './verify-tlog-proof.js';

@@ -6,9 +6,12 @@ test('what the package exports', () => {
   assert.equal(Object.keys(evidence).sort(), [
     'EvidenceError',
     'REQUIRED_CLAIMS',
+    'REQUIRED_RECEIPT_CLAIMS',
     'formatTlogProof',
     'holds',
+    'isCose',
     'parseTlogProof',
+    'verifyCoseReceipt',
     'verifyTlogProof',
   ]);
 });

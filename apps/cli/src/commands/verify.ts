@@ -1,8 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { holds, REQUIRED_CLAIMS, verifyTlogProof } from '@treering/evidence';
+import {
+  holds,
+  isCose,
+  REQUIRED_CLAIMS,
+  REQUIRED_RECEIPT_CLAIMS,
+  verifyCoseReceipt,
+  verifyTlogProof,
+} from '@treering/evidence';
 import { nodeHasher } from '@treering/merkle/node';
-import { parsePolicy, parseVerifierKey, type TrustPolicy } from '@treering/note';
+import { KEY_TYPE, parsePolicy, parseVerifierKey, type TrustPolicy } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import { printable, renderRecord } from '@treering/record';
 import { type CoseKey, createCoseKey } from '@treering/statement';
@@ -25,14 +32,12 @@ export async function verify(session: Session, path: string, flags: VerifyFlags)
   const bytes = new Uint8Array(await readFile(resolve(session.cwd, path)));
   const policy = await readPolicy(session, flags);
   const entry = flags.entry === undefined ? {} : { entry: new Uint8Array(await readFile(resolve(session.cwd, flags.entry))) };
-  const report = verifyTlogProof(bytes, {
-    policy,
-    ...entry,
-    signerKeys: (flags.signer ?? []).map(signerKey),
-    hasher: nodeHasher,
-    ed25519: nodeEd25519,
-  });
-  const good = holds(report.claims, REQUIRED_CLAIMS);
+  const means = { ...entry, hasher: nodeHasher, ed25519: nodeEd25519 };
+  const cose = isCose(bytes);
+  const report = cose
+    ? { index: undefined, ...verifyCoseReceipt(bytes, { logs: receiptLogs(policy), ...means }) }
+    : verifyTlogProof(bytes, { policy, signerKeys: (flags.signer ?? []).map(signerKey), ...means });
+  const good = holds(report.claims, cose ? REQUIRED_RECEIPT_CLAIMS : REQUIRED_CLAIMS);
   if (report.record !== undefined && good) {
     const { title, facts } = renderRecord(report.record);
     terminal.line(terminal.bold(title));
@@ -45,8 +50,19 @@ export async function verify(session: Session, path: string, flags: VerifyFlags)
   }
   terminal.line();
   terminal.line(good ? terminal.colour('good', 'The proof holds.') : terminal.colour('bad', 'The proof does not hold.'));
-  terminal.result({ verified: good, index: Number(report.index), claims: report.claims });
+  terminal.result({
+    verified: good,
+    ...(report.index === undefined ? {} : { index: Number(report.index) }),
+    claims: report.claims,
+  });
   return good ? EXIT.ok : EXIT.failed;
+}
+
+/** The Ed25519 keys of the trusted logs: what receipts are signed with. */
+function receiptLogs({ logs }: TrustPolicy) {
+  return logs
+    .filter(({ key }) => key.type === KEY_TYPE.ed25519)
+    .map(({ key }) => ({ origin: key.name, key: createCoseKey('Ed25519', key.publicKey) }));
 }
 
 async function readPolicy(session: Session, flags: VerifyFlags): Promise<TrustPolicy> {
@@ -54,7 +70,7 @@ async function readPolicy(session: Session, flags: VerifyFlags): Promise<TrustPo
     if (flags.vkey !== undefined) throw new UsageError('--policy and --key exclude one another');
     return parsePolicy(await readFile(resolve(session.cwd, flags.policy), 'utf8'));
   }
-  const keys = (flags.vkey ?? [session.settings.logKey()]).map(parseVerifierKey);
+  const keys = (flags.vkey ?? session.settings.logKey().trim().split(/\s+/)).map(parseVerifierKey);
   return { logs: keys.map((key) => ({ key })), witnesses: [], groups: [], quorum: 'none' };
 }
 
