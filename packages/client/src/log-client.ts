@@ -15,7 +15,18 @@ import {
   verifyConsistency,
   verifyInclusion,
 } from '@treering/merkle';
-import { decodeBase64, type Ed25519, encodeUtf8, type LogTrust, openCheckpoint, portableEd25519 } from '@treering/note';
+import {
+  type Checkpoint,
+  decodeBase64,
+  type Ed25519,
+  encodeUtf8,
+  type LogTrust,
+  openCheckpoint,
+  parseCheckpoint,
+  parseNote,
+  portableEd25519,
+  type VerifierKey,
+} from '@treering/note';
 import { type ChangeRecord, decodeRecord, RecordError } from '@treering/record';
 import {
   type CoseKey,
@@ -300,11 +311,23 @@ export class LogClient {
 
   async #adopt(note: Uint8Array): Promise<VerifiedHead> {
     const head = this.#open(note);
-    const remembered = await this.#memory.load(this.#trust.origin);
-    if (remembered !== undefined) await this.#checkConsistency(this.#open(remembered), head);
-    const known = remembered === undefined ? -1 : this.#open(remembered).size;
-    if (head.size > known) await this.#memory.save(this.#trust.origin, note);
+    const remembered = await this.#remembered();
+    if (remembered !== undefined) await this.#checkConsistency(remembered.head, head);
+    const known = remembered?.head.size ?? -1;
+    const replaced = head.size === known && remembered?.signed === false;
+    if (head.size > known || replaced) await this.#memory.save(this.#trust.origin, note);
     return head;
+  }
+
+  /**
+   * The newest head remembered. It was verified before it was remembered, perhaps with a log key that was replaced since.
+   * No key trusted now signed it then, so it proves nothing any more; a log that does not contain it is refused all the same.
+   */
+  async #remembered(): Promise<{ head: VerifiedHead; signed: boolean } | undefined> {
+    const note = await this.#memory.load(this.#trust.origin);
+    if (note === undefined) return undefined;
+    const signed = !verified(() => isSignedByOthers(note, this.#trust.logKeys));
+    return { head: signed ? this.#open(note) : this.#headOf(note, () => parseCheckpoint(parseNote(note).text)), signed };
   }
 
   async #checkConsistency(a: VerifiedHead, b: VerifiedHead): Promise<void> {
@@ -331,8 +354,12 @@ export class LogClient {
   }
 
   #open(note: Uint8Array): VerifiedHead {
+    return this.#headOf(note, () => openCheckpoint(note, this.#trust, this.#ed25519).checkpoint);
+  }
+
+  #headOf(note: Uint8Array, open: () => Checkpoint): VerifiedHead {
     return verified(() => {
-      const { checkpoint } = openCheckpoint(note, this.#trust, this.#ed25519);
+      const checkpoint = open();
       if (checkpoint.size === 0n && !equalBytes(checkpoint.root, emptyRoot()))
         throw new ProofError('an empty tree has the hash of no bytes');
       return { size: safeSize(checkpoint.size), root: checkpoint.root, note };
@@ -385,4 +412,9 @@ function textOf(value: unknown, what: string): string {
 function hashesOf(value: unknown): Uint8Array[] {
   if (!Array.isArray(value) || value.length > 64) throw new ClientError('client/bad-answer', 'the log answers without a proof');
   return value.map((item) => verified(() => decodeBase64(textOf(item, 'hashes'))));
+}
+
+/** True when no line of a note is by one of the keys. */
+function isSignedByOthers(note: Uint8Array, keys: readonly VerifierKey[]): boolean {
+  return !parseNote(note).signatures.some((line) => keys.some((key) => key.name === line.name && key.id === line.id));
 }

@@ -171,6 +171,31 @@ test('what is remembered on disk holds across clients, and a fork is noticed by 
   assert.ok((await a.client({ memory: createFileHeadMemory(folder) }).head()).size >= 9);
 });
 
+test('a reader who goes over to a new log key keeps what she remembers under the old one', async () => {
+  const folder = temporaryFolder();
+  const old = createSigner(ORIGIN, KEY_TYPE.ed25519, new Uint8Array(32).fill(7), nodeEd25519);
+  const signedByOld = ({ size, root }: VerifiedHead): Uint8Array => {
+    const text = formatCheckpoint({ origin: ORIGIN, size: BigInt(size), root, extensions: [] });
+    return formatNote({ text, signatures: [old.sign(text)] });
+  };
+  const newest = await a.client().head();
+  const memory = createFileHeadMemory(folder);
+  await memory.save(ORIGIN, signedByOld(newest));
+
+  assert.is(
+    await codeOf(b.client({ memory }).head()),
+    'client/inconsistent',
+    'the old head still holds the log to its history',
+  );
+  assert.equal(await memory.load(ORIGIN), signedByOld(newest));
+  assert.is((await a.client({ memory }).head()).size, newest.size);
+  assert.equal(
+    Buffer.from((await memory.load(ORIGIN)) ?? []),
+    Buffer.from((await a.client().head()).note),
+    'the head of the same size is remembered with the new signature',
+  );
+});
+
 test('a remembered head that was damaged on disk is not silently replaced', async () => {
   const folder = temporaryFolder();
   await a.client({ memory: createFileHeadMemory(folder) }).head();

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseCheckpoint, parseNote } from '@treering/note';
+import { equalBytes } from '@treering/merkle';
+import { type Checkpoint, parseCheckpoint, parseNote } from '@treering/note';
 import type { HeadMemory } from '../head-memory.js';
 
 /**
@@ -24,7 +25,7 @@ export function createFileHeadMemory(folder: string): HeadMemory {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       await locked(`${pathOf(origin)}.lock`, async () => {
         const known = await load(origin);
-        if (known !== undefined && sizeOf(known) >= sizeOf(note)) return;
+        if (known !== undefined && !mayReplace(headOf(known), headOf(note))) return;
         const temporary = `${pathOf(origin)}.${process.pid}.new`;
         const file = await open(temporary, 'w', 0o600);
         try {
@@ -39,8 +40,13 @@ export function createFileHeadMemory(folder: string): HeadMemory {
   };
 }
 
-function sizeOf(note: Uint8Array): bigint {
-  return parseCheckpoint(parseNote(note).text).size;
+/** A larger head, or the same one with other signatures. */
+function mayReplace(known: Checkpoint, next: Checkpoint): boolean {
+  return next.size > known.size || (next.size === known.size && equalBytes(next.root, known.root));
+}
+
+function headOf(note: Uint8Array): Checkpoint {
+  return parseCheckpoint(parseNote(note).text);
 }
 
 /** Milliseconds after which a lock belongs to a process that ended: what it guards takes a few. */
