@@ -74,6 +74,19 @@ export class Publisher {
     return this.#running;
   }
 
+  /** The same head is published again when the log signs with other keys than then. */
+  #isPublished(committed: StoredHead): boolean {
+    if (this.#published === null || this.#published.size !== committed.size) return false;
+    const { trust, signers } = this.#options;
+    const names = new Set(trust.logKeys.map(({ name }) => name));
+    const lines = ({ note }: StoredHead): string[] =>
+      parseNote(note)
+        .signatures.filter(({ name }) => names.has(name))
+        .map(lineKey);
+    const own = [...lines(committed), ...signers.map(({ key }) => lineKey(key))];
+    return own.sort().join('\n') === lines(this.#published).sort().join('\n');
+  }
+
   async #publish(): Promise<StoredHead | null> {
     const {
       storage,
@@ -89,7 +102,7 @@ export class Publisher {
     } = this.#options;
     await author?.();
     const committed = head();
-    if (committed === null || committed.size === this.#published?.size) return this.#published;
+    if (committed === null || this.#isPublished(committed)) return this.#published;
     const time = Math.max(clock(), committed.time, this.#published?.time ?? 0);
     const { text, signatures } = parseNote(committed.note);
     const own = [...signatures, ...signers.map((signer) => signer.sign(text, BigInt(Math.floor(time / 1000))))];
@@ -115,4 +128,8 @@ export class Publisher {
     for (const listener of this.#listeners) listener(published);
     return published;
   }
+}
+
+function lineKey({ name, id }: { name: string; id: string }): string {
+  return `${name}+${id}`;
 }

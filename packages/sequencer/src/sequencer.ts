@@ -15,7 +15,15 @@ import { SequencerError } from './errors.js';
 import { Growth } from './growth.js';
 import { signHead } from './head.js';
 import { Pool, type PoolLimits } from './pool.js';
-import { CLOCK_TOLERANCE, clockBehind, type Recovered, readPosition, recover, storedTree } from './recover.js';
+import {
+  CLOCK_TOLERANCE,
+  clockBehind,
+  type Recovered,
+  type RecoverOptions,
+  readPosition,
+  recover,
+  storedTree,
+} from './recover.js';
 
 /** Takes one admission back. */
 export type Undo = () => void;
@@ -123,8 +131,7 @@ export class Sequencer<C> {
    * @throws SequencerError or StorageError
    */
   static async open<C>(options: SequencerOptions<C>): Promise<Sequencer<C>> {
-    const position = await recover(withDefaults(options));
-    await options.admission.reload(position.head?.size ?? 0);
+    const position = await positionOf(withDefaults(options));
     return new Sequencer({ ...options, trustStore: false }, position);
   }
 
@@ -337,9 +344,7 @@ export class Sequencer<C> {
   /** Takes the position from the store again: the same code as at the start. */
   async #reload(): Promise<void> {
     try {
-      const position = await recover(this.#options);
-      await this.#options.admission.reload(position.head?.size ?? 0);
-      this.#position = position;
+      this.#position = await positionOf(this.#options);
       this.#growth = undefined;
       this.#stale = undefined;
     } catch (error) {
@@ -370,6 +375,17 @@ function withDefaults<C>(options: SequencerOptions<C>) {
     trustStore: false,
     ...options,
   };
+}
+
+/** Where the log stands, with its rules in step, and its head signed by the keys in force: they may be new since it was stored. */
+async function positionOf<C>(
+  options: RecoverOptions & Pick<Required<SequencerOptions<C>>, 'admission' | 'signer' | 'previousSigners'>,
+): Promise<Recovered> {
+  const { head, ...position } = await recover(options);
+  await options.admission.reload(head?.size ?? 0);
+  if (head === null) return { ...position, head };
+  const signers = [options.signer, ...options.previousSigners];
+  return { ...position, head: signHead(options.trust, signers, head.size, head.root, head.time, options.ed25519) };
 }
 
 function unknownOutcome(cause: unknown): SequencerError {
