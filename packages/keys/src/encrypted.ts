@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:crypto';
-import { formatSignerKey, parseSignerKey, type SignerKey, type VerifierKey } from '@treering/note';
+import { decodeBase64, formatSignerKey, parseSignerKey, type SignerKey, type VerifierKey } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import { KeyError } from './errors.js';
 
@@ -42,8 +42,12 @@ export async function decryptKey(text: string, passphrase: string): Promise<Sign
   if (match === null || Number(match[3]) > LARGEST_LOG_N || Number(match[3]) < 10)
     throw new KeyError('key/malformed', 'this is no encrypted key file');
   const [, name, , logN, salt, base64] = match;
-  const sealed = Buffer.from(base64, 'base64');
-  const key = await stretch(passphrase, Buffer.from(salt, 'base64'), Number(logN));
+  const sealed = Buffer.from(inFile(() => decodeBase64(base64)));
+  const key = await stretch(
+    passphrase,
+    inFile(() => decodeBase64(salt)),
+    Number(logN),
+  );
   let plain: string;
   try {
     const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12), { authTagLength: 16 });
@@ -52,7 +56,16 @@ export async function decryptKey(text: string, passphrase: string): Promise<Sign
   } catch {
     throw new KeyError('key/passphrase', `the passphrase does not open the key of ${name}`);
   }
-  return parseSignerKey(plain, nodeEd25519);
+  return inFile(() => parseSignerKey(plain, nodeEd25519));
+}
+
+/** Reads a part of an encrypted key file. @throws KeyError (key/malformed) */
+function inFile<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new KeyError('key/malformed', 'this is no encrypted key file', { cause: error });
+  }
 }
 
 function stretch(passphrase: string, salt: Uint8Array, logN: number): Promise<Buffer> {

@@ -39,7 +39,7 @@ async function openText(text: string, options: KeyOptions): Promise<OpenedKey> {
 }
 
 function fromEnvironment(name: string, { env }: KeyOptions): string {
-  const text = env[name];
+  const text = Object.hasOwn(env, name) ? env[name] : undefined;
   if (text === undefined || text === '') throw new KeyError('key/missing', `the environment variable ${name} holds no key`);
   return text;
 }

@@ -61,6 +61,7 @@ function attributes(text: string, separator: string, known: readonly string[]): 
 function percentDecoded(text: string): Uint8Array {
   const bytes = text.replace(/%([0-9A-Fa-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
   if (/%(?![0-9A-Fa-f]{2})/.test(text)) throw malformed('a percent sign stands before two hex digits');
+  if (/[^\x21-\x7e]/.test(text)) throw malformed('spaces and letters beyond ASCII are percent-encoded');
   return new Uint8Array(Buffer.from(bytes, 'latin1'));
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createVerifierKey, KEY_TYPE } from '@treering/note';
 import { ALG, type CoseKey, createCoseKey } from '@treering/statement';
 import type { PKCS11 } from 'pkcs11js';
@@ -13,12 +13,21 @@ const CKK_EC_EDWARDS = 0x40;
 const CKM_EDDSA = 0x1057;
 const P256_PARAMETERS = '06082a8648ce3d030107';
 
+interface Module {
+  readonly library: PKCS11;
+  users: number;
+  /** By slot, the mark of the PIN that its token took: a login holds for every session of the process. */
+  readonly pins: Map<string, Buffer>;
+}
+
 /** One library is initialised once in a process, however many keys it holds. */
-const modules = new Map<string, { readonly library: PKCS11; users: number }>();
+const modules = new Map<string, Module>();
+const processKey = randomBytes(32);
 
 /**
  * Opens a key that stays in its token: Ed25519 (signs statements and heads) or P-256 (signs statements).
- * @throws KeyError key/token when the token refuses, key/missing when the key or the bridge is not there
+ * @throws KeyError key/token when the token refuses, key/missing when the key or the bridge is not there; NoteError when the label
+ *   of an Ed25519 key cannot be the name of one
  */
 export async function openPkcs11(uri: Pkcs11Uri, pin: string): Promise<OpenedKey> {
   const pkcs11 = await import('pkcs11js').catch((error) => {
@@ -27,7 +36,8 @@ export async function openPkcs11(uri: Pkcs11Uri, pin: string): Promise<OpenedKey
     });
   });
   const api = pkcs11.default ?? pkcs11;
-  const library = load(api, uri.module);
+  const module = load(api, uri.module);
+  const { library } = module;
   const guard = <T>(what: string, work: () => T): T => {
     try {
       return work();
@@ -38,9 +48,11 @@ export async function openPkcs11(uri: Pkcs11Uri, pin: string): Promise<OpenedKey
     }
   };
   let session: Handle | undefined;
+  let closed = false;
   const close = (): void => {
+    if (closed) return;
+    closed = true;
     if (session !== undefined) library.C_CloseSession(session);
-    session = undefined;
     release(uri.module);
   };
   try {
@@ -48,10 +60,16 @@ export async function openPkcs11(uri: Pkcs11Uri, pin: string): Promise<OpenedKey
     session = guard('the token opens no session', () => library.C_OpenSession(slot, api.CKF_SERIAL_SESSION));
     const open = session;
     guard('the token does not take the PIN', () => {
+      const mark = createHmac('sha256', processKey).update(pin).digest();
+      const name = slot.toString('hex');
       try {
         library.C_Login(open, api.CKU_USER, pin);
+        module.pins.set(name, mark);
       } catch (error) {
         if (!/ALREADY_LOGGED_IN/.test((error as Error).message)) throw error;
+        const taken = module.pins.get(name);
+        if (taken === undefined || !timingSafeEqual(taken, mark))
+          throw new KeyError('key/token', 'the token does not take the PIN');
       }
     });
     const privateKey = guard('the key cannot be read', () => findObject(library, open, uri, api.CKO_PRIVATE_KEY, api));
@@ -89,21 +107,27 @@ export async function openPkcs11(uri: Pkcs11Uri, pin: string): Promise<OpenedKey
   }
 }
 
-function load(api: typeof import('pkcs11js'), path: string): PKCS11 {
+function load(api: typeof import('pkcs11js'), path: string): Module {
   const known = modules.get(path);
   if (known !== undefined) {
     known.users++;
-    return known.library;
+    return known;
   }
   const library = new api.PKCS11();
   try {
     library.load(path);
-    library.C_Initialize();
+    try {
+      library.C_Initialize();
+    } catch (error) {
+      library.close();
+      throw error;
+    }
   } catch (error) {
     throw new KeyError('key/missing', `the PKCS #11 library ${path} cannot be loaded`, { cause: error });
   }
-  modules.set(path, { library, users: 1 });
-  return library;
+  const module = { library, users: 1, pins: new Map<string, Buffer>() };
+  modules.set(path, module);
+  return module;
 }
 
 function release(path: string): void {
@@ -150,7 +174,9 @@ function findObject(
 
 /** CKA_EC_POINT is an octet string in DER around the point; some tokens leave the DER away. */
 function readPublicKey(type: number, parameters: Buffer, point: Buffer, ec: number): CoseKey {
-  const raw = point[0] === 4 && point[1] === point.length - 2 && point.length !== 65 ? point.subarray(2) : point;
+  const bare = type === CKK_EC_EDWARDS ? 32 : 65;
+  const inDer = point.length === bare + 2 && point[0] === 4 && point[1] === bare;
+  const raw = inDer ? point.subarray(2) : point;
   if (type === CKK_EC_EDWARDS && raw.length === 32) return createCoseKey('Ed25519', new Uint8Array(raw));
   if (type === ec && parameters.toString('hex') === P256_PARAMETERS && raw.length === 65) {
     return createCoseKey('P-256', new Uint8Array(raw.subarray(1, 33)), new Uint8Array(raw.subarray(33)));

@@ -23,7 +23,8 @@ export async function readSecretFile(path: string, what: string): Promise<string
   const refuse = (why: string): NoteError => new NoteError('note/bad-key', `the ${what} ${path} ${why}`);
   let file: FileHandle;
   try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    // A pipe is opened at once, and refused below.
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ELOOP') throw refuse(`is a link, which a ${what} never is`);
