@@ -60,7 +60,7 @@ export async function authenticate(state: GovernanceState, candidate: Candidate,
       if (!(await holds(statement, key, means))) return badSignature();
     } catch (error) {
       if (!(error instanceof StatementError)) throw error;
-      return failed('cose/bad-signature', 'signature', error.message);
+      return failed(codeOf(error, 'cose/bad-signature'), 'signature', error.message);
     }
     return { held: true, candidate: { ...candidate, verified: { enrolled: true, issuer: undefined } } };
   }
@@ -81,7 +81,7 @@ export async function authenticate(state: GovernanceState, candidate: Candidate,
     return { held: true, candidate: { ...candidate, verified: { enrolled: false, issuer } } };
   } catch (error) {
     if (error instanceof NotVerified || error instanceof StatementError)
-      return failed('governance/foreign-not-verified', 'issuers', error.message);
+      return failed(codeOf(error, 'governance/foreign-not-verified'), 'issuers', error.message);
     throw error;
   }
 }
@@ -157,6 +157,11 @@ async function attempt<T>(work: () => T | Promise<T>): Promise<T> {
   } catch (error) {
     throw new NotVerified((error as Error).message, { cause: error });
   }
+}
+
+/** An algorithm that nobody reads here is said to be that. */
+function codeOf(error: Error, otherwise: Refusal['code']): Refusal['code'] {
+  return error instanceof StatementError && error.code === 'cose/unknown-algorithm' ? error.code : otherwise;
 }
 
 function badSignature(): Authenticated {

@@ -1,6 +1,7 @@
 /** Stable codes of a refusal. */
 export type RefusalCode =
   | 'cose/bad-signature'
+  | 'cose/unknown-algorithm'
   | 'governance/no-charter'
   | 'governance/bad-charter'
   | 'governance/charter-exists'

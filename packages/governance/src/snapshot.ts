@@ -39,9 +39,18 @@ export function saveState(state: GovernanceState): Uint8Array {
 
 /**
  * The state of a snapshot that this program saved itself.
- * @throws GovernanceError, or an error of the CBOR reader, when it was saved in another form: replay the log then
+ * @throws GovernanceError when it was saved in another form: replay the log then
  */
 export function restoreState(bytes: Uint8Array): GovernanceState {
+  try {
+    return restore(bytes);
+  } catch (error) {
+    if (error instanceof GovernanceError) throw error;
+    throw new GovernanceError('governance/invalid-record', `the snapshot cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function restore(bytes: Uint8Array): GovernanceState {
   const saved = decodeCbor(bytes, { tags: [] });
   const get = (name: string): CborValue => {
     const value = saved instanceof Map ? saved.get(name) : undefined;

@@ -103,12 +103,12 @@ export interface SignatureCheck {
 /**
  * Collects what has to be checked; whoever does the arithmetic gets the same parts.
  * @param detached the payload of a message that does not carry it
- * @throws StatementError cose/unsupported for an algorithm that is not read or does not go with the key
+ * @throws StatementError cose/unknown-algorithm for one that is not read, cose/unsupported for one that does not go with the key
  */
 export function signatureCheck(message: Sign1, key: CoseKey, detached?: Uint8Array, externalData?: Uint8Array): SignatureCheck {
   const algorithm = algorithmOf(message);
   if (!(Object.values(ALG) as readonly number[]).includes(algorithm)) {
-    throw new StatementError('cose/unsupported', `algorithm ${algorithm} is not read here`);
+    throw new StatementError('cose/unknown-algorithm', `algorithm ${algorithm} is not read here`);
   }
   if (!algorithmFits(key, algorithm))
     throw new StatementError('cose/unsupported', `algorithm ${algorithm} does not go with a ${key.curve} key`);

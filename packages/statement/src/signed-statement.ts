@@ -86,7 +86,7 @@ export function parseStatement(bytes: Uint8Array): SignedStatement {
   const sign1: Sign1 = { ...received, unprotectedHeader: new Map() };
   const algorithm = sign1.protectedHeader.get(HEADER.algorithm);
   if (typeof algorithm !== 'number') throw new StatementError('statement/malformed', 'the protected header names no algorithm');
-  if (sign1.payload === null) throw new StatementError('statement/malformed', 'a statement carries its payload');
+  if (sign1.payload === null) throw new StatementError('statement/no-payload', 'a statement carries its payload');
   if (own && lowS(algorithm, sign1.signature) !== sign1.signature) {
     // Both s and n - s verify. If both were taken, anybody could log a statement of somebody else a second time.
     throw new StatementError('statement/malformed', 'the ECDSA signature must have the smaller of its two values of s');

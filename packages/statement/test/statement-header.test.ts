@@ -138,7 +138,7 @@ test('headers and claims of the wrong type are refused', () => {
 });
 
 test('a detached payload is refused', () => {
-  refuses(() => parseStatement(message({ payload: null })), 'statement/malformed');
+  refuses(() => parseStatement(message({ payload: null })), 'statement/no-payload');
 });
 
 /** A message whose protected header has its members in the opposite order. */
