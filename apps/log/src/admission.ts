@@ -108,17 +108,23 @@ export class GovernedAdmission implements Admission<Candidate> {
     if (this.#state.charter === undefined || this.#state.logKeys.join('\n') === logKeys.join('\n')) return;
     throw new SequencerError(
       'sequencer/wrong-key',
-      `the log says that its keys are ${this.#state.logKeys.join(' and ')}, and here are ${logKeys.join(' and ')}; after an amendment of the keys run "treering log activate-key", before it the old keys sign`,
+      `the log says that its keys are ${namesOf(this.#state.logKeys)}, and here are ${namesOf(logKeys)}; after an amendment of the keys run "treering log activate-key", before it the old keys sign`,
     );
   }
 }
 
-/** @throws Problem 401 for an unknown signer or a bad signature, 409 for a conflict, 403 otherwise */
+/** Name and id of each key; an ML-DSA-44 key itself is longer than a message. */
+function namesOf(vkeys: readonly string[]): string {
+  return vkeys.map((vkey) => vkey.split('+').slice(0, 2).join('+')).join(' and ');
+}
+
+/** @throws Problem 401 for an unknown signer or a bad signature, 400 for an algorithm not read, 409 for a conflict, 403 otherwise */
 export function requireAdmitted(decision: Decision): void {
   if (decision.admitted) return;
   const unknown = decision.code === 'governance/unknown-key' || decision.code === 'cose/bad-signature';
+  const unread = decision.code === 'cose/unknown-algorithm';
   const conflict = decision.code === 'governance/prev-conflict' || decision.code === 'governance/token-used';
-  throw new Problem(unknown ? 401 : conflict ? 409 : 403, decision.code, decision.message, {
+  throw new Problem(unknown ? 401 : unread ? 400 : conflict ? 409 : 403, decision.code, decision.message, {
     rule: decision.rule,
     current: decision.current,
   });

@@ -92,6 +92,11 @@ export class Attachments {
     return this.#storage.putAttachment(digest, marked);
   }
 
+  /** Takes back a blob that was put before its statement, which was then refused. */
+  async takeBack(digest: string): Promise<void> {
+    await this.#storage.removeAttachment(digest);
+  }
+
   /**
    * Reads a blob.
    * @param authorization for a restricted one `Treering <base64url of a signed statement about access/<digest>>`

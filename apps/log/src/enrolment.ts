@@ -73,11 +73,22 @@ export class Registrar {
       const record = this.#record(provider, verified, key, roles, evidence, Math.min(iat, now));
       const claims = { iss: `${this.#log.origin}/identity/${this.#name}`, sub: record.subject, iat: now };
       const statement = await signStatement(claims, encodeRecord(record), this.#signer);
-      const accepted = await this.#log.submit(statement.entry);
-      await this.#log.attachments.put(Buffer.from(evidence.ref.digest).toString('hex'), evidence.blob, evidence.ref);
-      return { accepted, record };
+      return { accepted: await this.#submit(statement.entry, evidence), record };
     } finally {
       this.#pending.delete(pending);
+    }
+  }
+
+  /** The evidence is durable before the enrolment is: an enrolment in the log can always be verified again. */
+  async #submit(entry: Uint8Array, { ref, blob }: Attachment): Promise<Accepted> {
+    const { attachments } = this.#log;
+    const digest = Buffer.from(ref.digest).toString('hex');
+    await attachments.put(digest, blob, ref);
+    try {
+      return await this.#log.submit(entry);
+    } catch (error) {
+      if (error instanceof Problem && error.details.index === undefined) await attachments.takeBack(digest);
+      throw error;
     }
   }
 

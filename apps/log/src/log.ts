@@ -49,7 +49,7 @@ export class Log {
   readonly clock: () => number;
   readonly #means: Means;
   readonly #keys: LogKeys;
-  /** Corrections under way whose erasures may not be carried out yet: no snapshot may pass over them. */
+  /** Corrections whose erasures are perhaps not carried out yet: no snapshot may pass over them, for a start carries them out. */
   #erasing = 0;
 
   private constructor(
@@ -206,13 +206,28 @@ export class Log {
     const { record } = candidate;
     const erases = record?.type === 'correction' && record.erased !== undefined;
     if (erases) this.#erasing++;
+    let settled = false;
     try {
       const committed = await this.sequencer.submit(submission);
-      if (record?.type === 'correction') await this.attachments.erasure.carryOut(committed.index, record);
+      if (record?.type === 'correction') await this.#erase(committed.index, record);
+      settled = true;
       if (record?.attachments !== undefined) await this.attachments.takeStaged(record.attachments);
       return { ...committed, leaf: leafHash, receipt: await this.receipt(topic, committed) };
+    } catch (error) {
+      if (error instanceof Problem && error.details.index === undefined) settled = true;
+      throw error;
     } finally {
-      if (erases) this.#erasing--;
+      if (erases && settled) this.#erasing--;
+    }
+  }
+
+  /** @throws Problem 503: the correction is logged, and what it erases may still be there */
+  async #erase(index: number, record: RecordOf<'correction'>): Promise<void> {
+    try {
+      await this.attachments.erasure.carryOut(index, record);
+    } catch {
+      const message = `entry ${index} is logged, and what it erases could not be removed yet: send the same statement again`;
+      throw new Problem(503, 'correction/not-erased', message, { index, retryAfter: 5 });
     }
   }
 

@@ -40,6 +40,7 @@ const COOLDOWN = 30_000;
 const MOST_BYTES = 256 * 1024;
 
 const discovery = z.object({ issuer: z.string(), jwks_uri: z.string() });
+const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) });
 
 /** `fetch`, or what stands in for it in a test. */
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -50,7 +51,7 @@ type Fetch = (url: string, init: RequestInit) => Promise<Response>;
  */
 export class TokenVerifier {
   readonly #fetch: Fetch;
-  readonly #keys = new Map<string, Promise<JWTVerifyGetKey>>();
+  readonly #keys = new Map<string, { readonly keys: Promise<JWTVerifyGetKey>; readonly since: number }>();
 
   constructor(fetchFrom: Fetch = fetch) {
     this.#fetch = fetchFrom;
@@ -79,6 +80,7 @@ export class TokenVerifier {
         requiredClaims: ['iss', 'sub', 'aud', 'exp', 'iat'],
         currentDate: new Date(now),
       });
+      if (typeof claims.sub !== 'string' || claims.sub === '') throw refused('its claim sub names nobody');
       const digest = createHash('sha256').update(`${header}.${payload}`).digest();
       return { claims, header, payload, digest, key: await exportJWK(key as Parameters<typeof exportJWK>[0]) };
     } catch (error) {
@@ -89,9 +91,9 @@ export class TokenVerifier {
   #keysOf(provider: OidcProvider): Promise<JWTVerifyGetKey> {
     if (provider.jwks !== undefined) return Promise.resolve(createLocalJWKSet({ keys: provider.jwks as unknown as JWK[] }));
     const known = this.#keys.get(provider.issuer);
-    if (known !== undefined) return known;
+    if (known !== undefined && Date.now() - known.since < KEYS_KEPT) return known.keys;
     const keys = this.#discover(provider.issuer);
-    this.#keys.set(provider.issuer, keys);
+    this.#keys.set(provider.issuer, { keys, since: Date.now() });
     // An issuer that could not be asked is asked again by the next token.
     keys.catch(() => this.#keys.delete(provider.issuer));
     return keys;
@@ -100,10 +102,10 @@ export class TokenVerifier {
   async #discover(issuer: string): Promise<JWTVerifyGetKey> {
     const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
     const response = await this.#get(url, { headers: { Accept: 'application/json' } });
-    if (!response.ok) throw unreachable(`its discovery document answers with status ${response.status}`);
     const document = discovery.safeParse(await response.json().catch(() => undefined));
     if (!document.success) throw unreachable('its discovery document is none');
     if (document.data.issuer !== issuer) throw unreachable('its discovery document is of another issuer');
+    if (!URL.canParse(document.data.jwks_uri)) throw unreachable('its discovery document names no address of keys');
     const keys = new URL(document.data.jwks_uri);
     // Keys are only taken over TLS, or from the same address that serves the document on this machine.
     if (keys.protocol !== 'https:' && keys.origin !== new URL(issuer).origin)
@@ -112,11 +114,25 @@ export class TokenVerifier {
       timeoutDuration: TIMEOUT,
       cacheMaxAge: KEYS_KEPT,
       cooldownDuration: COOLDOWN,
-      [customFetch]: (address: string, init: RequestInit) => this.#get(address, init),
+      [customFetch]: (address: string, init: RequestInit) => this.#getKeys(address, init),
     });
   }
 
-  /** Without redirects, in bounded time, and never more than so many bytes. */
+  async #getKeys(address: string, init: RequestInit): Promise<Response> {
+    const response = await this.#get(address, init);
+    if (
+      !keySet.safeParse(
+        await response
+          .clone()
+          .json()
+          .catch(() => undefined),
+      ).success
+    )
+      throw unreachable('its keys are no key set');
+    return response;
+  }
+
+  /** Without redirects, in bounded time, and never more than so many bytes. Anything but a 200 is no answer. */
   async #get(url: string, init: RequestInit): Promise<Response> {
     let response: Response;
     try {
@@ -124,6 +140,7 @@ export class TokenVerifier {
     } catch (error) {
       throw unreachable('it does not answer', error);
     }
+    if (response.status !== 200) throw unreachable(`it answers with status ${response.status}`);
     const chunks: Uint8Array[] = [];
     let size = 0;
     for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
@@ -131,7 +148,7 @@ export class TokenVerifier {
       if (size > MOST_BYTES) throw unreachable('it answers with more than is sensible');
       chunks.push(chunk);
     }
-    return new Response(Buffer.concat(chunks), { status: response.status, headers: response.headers });
+    return new Response(Buffer.concat(chunks), { headers: response.headers });
   }
 }
 

@@ -33,7 +33,8 @@ export class Problem extends Error {
   }
 }
 
-const TITLES: Readonly<Record<number, string>> = {
+/** What a status is called in a sentence for people. */
+export const TITLES: Readonly<Record<number, string>> = {
   400: 'Malformed request',
   401: 'Unknown signer',
   403: 'Not admitted',

@@ -42,7 +42,7 @@ export async function replay(size: number, root: Uint8Array | undefined, options
       const index = at + i;
       const leaf = hasher.hashLeaf(bytes);
       range.append(leaf);
-      const candidate = createCandidate(parseStatement(bytes), leaf);
+      const candidate = read(index, bytes, leaf);
       // The key is looked up at once, in the state before this entry; the arithmetic may run beside what follows.
       const authenticated = authenticate(state, candidate, means);
       const checked = authenticated.then((result) => {
@@ -79,6 +79,15 @@ async function beginning(
     if (equalBytes(range.root(), snapshot.root)) return { start: snapshot.size, range, state: snapshot.state };
   }
   return { start: 0, range: await restoreRange(tree, 0, hasher), state: new GovernanceState() };
+}
+
+/** @throws GovernanceError for bytes that are no statement */
+function read(index: number, bytes: Uint8Array, leaf: Uint8Array): Candidate {
+  try {
+    return createCandidate(parseStatement(bytes), leaf);
+  } catch (error) {
+    throw against(index, (error as Error).message);
+  }
 }
 
 function against(index: number, why: string): GovernanceError {

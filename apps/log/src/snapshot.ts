@@ -29,8 +29,9 @@ export function createSnapshotFile(path: string): SnapshotStore {
         const body = bytes.subarray(CHECKSUM);
         if (!createHash('sha256').update(body).digest().equals(bytes.subarray(0, CHECKSUM))) return undefined;
         const saved = decodeCbor(body, { tags: [] }) as ReadonlyMap<string, unknown>;
-        const state = restoreState(saved.get('state') as Uint8Array);
-        return { size: saved.get('size') as number, root: saved.get('root') as Uint8Array, state };
+        const [size, root] = [saved.get('size'), saved.get('root')];
+        if (!Number.isSafeInteger(size) || !(root instanceof Uint8Array) || root.length !== 32) return undefined;
+        return { size: size as number, root, state: restoreState(saved.get('state') as Uint8Array) };
       } catch {
         // Missing, cut off, or of another version: the log is replayed instead.
         return undefined;

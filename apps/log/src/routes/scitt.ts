@@ -8,7 +8,7 @@ import {
   parseStatement,
 } from '@treering/statement';
 import { Hono } from 'hono';
-import { Problem, toProblem } from '../problem.js';
+import { Problem, TITLES, toProblem } from '../problem.js';
 import { body, type Ctx, type Env, hex, IMMUTABLE, readBody, type Server } from './context.js';
 import { findEntry, submitted, takeRate } from './entries.js';
 
@@ -20,10 +20,11 @@ import { findEntry, submitted, takeRate } from './entries.js';
 const COSE = 'application/cose';
 
 /** The titles of the draft for refusals; anything else carries the title of its status. */
-const TITLES: Readonly<Record<string, string>> = {
-  'cose/unsupported': 'Bad Signature Algorithm',
+const REFUSALS: Readonly<Record<string, string>> = {
+  'cose/unknown-algorithm': 'Bad Signature Algorithm',
   'entry/missing': 'Not Found',
   'key/missing': 'No such key',
+  'statement/no-payload': 'Payload Missing',
 };
 
 /** Registration of signed statements as SCITT clients do it. */
@@ -94,8 +95,7 @@ function answerProblem(c: Ctx, problem: Problem): Response {
   if (problem.status >= 500) c.get('logger').error({ err: problem, code: problem.code }, 'a request failed');
   if (problem.details.retryAfter !== undefined) c.header('Retry-After', String(problem.details.retryAfter));
   c.header('Cache-Control', 'no-store');
-  const missing = problem.code === 'statement/malformed' && /payload/.test(problem.message);
-  const title = missing ? 'Payload Missing' : (TITLES[problem.code] ?? (refused ? 'Rejected' : 'Malformed request'));
+  const title = REFUSALS[problem.code] ?? (refused ? 'Rejected' : (TITLES[problem.status] ?? 'Malformed request'));
   const rule = problem.details.rule === undefined ? '' : ` (decided by: ${problem.details.rule})`;
   const details = encodeCbor(
     new Map([
