@@ -1,4 +1,9 @@
+import { createCipheriv, scryptSync } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseTlogProof } from '@treering/evidence';
+import { GovernanceError, restoreState, saveState } from '@treering/governance';
 import { formatEntryBundle, parseEntryBundle, parseTilePath, tilePath } from '@treering/merkle';
 import {
   createSigner,
@@ -13,7 +18,16 @@ import {
   parseSignerKey,
   parseVerifierKey,
 } from '@treering/note';
-import { decodeRecord, encodeRecord, formatManifest, parseHeader, parseManifest, recordFromJson } from '@treering/record';
+import {
+  decodeRecord,
+  encodeRecord,
+  formatManifest,
+  type PolicyBody,
+  parseHeader,
+  parseManifest,
+  RecordError,
+  recordFromJson,
+} from '@treering/record';
 import {
   createStatementSigner,
   decodeCbor,
@@ -28,6 +42,11 @@ import {
 } from '@treering/statement';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { UsageError } from '../../apps/cli/src/exit.js';
+import { readPolicyFile } from '../../apps/cli/src/policy-file.js';
+import { claimsOf, ForeignError, IN_TOTO_PAYLOAD, parseBundle, parseInToto } from '../../packages/foreign/src/index.js';
+import { enrolment, governedLog, incident, party } from '../../packages/governance/test/governed-log.js';
+import { decryptKey, KeyError, parsePkcs11Uri } from '../../packages/keys/src/index.js';
 import { mutate, randomFrom } from './mutate.js';
 
 // Every parser of untrusted bytes against mutations of what it accepts: it answers, quickly, with a value or with an error that
@@ -64,6 +83,69 @@ const tensors = '{"t":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"__met
 /** A parser of text, given bytes. */
 const ofText = (parse: (text: string) => unknown) => (bytes: Uint8Array) => parse(decoder.decode(bytes));
 
+const statementOf = (change: object): string =>
+  JSON.stringify({
+    _type: 'https://in-toto.io/Statement/v1',
+    subject: [{ name: 'model', digest: { sha256: '09'.repeat(32) } }],
+    predicateType: 'https://model_signing/signature/v1.0',
+    ...change,
+  });
+const bundle = (material: object): string =>
+  JSON.stringify({
+    mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
+    verificationMaterial: { tlogEntries: [], ...material },
+    dsseEnvelope: JSON.parse(dsse),
+  });
+const uri = 'pkcs11:token=Log;object=log%2Fkey;id=%01%ff?module-path=/usr/lib/m.so&pin-source=file:/run/pin';
+
+/** An encrypted key file of the least cost that is read, so that thousands can be tried. */
+function encryptedKey(): string {
+  const plain = formatSignerKey(logKey.key, seed);
+  const salt = new Uint8Array(16).fill(7);
+  const nonce = new Uint8Array(12).fill(8);
+  const head = `ENCRYPTED+KEY+${logKey.key.name}+${logKey.key.id}+10+${Buffer.from(salt).toString('base64')}`;
+  const cipher = createCipheriv('aes-256-gcm', scryptSync('passphrase', salt, 32, { N: 1024, r: 8, p: 1 }), nonce);
+  const sealed = [nonce, cipher.setAAD(Buffer.from(head)).update(plain), cipher.final(), cipher.getAuthTag()];
+  return `${head}+${Buffer.concat(sealed).toString('base64')}`;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'treering-fuzz-'));
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+
+const policyFile = `rules:
+  - { name: all, who: { roles: [administrator] }, may: ['*'], on: ['**'] }
+  - { name: supplier, who: { issuer: 'https://a.test' }, may: [foreign], on: [model/*] }
+issuers:
+  - { issuer: 'https://a.test', keys: ["${formatVerifierKey(logKey.key)}"] }
+  - issuer: https://b.test
+    keys:
+      - |
+        -----BEGIN PUBLIC KEY-----
+        MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+        -----END PUBLIC KEY-----
+approvals:
+  - { on: model/*, need: 1, roles: [approver], not_author: true, within: 604800 }
+`;
+
+function parsePolicyFile(bytes: Uint8Array): Promise<unknown> {
+  const path = join(folder, 'policy.yaml');
+  writeFileSync(path, bytes);
+  return readPolicyFile(path);
+}
+
+/** A state of which every kind of thing that is remembered has one. */
+async function snapshot(): Promise<Uint8Array> {
+  const [ada, eve] = [party('ada', 41), party('eve', 42)];
+  const rules: PolicyBody['rules'] = [
+    { name: 'all', who: { roles: ['administrator'] }, may: ['*'], on: ['**'], grants: ['engineer'] },
+  ];
+  const log = await governedLog([ada], { rules });
+  await log.log(ada, enrolment(eve, ['engineer']));
+  await log.log(ada, incident('incident/1'));
+  await log.log(ada, { type: 'freeze', subject: 'freeze/a', on: 'config/*' });
+  return saveState(log.state);
+}
+
 function parseJsonView(bytes: Uint8Array): unknown {
   let value: unknown;
   try {
@@ -74,7 +156,12 @@ function parseJsonView(bytes: Uint8Array): unknown {
   return recordFromJson(value as Parameters<typeof recordFromJson>[0]);
 }
 
-const parsers: Record<string, [(bytes: Uint8Array) => unknown, Uint8Array | string]> = {
+type ErrorClass = abstract new (...args: never[]) => Error;
+
+/** A parser, what it accepts and, where it says so, the classes of error that it answers with. */
+type Target = [(bytes: Uint8Array) => unknown, Uint8Array | string, ...ErrorClass[]];
+
+const parsers: Record<string, Target> = {
   'note and checkpoint': [(bytes) => parseCheckpoint(parseNote(bytes).text), note],
   'verifier key': [ofText(parseVerifierKey), formatVerifierKey(logKey.key)],
   'signer key': [ofText(parseSignerKey), formatSignerKey(logKey.key, seed)],
@@ -97,28 +184,60 @@ const parsers: Record<string, [(bytes: Uint8Array) => unknown, Uint8Array | stri
     ]),
   ],
   'safetensors header': [(bytes) => parseHeader(bytes, 16), tensors],
+  'Sigstore bundle with a key': [parseBundle, bundle({ publicKey: { hint: 'k' } }), ForeignError],
+  'Sigstore bundle with certificates': [
+    parseBundle,
+    bundle({ x509CertificateChain: { certificates: [{ rawBytes: 'aGVsbG8=' }] } }),
+    ForeignError,
+  ],
+  'in-toto statement': [parseInToto, statementOf({}), ForeignError],
+  'claims of an in-toto statement': [
+    (payload) => claimsOf({ payload, payloadType: IN_TOTO_PAYLOAD }),
+    formatManifest('m', [{ name: 'a', digest }]),
+    ForeignError,
+  ],
+  'PKCS #11 URI': [ofText(parsePkcs11Uri), uri, KeyError],
+  'encrypted key': [ofText((text) => decryptKey(text, 'passphrase')), encryptedKey(), KeyError],
+  'policy file': [parsePolicyFile, policyFile, UsageError],
+  'governance snapshot': [restoreState, await snapshot(), GovernanceError],
 };
 
-for (const [name, [parse, accepted]] of Object.entries(parsers)) {
-  test(`${name}: ${ROUNDS} mutations are answered, with a value or with a coded error`, () => {
-    const original = typeof accepted === 'string' ? encoder.encode(accepted) : accepted;
-    parse(original);
+/** Fails unless the parser answers these bytes as it should. True when it refused them. */
+async function refused([parse, , ...classes]: Target, bytes: Uint8Array, round: number): Promise<boolean> {
+  const what = `round ${round}, ${Buffer.from(bytes).toString('hex')}`;
+  const started = performance.now();
+  let thrown: unknown;
+  try {
+    await parse(bytes);
+  } catch (error) {
+    thrown = error;
+    const { code } = error as { code?: unknown };
+    assert.ok(typeof code === 'string' && /^[a-z]+\/[a-z-]+$/.test(code), `${what}: ${String(error)}`);
+    const documented = classes.length === 0 || classes.some((kind) => error instanceof kind);
+    assert.ok(documented, `${what}: ${String(error)}`);
+  }
+  assert.ok(performance.now() - started < SLOW, `${what}: too slow`);
+  return thrown !== undefined;
+}
+
+for (const [name, target] of Object.entries(parsers)) {
+  const [parse, accepted] = target;
+  const original = typeof accepted === 'string' ? encoder.encode(accepted) : accepted;
+
+  test(`${name}: ${ROUNDS} mutations are answered, with a value or with a coded error`, async () => {
+    await parse(original);
     const random = randomFrom(20_260);
-    let refused = 0;
-    for (let round = 0; round < ROUNDS; round++) {
-      const bytes = mutate(original, random);
-      const what = `round ${round}, ${Buffer.from(bytes).toString('hex')}`;
-      const started = performance.now();
-      try {
-        parse(bytes);
-      } catch (error) {
-        refused++;
-        const { code } = error as { code?: unknown };
-        assert.ok(typeof code === 'string' && /^[a-z]+\/[a-z-]+$/.test(code), `${what}: ${String(error)}`);
-      }
-      assert.ok(performance.now() - started < SLOW, `${what}: too slow`);
+    let count = 0;
+    for (let round = 0; round < ROUNDS; round++) if (await refused(target, mutate(original, random), round)) count++;
+    assert.ok(count > ROUNDS / 4, `${count} refused: the mutations do not reach the checks`);
+  });
+
+  test(`${name}: random bytes are answered in the same way`, async () => {
+    const random = randomFrom(20_261);
+    for (let round = 0; round < ROUNDS / 10; round++) {
+      const bytes = Uint8Array.from({ length: Math.floor(random() * 300) }, () => Math.floor(random() * 256));
+      await refused(target, bytes, round);
     }
-    assert.ok(refused > ROUNDS / 4, `${refused} refused: the mutations do not reach the checks`);
   });
 }
 

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { KEY_TYPE, parseVerifierKey } from '@treering/note';
 import { type PolicyBody, RecordError, type RecordOf, recordFromJson } from '@treering/record';
-import { createCoseKey, decodeBase64Url, encodeBase64Url, encodeCoseKey, type Json } from '@treering/statement';
+import { type CoseKey, createCoseKey, decodeBase64Url, encodeBase64Url, encodeCoseKey, type Json } from '@treering/statement';
 import { parse } from 'yaml';
 import { UsageError } from './exit.js';
 
@@ -21,12 +21,12 @@ type Members = { [key: string]: Json };
 
 /**
  * Reads a policy file.
- * @throws UsageError or RecordError with what is wrong
+ * @throws UsageError with what is wrong
  */
 export async function readPolicyFile(path: string): Promise<PolicyBody> {
   let json: Json;
   try {
-    json = parse(await readFile(path, 'utf8')) as Json;
+    json = parse(await readFile(path, 'utf8'), { logLevel: 'error' }) as Json;
   } catch (error) {
     throw new UsageError(`${path} cannot be read: ${(error as Error).message}`);
   }
@@ -77,15 +77,25 @@ async function fromFile(value: Json, folder: string): Promise<Json> {
 /** A verifier key (vkey) or a public key in PEM, as COSE_Key. */
 function readKey(value: Json): Json {
   if (typeof value !== 'string') return value;
+  try {
+    return bytes(encodeCoseKey(coseKeyOf(value)));
+  } catch (error) {
+    throw error instanceof UsageError
+      ? error
+      : new UsageError(`a key of an issuer cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function coseKeyOf(value: string): CoseKey {
   if (!value.includes('BEGIN PUBLIC KEY')) {
     const { type, publicKey } = parseVerifierKey(value.trim());
     if (type !== KEY_TYPE.ed25519) throw new UsageError('an issuer signs with a verifier key of type 0x01');
-    return bytes(encodeCoseKey(createCoseKey('Ed25519', publicKey)));
+    return createCoseKey('Ed25519', publicKey);
   }
   const { crv, x = '', y } = createPublicKey(value).export({ format: 'jwk' });
   if (crv !== 'Ed25519' && crv !== 'P-256' && crv !== 'P-384')
     throw new UsageError('keys of issuers are Ed25519, P-256 or P-384');
-  return bytes(encodeCoseKey(createCoseKey(crv, decodeBase64Url(x), y === undefined ? undefined : decodeBase64Url(y))));
+  return createCoseKey(crv, decodeBase64Url(x), y === undefined ? undefined : decodeBase64Url(y));
 }
 
 function readCertificate(value: Json): Json {

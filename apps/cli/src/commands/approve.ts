@@ -64,10 +64,11 @@ export async function approve(session: Session, id: string, flags: ApproveFlags)
 /** The record of the same type and subject before this one. */
 async function previousVersion(client: LogClient, entry: ReadEntry, record: ChangeRecord): Promise<ReadEntry | undefined> {
   const history = await client.history(record.subject);
-  return history.find((other) => other.index < entry.index && isSameKind(other.record, record));
-}
-
-function isSameKind(other: ChangeRecord | undefined, record: ChangeRecord): boolean {
-  // The first policy is in the charter, which has another subject.
-  return other?.type === record.type;
+  const before = history.find((other) => other.index < entry.index && other.record?.type === record.type);
+  if (before !== undefined || record.type !== 'policy') return before;
+  // The first policy is in the charter.
+  const charter = await client.entry(0);
+  if (charter.record?.type !== 'charter') return undefined;
+  const { policy, reason } = charter.record;
+  return { ...charter, record: { v: 1, type: 'policy', subject: 'policy', reason, policy } };
 }

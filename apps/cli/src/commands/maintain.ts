@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { dataFolder, fsck as examine, openAnchor } from '@treering/log';
+import { dataFolder, fsck as examine, openAnchor, readRetired } from '@treering/log';
 import { createSigner, type LogTrust, parseVerifierKey } from '@treering/note';
 import { nodeEd25519, readKeyFile } from '@treering/note/node';
 import { printable } from '@treering/record';
@@ -16,7 +16,7 @@ export async function fsck(session: Session, flags: { anchor?: string; vkey?: st
   const { terminal, settings } = session;
   requireLog(settings.data);
   const folder = dataFolder(settings.data, flags.anchor ?? session.env.TREERING_ANCHOR);
-  const trust = await localTrust(folder.logKey, folder.publicationKey, flags.vkey);
+  const trust = await localTrust(settings.data, flags.vkey);
   const bar = terminal.progress('examining');
   const storage = openSqliteStorage(folder.store, { mode: 'read' });
   const report = await examine({ storage, anchor: openAnchor(folder), trust, progress: bar.update }).finally(async () => {
@@ -61,11 +61,14 @@ export async function backup(session: Session, target: string): Promise<void> {
   terminal.result({ path, size });
 }
 
-async function localTrust(logKey: string, publicationKey: string, vkey: string | undefined): Promise<LogTrust> {
+async function localTrust(data: string, vkey: string | undefined): Promise<LogTrust> {
   if (vkey !== undefined) {
     const key = parseVerifierKey(vkey);
     return { origin: key.name, logKeys: [key] };
   }
-  const keys = await Promise.all([logKey, publicationKey].map(readKeyFile));
-  return { origin: keys[0].name, logKeys: keys.map(({ name, type, seed }) => createSigner(name, type, seed, nodeEd25519).key) };
+  const folder = dataFolder(data);
+  const keys = await Promise.all([folder.logKey, folder.publicationKey].map(readKeyFile));
+  const retired = await readRetired(folder);
+  const own = keys.map(({ name, type, seed }) => createSigner(name, type, seed, nodeEd25519).key);
+  return { origin: keys[0].name, logKeys: [...own, ...retired] };
 }
