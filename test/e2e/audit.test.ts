@@ -34,7 +34,7 @@ interface Party {
   readonly signer: StatementSigner;
 }
 
-const party = (id: string, seed = new Uint8Array(randomBytes(32))): Party => ({
+const party = (id: string, seed: Uint8Array = randomBytes(32)): Party => ({
   id,
   signer: createStatementSigner(seed, nodeEd25519),
 });

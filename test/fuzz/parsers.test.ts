@@ -25,7 +25,6 @@ import {
   type PolicyBody,
   parseHeader,
   parseManifest,
-  RecordError,
   recordFromJson,
 } from '@treering/record';
 import {

@@ -3,7 +3,7 @@ import { checkClock, createCandidate } from '@treering/governance';
 import { type AttachmentRef, SALT_SIZE } from '@treering/record';
 import { decodeBase64Url, parseStatement, type SignedStatement, StatementError, signatureCheck } from '@treering/statement';
 import { checkSignatureOffThread } from '@treering/statement/node';
-import type { Storage } from '@treering/storage';
+import { type Storage, StorageError } from '@treering/storage';
 import type { GovernedAdmission } from './admission.js';
 import { ERASED, Erasure } from './erasure.js';
 import { Problem } from './problem.js';
@@ -60,13 +60,21 @@ export class Attachments {
     this.#staging.put(digest, blob, id, now);
   }
 
-  /** Stores what was uploaded before the entry that now names it. */
-  async takeStaged(attachments: readonly AttachmentRef[]): Promise<void> {
+  /** Bytes of one upload that waits for its statement, at most. */
+  get mostStaged(): number {
+    return this.#staging.share;
+  }
+
+  /**
+   * Stores what was uploaded before the entry that now names it. What was erased meanwhile stays erased.
+   * @param now milliseconds
+   */
+  async takeStaged(attachments: readonly AttachmentRef[], now: number): Promise<void> {
     for (const ref of attachments) {
       const digest = Buffer.from(ref.digest).toString('hex');
-      const blob = this.#staging.take(digest);
-      if (blob !== undefined && ref.access !== 'withheld' && blob.length === ref.size + SALT_SIZE)
-        await this.put(digest, blob, ref);
+      const blob = this.#staging.take(digest, ref.size + SALT_SIZE, now);
+      if (blob === undefined || ref.access === 'withheld' || (await this.erasure.erasedBy(digest)) !== undefined) continue;
+      await this.put(digest, blob, ref);
     }
   }
 
@@ -92,9 +100,13 @@ export class Attachments {
     return this.#storage.putAttachment(digest, marked);
   }
 
-  /** Takes back a blob that was put before its statement, which was then refused. */
+  /** Takes back a blob that was put before its statement, which was then refused. Old pages may keep it for a while. */
   async takeBack(digest: string): Promise<void> {
-    await this.#storage.removeAttachment(digest);
+    try {
+      await this.#storage.removeAttachment(digest);
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== 'storage/busy') throw error;
+    }
   }
 
   /**

@@ -199,13 +199,18 @@ async function checkBinding(
       break;
     case 'cnf': {
       const { cnf } = claims as { cnf?: { jkt?: unknown } };
-      if (cnf?.jkt !== (await calculateJwkThumbprint(jwkOf(key)))) refuse('its confirmation (cnf.jkt) is for another key');
+      if (cnf?.jkt !== (await jwkThumbprint(key))) refuse('its confirmation (cnf.jkt) is for another key');
       break;
     }
     case 'possession':
       // The signature of the request was the proof; the token counts once.
       break;
   }
+}
+
+/** The JWK thumbprint of a key (RFC 7638, base64url of 32 bytes), which a token's `cnf.jkt` names (RFC 9449). */
+export function jwkThumbprint(key: CoseKey): Promise<string> {
+  return calculateJwkThumbprint(jwkOf(key));
 }
 
 function jwkOf({ curve, x, y }: CoseKey): JWK {

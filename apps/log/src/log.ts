@@ -8,6 +8,7 @@ import { type CoseKey, issueReceipt, parseStatement, type StatementSigner, twinO
 import type { Storage, StoredHead } from '@treering/storage';
 import { GovernedAdmission, requireAdmitted } from './admission.js';
 import { Attachments } from './attachments.js';
+import { ErasureQueue } from './erasure-queue.js';
 import type { LogKeys } from './keys.js';
 import { Problem } from './problem.js';
 import type { SnapshotStore } from './snapshot.js';
@@ -49,8 +50,7 @@ export class Log {
   readonly clock: () => number;
   readonly #means: Means;
   readonly #keys: LogKeys;
-  /** Corrections whose erasures are perhaps not carried out yet: no snapshot may pass over them, for a start carries them out. */
-  #erasing = 0;
+  readonly #erasures: ErasureQueue;
 
   private constructor(
     parts: LogParts,
@@ -68,6 +68,7 @@ export class Log {
     this.sequencer = sequencer;
     this.publisher = publisher;
     this.attachments = new Attachments(parts.storage, admission);
+    this.#erasures = new ErasureQueue(this.attachments.erasure, { indexOf: (leaf) => this.#indexOf(leaf) });
     this.#means = parts.means;
     this.#keys = parts.keys;
   }
@@ -83,7 +84,7 @@ export class Log {
     const earlier = previous === undefined ? [] : [previous.signer.key, previous.publicationSigner.key];
     const trust: LogTrust = { origin: signer.key.name, logKeys: [...own, ...earlier, ...retired] };
     // Erasures that a crash kept from being carried out.
-    const corrections: { index: number; record: RecordOf<'correction'> }[] = [];
+    const corrections: { index: number; leaf: Uint8Array; record: RecordOf<'correction'> }[] = [];
     const admission = new GovernedAdmission({
       storage,
       origin: trust.origin,
@@ -91,8 +92,8 @@ export class Log {
       hasher: nodeHasher,
       means,
       snapshots: parts.snapshots,
-      onReplay: (index, { record }) => {
-        if (record?.type === 'correction') corrections.push({ index, record });
+      onReplay: (index, { leaf, record }) => {
+        if (record?.type === 'correction') corrections.push({ index, leaf, record });
       },
     });
     const sequencer = await Sequencer.open<Candidate>({
@@ -121,10 +122,14 @@ export class Log {
       ...(parts.cosign === undefined ? {} : { cosign: parts.cosign }),
     });
     const log = new Log(parts, trust, admission, sequencer, publisher);
-    for (const { index, record } of corrections) await log.attachments.erasure.carryOut(index, record);
+    for (const { index, leaf, record } of corrections) {
+      log.#erasures.add(leaf, record);
+      // What a reader is in the way of is tried again while the log runs.
+      await log.#erasures.carryOut(leaf, index).catch(() => undefined);
+    }
     sequencer.onCommit((head) => {
       // Within the commit, before anything more is admitted: the state is exactly that of this head.
-      if (log.#erasing === 0 && admission.snapshotIsDue(head.size)) admission.saveSnapshot(head);
+      if (log.#erasures.isEmpty && admission.snapshotIsDue(head.size)) admission.saveSnapshot(head);
     });
     return log;
   }
@@ -205,30 +210,33 @@ export class Log {
     const { leafHash, topic, candidate } = submission;
     const { record } = candidate;
     const erases = record?.type === 'correction' && record.erased !== undefined;
-    if (erases) this.#erasing++;
-    let settled = false;
+    if (erases) this.#erasures.add(leafHash, record);
+    let committed: Committed;
     try {
-      const committed = await this.sequencer.submit(submission);
-      if (record?.type === 'correction') await this.#erase(committed.index, record);
-      settled = true;
-      if (record?.attachments !== undefined) await this.attachments.takeStaged(record.attachments);
-      return { ...committed, leaf: leafHash, receipt: await this.receipt(topic, committed) };
+      committed = await this.sequencer.submit(submission);
     } catch (error) {
-      if (error instanceof Problem && error.details.index === undefined) settled = true;
+      if (erases && error instanceof Problem) this.#erasures.remove(leafHash);
+      else if (erases) this.#erasures.retryLater();
       throw error;
-    } finally {
-      if (erases && settled) this.#erasing--;
     }
+    const { index } = committed;
+    if (erases) {
+      const message = `entry ${index} is logged, and what it erases could not be removed yet: the log goes on trying`;
+      await orIncomplete(this.#erasures.carryOut(leafHash, index), 'correction/not-erased', message, index);
+    }
+    if (record?.attachments !== undefined) {
+      const message = `entry ${index} is logged, and its attachments could not be stored: upload them again, with ?entry=${index}`;
+      const taken = this.attachments.takeStaged(record.attachments, this.clock());
+      await orIncomplete(taken, 'attachment/not-stored', message, index);
+    }
+    return { ...committed, leaf: leafHash, receipt: await this.receipt(topic, committed) };
   }
 
-  /** @throws Problem 503: the correction is logged, and what it erases may still be there */
-  async #erase(index: number, record: RecordOf<'correction'>): Promise<void> {
-    try {
-      await this.attachments.erasure.carryOut(index, record);
-    } catch {
-      const message = `entry ${index} is logged, and what it erases could not be removed yet: send the same statement again`;
-      throw new Problem(503, 'correction/not-erased', message, { index, retryAfter: 5 });
-    }
+  /** The index of an entry when no commit is under way. */
+  async #indexOf(leafHash: Uint8Array): Promise<number | undefined> {
+    await this.sequencer.afterBatch();
+    if (this.sequencer.trouble !== undefined) throw this.sequencer.trouble;
+    return (await this.storage.indicesOf([leafHash]))[0];
   }
 
   async #isLogged(leafHash: Uint8Array): Promise<boolean> {
@@ -265,10 +273,20 @@ export class Log {
   /** Answers what is waiting, publishes what was committed, and closes the store. */
   async close(): Promise<void> {
     await this.sequencer.close();
+    this.#erasures.stop();
     // The first call may share a run that began before the last commit.
     for (let i = 0; i < 2 && this.sequencer.trouble === undefined; i++) await this.publisher.publish();
     const { head } = this.sequencer;
-    if (head !== null && this.sequencer.trouble === undefined && this.#erasing === 0) this.admission.saveSnapshot(head);
+    if (head !== null && this.sequencer.trouble === undefined && this.#erasures.isEmpty) this.admission.saveSnapshot(head);
     await this.storage.close();
+  }
+}
+
+/** @throws Problem 503 that names the entry: it is logged, but not everything that belongs to it is done */
+async function orIncomplete(work: Promise<void>, code: string, message: string, index: number): Promise<void> {
+  try {
+    await work;
+  } catch {
+    throw new Problem(503, code, message, { index, retryAfter: 5 });
   }
 }

@@ -39,6 +39,9 @@ const KEYS_KEPT = 10 * 60_000;
 const COOLDOWN = 30_000;
 const MOST_BYTES = 256 * 1024;
 
+/** Tokens that carry the same claims as an ID token and prove nobody's presence (RFC 8725 section 3.11). */
+const OTHER_TYPES = ['logout+jwt', 'secevent+jwt'];
+
 const discovery = z.object({ issuer: z.string(), jwks_uri: z.string() });
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) });
 
@@ -67,7 +70,9 @@ export class TokenVerifier {
     const audience =
       provider.binding === 'audience' ? `${provider.audience}/${enrolmentNonce(origin, kid)}` : provider.audience;
     try {
-      const { alg } = decodeProtectedHeader(token);
+      const { alg, typ } = decodeProtectedHeader(token);
+      if (typ !== undefined && OTHER_TYPES.includes(typ.toLowerCase().replace(/^application\//, '')))
+        throw refused('it is a token for something else');
       const algorithms = provider.algorithms ?? ALGORITHMS;
       if (alg === undefined || !algorithms.includes(alg as never))
         throw refused(`its algorithm is none of ${algorithms.join(', ')}`);
@@ -81,6 +86,9 @@ export class TokenVerifier {
         currentDate: new Date(now),
       });
       if (typeof claims.sub !== 'string' || claims.sub === '') throw refused('its claim sub names nobody');
+      // Whoever else it is for could bring it here (OpenID Connect Core section 3.1.3.7).
+      if ([claims.aud].flat().length > 1 && claims.azp !== audience)
+        throw refused('it is for several audiences, and its claim azp names another than the policy');
       const digest = createHash('sha256').update(`${header}.${payload}`).digest();
       return { claims, header, payload, digest, key: await exportJWK(key as Parameters<typeof exportJWK>[0]) };
     } catch (error) {

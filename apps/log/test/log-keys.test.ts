@@ -23,11 +23,11 @@ import {
   fsck,
   openAnchor,
   openLogKeys,
-  readRetired,
   retireKeys,
   type ServedLog,
   serveLog,
 } from '../src/index.js';
+import { readRetired } from '../src/keys.js';
 import { type Answer, makeStatement, ORIGIN, rejection, servedLog, signerFrom } from './fixture.js';
 import { copyOf, removeAtExit } from './tampering.js';
 

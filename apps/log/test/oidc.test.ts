@@ -89,6 +89,8 @@ const CLAIMS: readonly [string, () => JWTPayload, RegExp][] = [
   ['another audience', () => claims({ aud: 'other' }), /claim aud/],
   ['an audience that only begins alike', () => claims({ aud: 'treering/x' }), /claim aud/],
   ['no audience', () => without('aud'), /claim aud/],
+  ['several audiences that names nobody as its holder', () => claims({ aud: ['treering', 'other'] }), /several audiences/],
+  ['several audiences and another holder', () => claims({ aud: ['treering', 'other'], azp: 'other' }), /several audiences/],
   ['another issuer', () => claims({ iss: other.issuer }), /claim iss/],
   ['the issuer with a slash behind it', () => claims({ iss: `${issuer.issuer}/` }), /claim iss/],
   ['no issuer', () => without('iss'), /claim iss/],
@@ -107,6 +109,12 @@ const CLAIMS: readonly [string, () => JWTPayload, RegExp][] = [
 ];
 for (const [what, make, detail] of CLAIMS)
   test(`a token with ${what} is refused`, async () => log.refuses(await issuer.sign(make()), badToken(detail)));
+
+test('a token for something else that carries the same claims is refused', async () => {
+  for (const typ of ['logout+jwt', 'secevent+jwt', 'application/secevent+JWT'])
+    await log.refuses(await issuer.sign(claims(), 'ec', { typ }), badToken(/for something else/));
+  await log.enrols(await issuer.sign(claims({ aud: ['treering', 'other'], azp: 'treering' })));
+});
 
 test('clocks may differ by just under 30 seconds, and the policy may take younger tokens only', async () => {
   for (const change of [{ exp: time - 29 }, { nbf: time + 30 }, { iat: time + 30 }, { iat: time - 630 }])

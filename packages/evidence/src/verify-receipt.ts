@@ -11,7 +11,7 @@ import {
   parseStatement,
   RECORD_CONTENT_TYPE,
   type Receipt,
-  readReceipts,
+  receiptsOf,
   type SignedStatement,
   StatementError,
   verifyReceipt,
@@ -55,8 +55,13 @@ export function verifyCoseReceipt(bytes: Uint8Array, trust: ReceiptTrust): Recei
   const leaf = hasher.hashLeaf(statement.entry);
   const claims: Claim[] = [];
   const failures: string[] = [];
-  let proved = false;
-  for (const receipt of receipts) {
+  let proved: string | undefined;
+  for (const item of receipts) {
+    const receipt = parsed(item);
+    if (receipt instanceof StatementError) {
+      claims.push({ name: 'receipt', verdict: 'not proved', text: `A receipt cannot be read: ${receipt.message}.` });
+      continue;
+    }
     const log = trust.logs.find(({ key }) => receipt.kid !== undefined && same(coseKeyThumbprint(key), receipt.kid));
     if (log === undefined) {
       const kid = receipt.kid === undefined ? 'without key id' : `by the key ${encodeBase64Url(receipt.kid)}`;
@@ -69,39 +74,51 @@ export function verifyCoseReceipt(bytes: Uint8Array, trust: ReceiptTrust): Recei
         failures.push(`it names ${receipt.iss} as its issuer, not ${log.origin}`);
       else if (receipt.sub !== undefined && receipt.sub !== statement.sub)
         failures.push('it is about another subject than the statement');
-      else proved = true;
+      else proved = log.origin;
     } catch (error) {
       if (!(error instanceof StatementError)) throw error;
       failures.push(error.message);
     }
-    if (proved) {
-      claims.push({
-        name: 'registered',
-        verdict: 'proved',
-        text: `The log ${log.origin} signed a tree that holds this statement as entry ${receipt.proof.index}.`,
-      });
-      break;
-    }
   }
-  if (!proved) {
-    const text =
-      failures.length === 0 ? 'No receipt of a log whose key you gave is there.' : `No receipt holds: ${failures.join('; ')}.`;
-    claims.push({ name: 'registered', verdict: failures.length === 0 ? 'not proved' : 'failed', text });
-  }
+  if (proved !== undefined)
+    for (const why of failures)
+      claims.push({ name: 'receipt', verdict: 'not proved', text: `Another receipt does not hold: ${why}.` });
+  claims.push(registered(proved, failures));
   claims.push({
     name: 'position',
     verdict: 'not proved',
-    text: 'A receipt does not sign the size of the tree; a checkpoint beside it would (.tlog-proof).',
+    text: 'A receipt signs neither the place of the statement nor the size of the tree; a checkpoint beside it would (.tlog-proof).',
   });
   return { claims, statement, record: recordOf(statement) };
 }
 
-function read(bytes: Uint8Array, entry: Uint8Array | undefined): { statement: SignedStatement; receipts: readonly Receipt[] } {
+function registered(origin: string | undefined, failures: readonly string[]): Claim {
+  const name = 'registered';
+  if (origin !== undefined)
+    return { name, verdict: 'proved', text: `The log ${origin} signed a tree that holds this statement.` };
+  if (failures.length === 0) return { name, verdict: 'not proved', text: 'No receipt of a log whose key you gave is there.' };
+  return { name, verdict: 'failed', text: `No receipt holds: ${failures.join('; ')}.` };
+}
+
+function parsed(receipt: Uint8Array): Receipt | StatementError {
+  try {
+    return parseReceipt(receipt);
+  } catch (error) {
+    if (error instanceof StatementError) return error;
+    throw error;
+  }
+}
+
+function read(
+  bytes: Uint8Array,
+  entry: Uint8Array | undefined,
+): { statement: SignedStatement; receipts: readonly Uint8Array[] } {
   try {
     if (parseSign1(bytes, 'any').unprotectedHeader.has(HEADER.receipts)) {
-      return { statement: parseStatement(bytes), receipts: readReceipts(bytes) };
+      return { statement: parseStatement(bytes), receipts: receiptsOf(bytes) };
     }
-    const receipts = [parseReceipt(bytes)];
+    parseReceipt(bytes);
+    const receipts = [bytes];
     if (entry === undefined)
       throw new EvidenceError(
         'evidence/malformed',

@@ -103,6 +103,9 @@ const issuer = z
     'with roots, identities say whose certificates count',
   );
 
+/** Members of a JWK that nobody else may know (RFC 7518 section 6). */
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+
 /** An identity provider whose tokens enrol keys (OpenID Connect Core 1.0). */
 const provider = z.strictObject({
   name: segment,
@@ -133,7 +136,11 @@ const provider = z.strictObject({
   token_age: z.int().min(10).max(86_400).optional(),
   /** Keys of an issuer that the log cannot reach; otherwise they come from its discovery document. */
   jwks: z
-    .array(z.record(line(1, 50), line(1, 2000)))
+    .array(
+      z
+        .record(line(1, 50), z.union([line(1, 2000), z.array(line(1, 8000)).max(8)]))
+        .refine((jwk) => jwk.kty !== 'oct' && !PRIVATE_MEMBERS.some((name) => name in jwk), 'must hold public keys only'),
+    )
     .max(32)
     .optional(),
 });

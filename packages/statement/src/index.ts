@@ -36,4 +36,4 @@ export {
   twinOf,
 } from './signed-statement.js';
 export { isOwnContentType, RECORD_CONTENT_TYPE, type StatementHeader } from './statement-header.js';
-export { attachReceipts, readReceipts } from './transparent.js';
+export { attachReceipts, readReceipts, receiptsOf } from './transparent.js';

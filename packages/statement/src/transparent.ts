@@ -18,11 +18,20 @@ export function attachReceipts(statement: Uint8Array, receipts: readonly Uint8Ar
 }
 
 /**
- * The receipts of a transparent statement, unverified. Receipts that stand there without the byte string around them, as RFC
- * 9943 writes it, are read as well.
+ * The receipts of a transparent statement, unverified. Receipts that stand there without the byte string around them are
+ * read as well.
  * @throws StatementError receipt/malformed or a cbor or cose code
  */
 export function readReceipts(transparent: Uint8Array): Receipt[] {
+  return receiptsOf(transparent).map(parseReceipt);
+}
+
+/**
+ * The receipts of a transparent statement as bytes, each a COSE_Sign1 or what stands in its place: one that cannot be read need
+ * not keep the others from being read.
+ * @throws StatementError receipt/malformed or a cbor or cose code
+ */
+export function receiptsOf(transparent: Uint8Array): Uint8Array[] {
   const list = parseSign1(transparent, 'any').unprotectedHeader.get(HEADER.receipts);
   if (!Array.isArray(list) || list.length === 0 || list.length > MOST_RECEIPTS)
     throw new StatementError(
@@ -30,8 +39,8 @@ export function readReceipts(transparent: Uint8Array): Receipt[] {
       `a transparent statement carries 1 to ${MOST_RECEIPTS} receipts in header 394`,
     );
   return (list as readonly CborValue[]).map((item) => {
-    if (item instanceof Uint8Array) return parseReceipt(item);
-    if (Array.isArray(item)) return parseReceipt(encodeCbor(new CborTag(18, item as readonly CborValue[])));
+    if (item instanceof Uint8Array) return item;
+    if (Array.isArray(item)) return encodeCbor(new CborTag(18, item as readonly CborValue[]));
     throw new StatementError('receipt/malformed', 'a receipt is a byte string or a COSE_Sign1');
   });
 }

@@ -33,6 +33,7 @@ test('the public face of @treering/statement', () => {
     'parseSign1',
     'parseStatement',
     'readReceipts',
+    'receiptsOf',
     'sigStructure',
     'signStatement',
     'signatureCheck',

@@ -6,6 +6,9 @@ import { APPLICATION_ID, MIGRATIONS, migrate } from './schema.js';
 /** Older versions can lose commits when a WAL is reset under load (fixed in SQLite 3.51.3). */
 const OLDEST_SQLITE = '3.51.3';
 
+/** Milliseconds for which a writer waits for another. */
+export const BUSY_TIMEOUT = 5000;
+
 /** How a database is opened. */
 export interface OpenOptions {
   /**
@@ -40,7 +43,7 @@ export function openDatabase(path: string, { mode }: OpenOptions): OpenDatabase 
   let lock: Database.Database | undefined;
   try {
     if (mode !== 'read') lock = acquireLock(path);
-    db = new Database(path, { readonly: mode === 'read', timeout: 5000 });
+    db = new Database(path, { readonly: mode === 'read', timeout: BUSY_TIMEOUT });
     checkVersion(db);
     if (mode !== 'create') checkFile(db, path);
     if (mode !== 'read') {

@@ -8,7 +8,7 @@ import {
   type StoredHead,
   type TopicInfo,
 } from '@treering/storage';
-import { type OpenDatabase, type OpenOptions, openDatabase, toStorageError } from './open.js';
+import { BUSY_TIMEOUT, type OpenDatabase, type OpenOptions, openDatabase, toStorageError } from './open.js';
 
 interface HeadRow {
   size: number;
@@ -161,6 +161,18 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
     return out;
   };
 
+  /** Moves everything into the database file and empties the write-ahead log; a reader may be in the way of that. */
+  const truncateWal = (): void => {
+    db.pragma('busy_timeout = 0');
+    try {
+      const [{ busy }] = db.pragma('wal_checkpoint(TRUNCATE)') as [{ busy: number }];
+      if (busy !== 0)
+        throw new StorageError('storage/busy', `${path} is being read, by a backup perhaps: old pages are not overwritten yet`);
+    } finally {
+      db.pragma(`busy_timeout = ${BUSY_TIMEOUT}`);
+    }
+  };
+
   return {
     name: 'sqlite',
     head: () => run(() => toHead(headOf.get('committed'))),
@@ -216,8 +228,8 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
     removeAttachment: (digest) =>
       run(() => {
         const removed = db.prepare('DELETE FROM attachments WHERE digest = ?').run(digest).changes === 1;
-        // The write-ahead log still holds the page as it was.
-        if (removed) db.pragma('wal_checkpoint(TRUNCATE)');
+        // The write-ahead log still holds the page as it was, perhaps from a removal before this one.
+        truncateWal();
         return removed;
       }),
     async backup(target, progress) {

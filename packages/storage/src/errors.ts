@@ -2,6 +2,7 @@
 export type StorageErrorCode =
   | 'storage/conflict'
   | 'storage/locked'
+  | 'storage/busy'
   | 'storage/full'
   | 'storage/io'
   | 'storage/corrupt'

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { ENROLMENT_CONTENT_TYPE, enrolmentNonce } from '@treering/log';
+import { ENROLMENT_CONTENT_TYPE, enrolmentNonce, jwkThumbprint } from '@treering/log';
 import { createSigner, KEY_TYPE } from '@treering/note';
 import { nodeEd25519, readKeyFile, writeKeyFile } from '@treering/note/node';
 import { printable } from '@treering/record';
@@ -53,12 +53,14 @@ export async function login(session: Session, flags: LoginFlags): Promise<number
   const signer = createStatementSigner(seed, nodeEd25519);
   const nonce = enrolmentNonce(origin, coseKeyThumbprint(signer.key));
   if (flags.prepare) {
+    const jkt = await jwkThumbprint(signer.key);
     const audience = provider.binding === 'audience' ? `${provider.audience}/${nonce}` : provider.audience;
     terminal.line(`ask ${printable(provider.issuer)} for a token with`);
     terminal.line(`  audience  ${printable(audience)}`);
     if (provider.binding === 'nonce') terminal.line(`  nonce     ${nonce}`);
+    if (provider.binding === 'cnf') terminal.line(`  cnf.jkt   ${jkt}`);
     terminal.line('then run this again with --token-file instead of --prepare');
-    terminal.result({ provider: provider.name, issuer: provider.issuer, audience, nonce });
+    terminal.result({ provider: provider.name, issuer: provider.issuer, audience, nonce, jkt });
     return EXIT.ok;
   }
   const token =
@@ -133,11 +135,16 @@ async function askProvider(session: Session, provider: Provider, scope: string, 
   }
 }
 
+/** Characters of a token that a log takes. */
+const MAX_TOKEN = 16_384;
+
 /** A token that the pipeline was given; `-` reads standard input. */
 async function readToken({ cwd }: Session, path: string): Promise<string> {
   const text = path === '-' ? await readFile('/dev/stdin', 'utf8') : await readFile(resolve(cwd, path), 'utf8');
   const token = text.trim();
   if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) throw new UsageError(`${path} does not hold a token of three parts`);
+  if (token.length > MAX_TOKEN)
+    throw new UsageError(`the token in ${path} has ${token.length} characters; a log takes at most ${MAX_TOKEN}`);
   return token;
 }
 

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { dataFolder, fsck as examine, openAnchor, readRetired } from '@treering/log';
-import { createSigner, type LogTrust, parseVerifierKey } from '@treering/note';
-import { nodeEd25519, readKeyFile } from '@treering/note/node';
+import { dataFolder, fsck as examine, openAnchor, openLogKeys } from '@treering/log';
+import { type LogTrust, parseVerifierKey } from '@treering/note';
 import { printable } from '@treering/record';
 import type { Storage } from '@treering/storage';
 import { openSqliteStorage } from '@treering/storage-sqlite';
@@ -16,7 +15,7 @@ export async function fsck(session: Session, flags: { anchor?: string; vkey?: st
   const { terminal, settings } = session;
   requireLog(settings.data);
   const folder = dataFolder(settings.data, flags.anchor ?? session.env.TREERING_ANCHOR);
-  const trust = await localTrust(settings.data, flags.vkey);
+  const trust = await localTrust(session, flags.vkey);
   const bar = terminal.progress('examining');
   const storage = openSqliteStorage(folder.store, { mode: 'read' });
   const report = await examine({ storage, anchor: openAnchor(folder), trust, progress: bar.update }).finally(async () => {
@@ -61,14 +60,14 @@ export async function backup(session: Session, target: string): Promise<void> {
   terminal.result({ path, size });
 }
 
-async function localTrust(data: string, vkey: string | undefined): Promise<LogTrust> {
+async function localTrust({ settings, env }: Session, vkey: string | undefined): Promise<LogTrust> {
   if (vkey !== undefined) {
     const key = parseVerifierKey(vkey);
     return { origin: key.name, logKeys: [key] };
   }
-  const folder = dataFolder(data);
-  const keys = await Promise.all([folder.logKey, folder.publicationKey].map(readKeyFile));
-  const retired = await readRetired(folder);
-  const own = keys.map(({ name, type, seed }) => createSigner(name, type, seed, nodeEd25519).key);
-  return { origin: keys[0].name, logKeys: [...own, ...retired] };
+  const keys = await openLogKeys(dataFolder(settings.data), { log_key: env.TREERING_SIGN_WITH }, env);
+  const { signer, publicationSigner, previous, retired = [] } = keys;
+  keys.close();
+  const signers = [signer, publicationSigner, ...(previous === undefined ? [] : [previous.signer, previous.publicationSigner])];
+  return { origin: signer.key.name, logKeys: [...signers.map(({ key }) => key), ...retired] };
 }

@@ -5,6 +5,7 @@ import { decimalParam, type Env, hashParam, readBody, type Server } from './cont
 /** Uploads of attachments: after the entry that names them (`?entry=`), or signed and shortly before it. */
 export function attachmentRoutes(server: Server): Hono<Env> {
   const { log, config } = server;
+  const most = config.attachment_bytes + SALT_SIZE;
   const app = new Hono<Env>();
   app.put('/v1/attachments/:digest', async (c) => {
     const digest = c.req.param('digest');
@@ -19,12 +20,12 @@ export function attachmentRoutes(server: Server): Hono<Env> {
         c.req.header('authorization'),
         Math.floor(now / 1000),
       );
-      const blob = await readBody(c, server.bodies, types, config.attachment_bytes);
+      const blob = await readBody(c, server.bodies, types, Math.min(most, log.attachments.mostStaged));
       await log.attachments.stage(digest, blob, who, now);
       return c.json({ digest, url, waiting: true }, 202);
     }
     const ref = await log.attachments.expected(digest, decimalParam(entry, 'entry'));
-    const blob = await readBody(c, server.bodies, types, Math.min(config.attachment_bytes, ref.size + SALT_SIZE));
+    const blob = await readBody(c, server.bodies, types, Math.min(most, ref.size + SALT_SIZE));
     const created = await log.attachments.put(digest, blob, ref);
     return c.json({ digest, url }, created ? 201 : 200);
   });
