@@ -250,6 +250,19 @@ test('a rule of a policy names somebody, something and where', () => {
   }
 });
 
+test('keys of an identity provider are public, and may come with lists', () => {
+  const { full } = EXAMPLES.policy;
+  const [provider] = full.policy.oidc ?? [];
+  const [jwk] = provider.jwks ?? [];
+  const withKey = (change: object): unknown => ({
+    ...full,
+    policy: { ...full.policy, oidc: [{ ...provider, jwks: [{ ...jwk, ...change }] }] },
+  });
+  validateRecord(withKey({ key_ops: ['verify'], x5c: ['MIIB'] }));
+  for (const change of [{ d: 'AAAA' }, { kty: 'oct' }, { k: 'AAAA' }, { oth: ['x'] }, { key_ops: [1] }, { e: 3 }])
+    refuses(() => validateRecord(withKey(change)), 'record/invalid', JSON.stringify(change), /jwks/);
+});
+
 test('an attachment has a relative name, a media type and a size', () => {
   const [attachment] = EXAMPLES.incident.full.attachments ?? [];
   const withAttachment = (change: object): unknown => ({ ...incident, attachments: [{ ...attachment, ...change }] });
