@@ -1,2 +1,3 @@
-export { isUnused, type OpenOptions } from './open.js';
+export { isUnused, type OpenDatabase, type OpenOptions, openDatabase, toStorageError } from './open.js';
+export type { Schema } from './schema.js';
 export { openSqliteStorage } from './sqlite-storage.js';

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { StorageError } from '@treering/storage';
 import Database from 'better-sqlite3';
-import { APPLICATION_ID, MIGRATIONS, migrate } from './schema.js';
+import { LOG_SCHEMA, migrate, type Schema } from './schema.js';
 
 /** Older versions can lose commits when a WAL is reset under load (fixed in SQLite 3.51.3). */
 const OLDEST_SQLITE = '3.51.3';
@@ -18,7 +18,7 @@ export interface OpenOptions {
   readonly mode: 'create' | 'open' | 'read';
 }
 
-/** An open log, and the lock that keeps other writers out; undefined when it was opened to read. */
+/** An open database, and the lock that keeps other writers out; undefined when it was opened to read. */
 export interface OpenDatabase {
   readonly db: Database.Database;
   readonly lock: Database.Database | undefined;
@@ -28,16 +28,13 @@ export interface OpenDatabase {
  * Opens the database file with every setting that durability rests on, and reads the settings back.
  * @throws StorageError storage/missing, storage/locked, storage/schema, storage/corrupt or storage/unsupported
  */
-export function openDatabase(path: string, { mode }: OpenOptions): OpenDatabase {
+export function openDatabase(path: string, { mode }: OpenOptions, schema: Schema = LOG_SCHEMA): OpenDatabase {
   const empty = !existsSync(path) || statSync(path).size === 0;
   if (mode === 'create' && !isUnused(path)) {
-    throw new StorageError('storage/schema', `${path} exists; a new log is never created over it`);
+    throw new StorageError('storage/schema', `${path} exists; a new ${schema.what} is never created over it`);
   }
   if (mode !== 'create' && empty) {
-    throw new StorageError(
-      'storage/missing',
-      `there is no log at ${path}; "treering log init" makes a new one, a backup brings back an old one`,
-    );
+    throw new StorageError('storage/missing', `there is no ${schema.what} at ${path}; ${schema.origin}`);
   }
   let db: Database.Database | undefined;
   let lock: Database.Database | undefined;
@@ -45,7 +42,7 @@ export function openDatabase(path: string, { mode }: OpenOptions): OpenDatabase 
     if (mode !== 'read') lock = acquireLock(path);
     db = new Database(path, { readonly: mode === 'read', timeout: BUSY_TIMEOUT });
     checkVersion(db);
-    if (mode !== 'create') checkFile(db, path);
+    if (mode !== 'create') checkFile(db, path, schema);
     if (mode !== 'read') {
       if (db.pragma('journal_mode = WAL', { simple: true }) !== 'wal')
         throw new StorageError('storage/unsupported', 'the file system allows no WAL');
@@ -55,7 +52,7 @@ export function openDatabase(path: string, { mode }: OpenOptions): OpenDatabase 
       db.pragma('checkpoint_fullfsync = ON');
       if (db.pragma('synchronous', { simple: true }) !== 2)
         throw new StorageError('storage/unsupported', 'SQLite does not accept synchronous=FULL');
-      migrate(db);
+      migrate(db, schema);
     }
     // What is removed is overwritten: an erased attachment leaves nothing in free pages.
     db.pragma('secure_delete = ON');
@@ -117,14 +114,14 @@ function checkVersion(db: Database.Database): void {
   }
 }
 
-function checkFile(db: Database.Database, path: string): void {
-  if (db.pragma('application_id', { simple: true }) !== APPLICATION_ID)
-    throw new StorageError('storage/schema', `${path} is no Treering log`);
+function checkFile(db: Database.Database, path: string, { applicationId, what, steps }: Schema): void {
+  if (db.pragma('application_id', { simple: true }) !== applicationId)
+    throw new StorageError('storage/schema', `${path} is no Treering ${what}`);
   const version = db.pragma('user_version', { simple: true }) as number;
-  if (version > MIGRATIONS.length) {
+  if (version > steps.length) {
     throw new StorageError(
       'storage/schema',
-      `${path} was written by a newer Treering (schema ${version}, this one knows ${MIGRATIONS.length}); use that one`,
+      `${path} was written by a newer Treering (schema ${version}, this one knows ${steps.length}); use that one`,
     );
   }
 }
@@ -136,7 +133,7 @@ export function toStorageError(error: unknown, path: string): StorageError {
   const message = error instanceof Error ? error.message : String(error);
   const as = (kind: StorageError['code'], text: string): StorageError => new StorageError(kind, text, { cause: error });
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED'))
-    return as('storage/locked', `another process holds the log at ${path}`);
+    return as('storage/locked', `another process holds ${path}`);
   if (code === 'SQLITE_FULL') return as('storage/full', `there is no space left for ${path}`);
   if (code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT_'))
     return as('storage/corrupt', `${path} is damaged: ${message}`);

@@ -1,13 +1,21 @@
 import type Database from 'better-sqlite3';
 
-/** 'TREE' in the database header says what kind of file this is. */
-export const APPLICATION_ID = 0x54524545;
+/** What a database file holds. */
+export interface Schema {
+  /** 32 bits in the header of the file that say what kind of file it is. */
+  readonly applicationId: number;
+  /** In messages: "log", "witness". */
+  readonly what: string;
+  /** Where a file comes from that is missing. */
+  readonly origin: string;
+  /** Step i leads from version i to version i + 1. A step is never changed once released. */
+  readonly steps: readonly string[];
+}
 
 /**
- * The schema, step by step: step i leads from version i to version i + 1. A step is never changed once released.
  * Entries and tiles are append-only: triggers refuse to update or delete them, so that not even a mistake in this code can.
  */
-export const MIGRATIONS: readonly string[] = [
+const STEPS: readonly string[] = [
   `
   CREATE TABLE entries (
     idx   INTEGER PRIMARY KEY,
@@ -65,13 +73,21 @@ export const MIGRATIONS: readonly string[] = [
   `,
 ];
 
+/** The store of a log; its files begin their application id with 'TREE'. */
+export const LOG_SCHEMA: Schema = {
+  applicationId: 0x54524545,
+  what: 'log',
+  origin: '"treering log init" makes a new one, a backup brings back an old one',
+  steps: STEPS,
+};
+
 /** Brings a database to the newest schema, each step in a transaction of its own. */
-export function migrate(db: Database.Database, steps: readonly string[] = MIGRATIONS): void {
+export function migrate(db: Database.Database, { steps, applicationId }: Schema): void {
   for (let version = db.pragma('user_version', { simple: true }) as number; version < steps.length; version++) {
     db.transaction(() => {
       db.exec(steps[version]);
       db.pragma(`user_version = ${version + 1}`);
-      db.pragma(`application_id = ${APPLICATION_ID}`);
+      db.pragma(`application_id = ${applicationId}`);
     })();
   }
 }

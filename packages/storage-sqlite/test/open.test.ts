@@ -10,7 +10,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { isUnused, openSqliteStorage } from '../src/index.js';
 import { openDatabase } from '../src/open.js';
-import { MIGRATIONS, migrate } from '../src/schema.js';
+import { LOG_SCHEMA, migrate } from '../src/schema.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'treering-open-'));
 let next = 0;
@@ -139,8 +139,11 @@ test('entries and tiles cannot be changed or removed, heads cannot shrink', asyn
 
 test('a migration is done whole or not at all', () => {
   const db = new Database(':memory:');
-  assert.throws(() => migrate(db, [...MIGRATIONS, 'CREATE TABLE later (a); CREATE TABLE later (a);']), /later/);
-  assert.is(db.pragma('user_version', { simple: true }), MIGRATIONS.length);
+  assert.throws(
+    () => migrate(db, { ...LOG_SCHEMA, steps: [...LOG_SCHEMA.steps, 'CREATE TABLE later (a); CREATE TABLE later (a);'] }),
+    /later/,
+  );
+  assert.is(db.pragma('user_version', { simple: true }), LOG_SCHEMA.steps.length);
   assert.is(db.prepare("SELECT count(*) FROM sqlite_master WHERE name = 'later'").pluck().get(), 0);
   db.close();
 });
