@@ -22,12 +22,13 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   evidence: ['merkle', 'note', 'record', 'statement'],
   storage: [],
   'storage-sqlite': ['storage'],
+  server: [],
   sequencer: ['merkle', 'note', 'storage'],
   client: ['evidence', 'merkle', 'note', 'record', 'statement'],
 };
 
 /** The applications that another application may start. Applications may depend on every package. */
-const STARTED_BY: Readonly<Record<string, readonly string[]>> = { cli: ['log'] };
+const STARTED_BY: Readonly<Record<string, readonly string[]>> = { cli: ['log', 'witness'] };
 
 /** These run in a browser; only what lies in their `src/node` may need Node. */
 const PORTABLE = ['merkle', 'note', 'statement', 'record', 'governance', 'foreign', 'evidence', 'client'];

@@ -1,8 +1,8 @@
 import { admit, type Candidate, type Decision, GovernanceState, type Means } from '@treering/governance';
 import type { Hasher } from '@treering/merkle';
 import { type Admission, SequencerError, type Undo } from '@treering/sequencer';
+import { Problem } from '@treering/server';
 import type { Storage, StoredHead } from '@treering/storage';
-import { Problem } from './problem.js';
 import { replay } from './replay.js';
 import type { SnapshotStore } from './snapshot.js';
 

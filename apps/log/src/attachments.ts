@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { checkClock, createCandidate } from '@treering/governance';
 import { type AttachmentRef, SALT_SIZE } from '@treering/record';
+import { Problem } from '@treering/server';
 import { decodeBase64Url, parseStatement, type SignedStatement, StatementError, signatureCheck } from '@treering/statement';
 import { checkSignatureOffThread } from '@treering/statement/node';
 import { type Storage, StorageError } from '@treering/storage';
 import type { GovernedAdmission } from './admission.js';
 import { ERASED, Erasure } from './erasure.js';
-import { Problem } from './problem.js';
 import { Staging } from './staging.js';
 
 /** First byte of a stored blob: who may read it. */

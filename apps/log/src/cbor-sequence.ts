@@ -1,4 +1,4 @@
-import { Problem } from './problem.js';
+import { Problem } from '@treering/server';
 
 /**
  * Splits a CBOR sequence (RFC 8742) into its items without decoding them: each is parsed strictly on its own, so that a bad one

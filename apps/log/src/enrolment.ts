@@ -4,6 +4,7 @@ import { clockSkew, rolesFor } from '@treering/governance';
 import { type OpenedKey, requireStatementSigner } from '@treering/keys';
 import { readSecretFile, writeSecretFile } from '@treering/note/node';
 import { type Attachment, createAttachment, encodeRecord, type OidcProvider, type RecordOf } from '@treering/record';
+import { Problem } from '@treering/server';
 import {
   type CoseKey,
   coseKeyThumbprint,
@@ -20,7 +21,6 @@ import { checkSignatureOffThread } from '@treering/statement/node';
 import { calculateJwkThumbprint, type JWK } from 'jose';
 import type { Accepted, Log } from './log.js';
 import type { TokenVerifier, VerifiedToken } from './oidc.js';
-import { Problem } from './problem.js';
 
 /** The content type of the statement that asks for an enrolment, signed with the key that is to be enrolled. */
 export const ENROLMENT_CONTENT_TYPE = 'application/vnd.treering.enrolment';

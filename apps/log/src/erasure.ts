@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type Candidate, createCandidate } from '@treering/governance';
 import type { ChangeRecord, RecordOf } from '@treering/record';
+import { Problem } from '@treering/server';
 import { parseStatement } from '@treering/statement';
 import type { Storage } from '@treering/storage';
-import { Problem } from './problem.js';
 
 /** First byte of what is stored in place of an erased attachment; the index of the correction follows, in decimal. */
 export const ERASED = 0x65;

@@ -4,13 +4,13 @@ import { formatVerifierKey, KEY_TYPE, type LogTrust, type Signer } from '@treeri
 import { nodeEd25519 } from '@treering/note/node';
 import type { RecordOf } from '@treering/record';
 import { type Committed, type Cosign, type HeadAnchor, Publisher, Sequencer, type Submission } from '@treering/sequencer';
+import { Problem } from '@treering/server';
 import { type CoseKey, issueReceipt, parseStatement, type StatementSigner, twinOf } from '@treering/statement';
 import type { Storage, StoredHead } from '@treering/storage';
 import { GovernedAdmission, requireAdmitted } from './admission.js';
 import { Attachments } from './attachments.js';
 import { ErasureQueue } from './erasure-queue.js';
 import type { LogKeys } from './keys.js';
-import { Problem } from './problem.js';
 import type { SnapshotStore } from './snapshot.js';
 
 /** What a log is made of. Clock, store and anchor come from outside, so that tests can put theirs in. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { OidcProvider } from '@treering/record';
+import { Problem } from '@treering/server';
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
@@ -14,7 +15,6 @@ import {
 } from 'jose';
 import { z } from 'zod';
 import { enrolmentNonce } from './enrolment.js';
-import { Problem } from './problem.js';
 
 /** A token that holds. */
 export interface VerifiedToken {

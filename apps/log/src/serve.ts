@@ -1,12 +1,10 @@
-import type { Server as HttpServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { type ServerType, serve } from '@hono/node-server';
 import { nodeMeans } from '@treering/foreign/node';
 import { type OpenedKey, openKey } from '@treering/keys';
 import { formatVerifierKey } from '@treering/note';
+import { ByteBudget, createLogger, type Listening, listen, RateLimit } from '@treering/server';
 import { StorageError } from '@treering/storage';
 import { openSqliteStorage } from '@treering/storage-sqlite';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { createApp } from './app.js';
 import type { LogConfig } from './config.js';
 import { dataFolder, openAnchor } from './data-folder.js';
@@ -16,8 +14,7 @@ import { openLogKeys } from './keys.js';
 import { Log } from './log.js';
 import { createMetrics } from './metrics.js';
 import { TokenVerifier } from './oidc.js';
-import { RateLimit } from './rate-limit.js';
-import { ByteBudget, type Server } from './routes/context.js';
+import type { Server } from './routes/context.js';
 import { createSnapshotFile } from './snapshot.js';
 
 /** A log that listens. */
@@ -31,14 +28,14 @@ export interface ServedLog {
   readonly failed: Promise<Error>;
 }
 
-/** Milliseconds that a shutdown waits for requests under way. */
-const GRACE = 10_000;
-
 /**
  * Opens the log in `config.data` and serves it.
  * @throws SequencerError, StorageError, NoteError or GovernanceError when it may not start
  */
-export async function serveLog(config: LogConfig, logger: Logger = createLogger(config)): Promise<ServedLog> {
+export async function serveLog(
+  config: LogConfig,
+  logger: Logger = createLogger('treering-log', config.log_level),
+): Promise<ServedLog> {
   const folder = dataFolder(config.data, config.anchor);
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => {
@@ -88,12 +85,11 @@ export async function serveLog(config: LogConfig, logger: Logger = createLogger(
     url: () => url,
     closing: closing.signal,
   };
-  const http = await listen(createApp(server, logger), config).catch(async (error) => {
+  const http: Listening = await listen(createApp(server, logger).fetch, config).catch(async (error) => {
     await log.close();
     throw error;
   });
-  const address = http.address() as AddressInfo;
-  url ||= `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+  url ||= http.url;
   const stopPublishing = publishRegularly(log, config, logger);
   logger.info({ url, origin: log.origin, size: log.sequencer.head?.size ?? 0 }, 'the log is open');
 
@@ -105,7 +101,7 @@ export async function serveLog(config: LogConfig, logger: Logger = createLogger(
     async close() {
       stopPublishing();
       closing.abort();
-      await closeServer(http);
+      await http.close();
       await log.close();
       keys?.close();
       registrarKey?.close();
@@ -122,54 +118,6 @@ async function openRegistrar(log: Log, reference: string): Promise<OpenedKey> {
     await log.close();
     throw error;
   }
-}
-
-/** Structured records on standard error. Header values and bodies are never written. */
-function createLogger(config: LogConfig): Logger {
-  return pino(
-    { level: config.log_level, base: { service: 'treering-log' }, redact: ['*.authorization', '*.seed'] },
-    pino.destination({ dest: 2, sync: true }),
-  );
-}
-
-function listen(app: ReturnType<typeof createApp>, config: LogConfig): Promise<HttpServer> {
-  const colon = config.listen.lastIndexOf(':');
-  const hostname = config.listen.slice(0, colon).replace(/^\[|\]$/g, '') || '127.0.0.1';
-  return new Promise((resolve, reject) => {
-    const server: ServerType = serve(
-      {
-        fetch: app.fetch,
-        hostname,
-        port: Number(config.listen.slice(colon + 1)),
-        serverOptions: { connectionsCheckingInterval: 1000 },
-      },
-      () => {
-        http.off('error', reject);
-        resolve(http);
-      },
-    );
-    const http = server as HttpServer;
-    http.once('error', reject);
-    http.maxConnections = config.connections;
-    http.headersTimeout = 10_000;
-    http.requestTimeout = 60_000;
-    http.keepAliveTimeout = 15_000;
-    http.maxHeadersCount = 64;
-    http.timeout = 120_000;
-  });
-}
-
-async function closeServer(http: HttpServer): Promise<void> {
-  const closed = new Promise<void>((resolve) => {
-    http.close(() => resolve());
-  });
-  // A connection becomes idle only when its last answer is out, which for event streams is after they were told to end.
-  const idle = setInterval(() => http.closeIdleConnections(), 50);
-  const timer = setTimeout(() => http.closeAllConnections(), GRACE);
-  http.closeIdleConnections();
-  await closed;
-  clearInterval(idle);
-  clearTimeout(timer);
 }
 
 /** Publishes at the configured interval. A failure is recorded and tried again: what is published stays as it was. */

@@ -1,4 +1,4 @@
-import { Problem } from './problem.js';
+import { Problem } from '@treering/server';
 
 /** Milliseconds for which an upload waits for the statement that names it. */
 const PATIENCE = 10 * 60_000;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { openSeed } from '@treering/keys';
 import { KEY_TYPE } from '@treering/note';
 import type { OidcProvider } from '@treering/record';
+import { ByteBudget, RateLimit } from '@treering/server';
 import { encodeCbor, encodeCoseKey, type StatementSigner, signStatement } from '@treering/statement';
 import type { Storage } from '@treering/storage';
 import { pino } from 'pino';
@@ -11,12 +12,10 @@ import {
   createMetrics,
   ENROLMENT_CONTENT_TYPE,
   parseConfig,
-  RateLimit,
   Registrar,
   STARTING_POLICY,
   TokenVerifier,
 } from '../src/index.js';
-import { ByteBudget } from '../src/routes/context.js';
 import { identityRecord, makeStatement, memoryLog, ORIGIN, signerFrom } from './fixture.js';
 
 /** How a request for an enrolment differs from the usual one. */

@@ -9,8 +9,6 @@ test('what the package exports', () => {
     'ENROLMENT_CONTENT_TYPE',
     'GovernedAdmission',
     'Log',
-    'Problem',
-    'RateLimit',
     'Registrar',
     'STARTING_POLICY',
     'TokenVerifier',

@@ -9,6 +9,7 @@ import { createSigner, decodeBase64, encodeUtf8, formatVerifierKey, KEY_TYPE, op
 import { nodeEd25519, readKeyFile } from '@treering/note/node';
 import { type AttachmentRef, type ChangeRecord, encodeRecord, type PolicyBody } from '@treering/record';
 import type { Cosign } from '@treering/sequencer';
+import { ByteBudget, RateLimit } from '@treering/server';
 import {
   createStatementSigner,
   encodeCoseKey,
@@ -29,12 +30,10 @@ import {
   type LogConfig,
   logKeysFrom,
   parseConfig,
-  RateLimit,
   type ServedLog,
   STARTING_POLICY,
   serveLog,
 } from '../src/index.js';
-import { ByteBudget } from '../src/routes/context.js';
 
 /** Name of every test log. */
 export const ORIGIN = 'log.test/one';

@@ -40,3 +40,12 @@ export {
 export { createSigner, formatSignerKey, parseSignerKey, type Signer, type SignerKey } from './signer.js';
 export { concatBytes, decodeBase64, decodeUtf8, encodeBase64, encodeUtf8, parseDecimal } from './text.js';
 export { type OpenedNote, openNote, type VerifiedSignature, verifyEcdsa, verifyMldsa44 } from './verifier.js';
+export {
+  type AddCheckpointRequest,
+  formatAddCheckpoint,
+  formatSignSubtree,
+  MAX_PROOF_HASHES,
+  parseAddCheckpoint,
+  parseSignSubtree,
+  type SignSubtreeRequest,
+} from './witness-request.js';

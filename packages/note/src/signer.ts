@@ -1,6 +1,6 @@
 import { ml_dsa44 } from '@noble/post-quantum/ml-dsa.js';
 import { parseCheckpoint } from './checkpoint.js';
-import { ed25519CosignatureMessage, mldsa44CosignatureMessage, wholeTree } from './cosignature.js';
+import { type CosignedSubtree, ed25519CosignatureMessage, mldsa44CosignatureMessage, wholeTree } from './cosignature.js';
 import { checkSeed, type Ed25519, portableEd25519 } from './ed25519.js';
 import { NoteError } from './errors.js';
 import { createVerifierKey, KEY_TYPE, type VerifierKey } from './key.js';
@@ -15,6 +15,8 @@ export interface Signer {
    * the plain Ed25519 type ignores it.
    */
   sign(text: string, timestamp?: bigint): NoteSignature;
+  /** Cosigns a part of a tree, without a time; only keys of type 0x06 can. */
+  signSubtree?(subtree: CosignedSubtree): NoteSignature;
 }
 
 const SIGNING_TYPES: readonly number[] = [KEY_TYPE.ed25519, KEY_TYPE.ed25519Cosignature, KEY_TYPE.mldsa44Cosignature];
@@ -28,12 +30,14 @@ export function createSigner(name: string, type: number, seed: Uint8Array, ed255
   if (type === KEY_TYPE.mldsa44Cosignature) {
     const { publicKey, secretKey } = ml_dsa44.keygen(seed);
     const key = createVerifierKey(name, type, publicKey);
+    const cosign = (subtree: CosignedSubtree, timestamp: bigint): NoteSignature => {
+      const message = mldsa44CosignatureMessage(name, timestamp, subtree);
+      return { name, id: key.id, signature: concatBytes(uint64(timestamp), ml_dsa44.sign(message, secretKey)) };
+    };
     return {
       key,
-      sign(text, timestamp = 0n) {
-        const message = mldsa44CosignatureMessage(name, timestamp, wholeTree(parseCheckpoint(text)));
-        return { name, id: key.id, signature: concatBytes(uint64(timestamp), ml_dsa44.sign(message, secretKey)) };
-      },
+      sign: (text, timestamp = 0n) => cosign(wholeTree(parseCheckpoint(text)), timestamp),
+      signSubtree: (subtree) => cosign(subtree, 0n),
     };
   }
   if (!SIGNING_TYPES.includes(type)) throw new NoteError('note/unknown-key-type', `keys of type ${type} cannot sign here`);

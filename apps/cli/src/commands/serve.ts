@@ -5,6 +5,7 @@ import { dataFolder, hasLog, initLog, parseConfig, type ServedLog, serveLog } fr
 import { EXIT, UsageError } from '../exit.js';
 import { readPolicyFile } from '../policy-file.js';
 import type { Session } from '../session.js';
+import { untilSignal } from '../signals.js';
 import { readRecordFile } from './record-file.js';
 
 /** Flags of `up` and `log serve`. */
@@ -74,9 +75,7 @@ export async function serve(
       }).filter(([, value]) => value !== undefined),
     ),
   );
-  const signalled = new Promise<'signal'>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('signal'));
-  });
+  const signalled = untilSignal();
   const served = await serveLog(config);
   await writeFile(join(settings.data, 'log.vkey'), `${served.vkey}\n`);
   await writeFile(join(settings.data, 'log.url'), `${served.url}\n`);

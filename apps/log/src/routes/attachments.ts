@@ -1,6 +1,7 @@
 import { SALT_SIZE } from '@treering/record';
+import { decimalParam, type Env, hashParam, readBody } from '@treering/server';
 import { Hono } from 'hono';
-import { decimalParam, type Env, hashParam, readBody, type Server } from './context.js';
+import type { Server } from './context.js';
 
 /** Uploads of attachments: after the entry that names them (`?entry=`), or signed and shortly before it. */
 export function attachmentRoutes(server: Server): Hono<Env> {

@@ -1,7 +1,7 @@
 import { parseNote } from '@treering/note';
+import { base64, decimalParam, type Env, Problem } from '@treering/server';
 import { Hono } from 'hono';
-import { Problem } from '../problem.js';
-import { base64, decimalParam, type Env, type Server } from './context.js';
+import type { Server } from './context.js';
 import { currentHead, indexOf, sizeParam } from './proofs.js';
 
 const MOST_ENTRIES = 256;

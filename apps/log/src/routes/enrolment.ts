@@ -1,7 +1,7 @@
 import { recordToJson } from '@treering/record';
+import { type Env, hex, Problem, readBody } from '@treering/server';
 import { Hono } from 'hono';
-import { Problem } from '../problem.js';
-import { type Env, hex, readBody, type Server } from './context.js';
+import type { Server } from './context.js';
 import { takeRate } from './entries.js';
 
 /** Bytes of a request: a statement with a token in it. */

@@ -2,12 +2,6 @@ import { createHash } from 'node:crypto';
 import { createCandidate } from '@treering/governance';
 import { decodeUtf8 } from '@treering/note';
 import { type AttachmentRef, recordToJson, renderRecord, SALT_SIZE } from '@treering/record';
-import { type CborInput, decodeCbor, encodeCbor, MAX_STATEMENT_SIZE, parseStatement } from '@treering/statement';
-import type { StoredHead } from '@treering/storage';
-import { Hono } from 'hono';
-import { splitCborSequence } from '../cbor-sequence.js';
-import type { Accepted } from '../log.js';
-import { Problem, problemBody, toProblem } from '../problem.js';
 import {
   base64,
   body,
@@ -17,10 +11,17 @@ import {
   hashParam,
   hex,
   IMMUTABLE,
+  Problem,
+  problemBody,
   readBody,
-  type Server,
-  wantsCbor,
-} from './context.js';
+} from '@treering/server';
+import { type CborInput, decodeCbor, encodeCbor, MAX_STATEMENT_SIZE, parseStatement } from '@treering/statement';
+import type { StoredHead } from '@treering/storage';
+import { Hono } from 'hono';
+import { splitCborSequence } from '../cbor-sequence.js';
+import type { Accepted } from '../log.js';
+import { toProblem } from '../problem.js';
+import { type Server, wantsCbor } from './context.js';
 
 /** Statements in one batch. */
 const BATCH_STATEMENTS = 4096;

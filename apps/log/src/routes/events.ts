@@ -1,11 +1,11 @@
 import { createCandidate } from '@treering/governance';
 import { decodeUtf8 } from '@treering/note';
+import { type Env, hex, Problem } from '@treering/server';
 import { type Json, parseStatement } from '@treering/statement';
 import type { StoredEntry, StoredHead } from '@treering/storage';
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
-import { Problem } from '../problem.js';
-import { type Env, hex, type Server } from './context.js';
+import type { Server } from './context.js';
 
 /** One server-sent event. */
 interface Event {

@@ -2,11 +2,11 @@ import { clockSkew } from '@treering/governance';
 import { nodeHasher } from '@treering/merkle/node';
 import { decodeUtf8, formatVerifierKey } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
+import { base64, type Env, hex, Problem } from '@treering/server';
 import { type CborInput, decodeCbor, encodeCbor, encodeCoseKey, MAX_STATEMENT_SIZE, toJson } from '@treering/statement';
 import { Hono } from 'hono';
 import { openApi } from '../openapi.js';
-import { Problem } from '../problem.js';
-import { base64, type Env, hex, type Server } from './context.js';
+import type { Server } from './context.js';
 
 /** Milliseconds after which a head counts as old while the tree has grown. */
 const STALE = 60_000;

@@ -1,10 +1,10 @@
 import { formatTlogProof } from '@treering/evidence';
 import { decodeUtf8 } from '@treering/note';
+import { base64, body, type Ctx, decimalParam, type Env, hashParam, hex, Problem } from '@treering/server';
 import { parseStatement } from '@treering/statement';
 import type { StoredHead } from '@treering/storage';
 import { Hono } from 'hono';
-import { Problem } from '../problem.js';
-import { base64, body, type Ctx, decimalParam, type Env, hashParam, hex, type Server } from './context.js';
+import type { Server } from './context.js';
 
 /** Inclusion and consistency proofs, and proofs as files. */
 export function proofRoutes(server: Server): Hono<Env> {

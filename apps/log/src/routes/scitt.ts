@@ -1,3 +1,4 @@
+import { body, type Ctx, type Env, hex, IMMUTABLE, Problem, readBody, TITLES } from '@treering/server';
 import {
   attachReceipts,
   coseKeyThumbprint,
@@ -8,8 +9,8 @@ import {
   parseStatement,
 } from '@treering/statement';
 import { Hono } from 'hono';
-import { Problem, TITLES, toProblem } from '../problem.js';
-import { body, type Ctx, type Env, hex, IMMUTABLE, readBody, type Server } from './context.js';
+import { toProblem } from '../problem.js';
+import type { Server } from './context.js';
 import { findEntry, submitted, takeRate } from './entries.js';
 
 /*

@@ -1,8 +1,8 @@
 import { isSubject } from '@treering/record';
+import { decimalParam, type Env, hex, Problem } from '@treering/server';
 import { parseStatement } from '@treering/statement';
 import { Hono } from 'hono';
-import { Problem } from '../problem.js';
-import { decimalParam, type Env, hex, type Server } from './context.js';
+import type { Server } from './context.js';
 import { entryView } from './entries.js';
 
 const PAGE = 100;

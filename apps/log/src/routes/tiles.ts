@@ -1,9 +1,9 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { formatEntryBundle, MerkleInputError, parseTilePath, tileWidth } from '@treering/merkle';
+import { acceptsGzip, body, type Env, hashParam, hasMatch, immutable, Problem } from '@treering/server';
 import { Hono } from 'hono';
-import { Problem } from '../problem.js';
-import { acceptsGzip, body, type Env, hashParam, hasMatch, immutable, type Server } from './context.js';
+import type { Server } from './context.js';
 
 const compress = promisify(gzip);
 

@@ -1,0 +1,6 @@
+/** Resolves with the first signal that asks the process to end. */
+export function untilSignal(): Promise<'signal'> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('signal'));
+  });
+}

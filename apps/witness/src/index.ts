@@ -1,0 +1,13 @@
+export { createFileAnchor, type GenerationAnchor } from './anchor.js';
+export { createApp, originHash } from './app.js';
+export { configSchema, type WitnessConfig } from './config.js';
+export { type WitnessFolder, witnessFolder } from './data-folder.js';
+export { WitnessError, type WitnessErrorCode } from './errors.js';
+export { type CosignerKeys, createCosignerKeys, openCosignerKeys } from './keys.js';
+export { type KnownLog, parseLogList } from './log-list.js';
+export { createMetrics } from './metrics.js';
+export { type ServedWitness, serveWitness } from './serve.js';
+export { SizeConflict } from './size-conflict.js';
+export { type CosignedHead, WitnessStore } from './store.js';
+export { type Unlocked, unlockWitness } from './unlock.js';
+export { Witness, type WitnessParts } from './witness.js';

@@ -1,0 +1,54 @@
+import type { Schema } from '@treering/storage-sqlite';
+
+/**
+ * The store of a witness. Sizes are 8 bytes, big-endian, so that they compare as numbers up to 2^64 - 1. Triggers refuse what a
+ * witness never does: forget a log or a key, or go back to a smaller head.
+ */
+export const WITNESS_SCHEMA: Schema = {
+  applicationId: 0x57495453,
+  what: 'witness',
+  origin: '"treering witness serve" makes a new one when it is started with --create',
+  steps: [
+    `
+    CREATE TABLE logs (
+      origin TEXT NOT NULL,
+      vkey   TEXT NOT NULL,
+      PRIMARY KEY (origin, vkey)
+    ) STRICT, WITHOUT ROWID;
+
+    -- The head cosigned last, as a note with the log's signatures and the witness's own.
+    CREATE TABLE heads (
+      origin TEXT PRIMARY KEY,
+      size   BLOB NOT NULL CHECK (length(size) = 8),
+      root   BLOB NOT NULL CHECK (length(root) = 32),
+      time   INTEGER NOT NULL CHECK (time > 0),
+      note   BLOB NOT NULL
+    ) STRICT;
+
+    -- Heads that a log signed and that cannot be true beside what was cosigned.
+    CREATE TABLE contradictions (
+      origin TEXT NOT NULL,
+      size   BLOB NOT NULL CHECK (length(size) = 8),
+      root   BLOB NOT NULL CHECK (length(root) = 32),
+      note   BLOB NOT NULL,
+      PRIMARY KEY (origin, size, root)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE state (
+      id         INTEGER PRIMARY KEY CHECK (id = 1),
+      generation INTEGER NOT NULL,
+      locked     TEXT
+    ) STRICT;
+    INSERT INTO state (id, generation) VALUES (1, 0);
+
+    CREATE TRIGGER logs_stay BEFORE DELETE ON logs BEGIN SELECT RAISE(ABORT, 'logs are never removed'); END;
+    CREATE TRIGGER logs_keep_their_keys BEFORE UPDATE ON logs BEGIN SELECT RAISE(ABORT, 'keys of a log are never changed'); END;
+    CREATE TRIGGER heads_stay BEFORE DELETE ON heads BEGIN SELECT RAISE(ABORT, 'heads are never removed'); END;
+    CREATE TRIGGER heads_grow BEFORE UPDATE ON heads
+    WHEN NEW.origin <> OLD.origin OR NEW.size < OLD.size OR (NEW.size = OLD.size AND NEW.root <> OLD.root) OR NEW.time < OLD.time
+    BEGIN SELECT RAISE(ABORT, 'a head never shrinks'); END;
+    CREATE TRIGGER generations_grow BEFORE UPDATE ON state WHEN NEW.generation < OLD.generation
+    BEGIN SELECT RAISE(ABORT, 'a generation never falls'); END;
+    `,
+  ],
+};

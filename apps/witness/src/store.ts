@@ -1,0 +1,238 @@
+import { formatVerifierKey, parseVerifierKey, type VerifierKey } from '@treering/note';
+import { type OpenOptions, openDatabase, toStorageError } from '@treering/storage-sqlite';
+import type { GenerationAnchor } from './anchor.js';
+import { WitnessError } from './errors.js';
+import { WITNESS_SCHEMA } from './schema.js';
+
+/** A head that the witness has cosigned. */
+export interface CosignedHead {
+  readonly size: bigint;
+  /** 32 bytes */
+  readonly root: Uint8Array;
+  /** Seconds since the epoch, as in the cosignatures. */
+  readonly time: number;
+  /** With the log's signatures and the witness's. */
+  readonly note: Uint8Array;
+}
+
+interface HeadRow {
+  size: Uint8Array;
+  root: Uint8Array;
+  time: number;
+  note: Uint8Array;
+}
+
+interface Waiting {
+  readonly origin: string;
+  readonly expected: bigint | undefined;
+  readonly next: CosignedHead;
+  readonly resolve: (replaced: boolean) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Contradicting heads that are kept of one log. */
+const MOST_CONTRADICTIONS = 64;
+
+/**
+ * What a witness remembers. Changes that come while one is written are written together: a transaction, its fsync and that of the
+ * anchor, and only then does any of their callers go on.
+ */
+export class WitnessStore {
+  readonly #db: ReturnType<typeof openDatabase>['db'];
+  readonly #release: () => void;
+  readonly #path: string;
+  readonly #anchor: GenerationAnchor;
+  readonly #waiting: Waiting[] = [];
+  readonly #sql;
+  #scheduled = false;
+  #broken: unknown;
+
+  private constructor(path: string, options: OpenOptions, anchor: GenerationAnchor) {
+    const { db, lock } = openDatabase(path, options, WITNESS_SCHEMA);
+    this.#db = db;
+    this.#release = () => {
+      db.close();
+      lock?.close();
+    };
+    this.#path = path;
+    this.#anchor = anchor;
+    this.#sql = {
+      keys: db.prepare<[string], string>('SELECT vkey FROM logs WHERE origin = ?').pluck(),
+      origins: db.prepare<[], string>('SELECT DISTINCT origin FROM logs ORDER BY origin').pluck(),
+      addKey: db.prepare('INSERT INTO logs (origin, vkey) VALUES (?, ?) ON CONFLICT DO NOTHING'),
+      head: db.prepare<[string], HeadRow>('SELECT size, root, time, note FROM heads WHERE origin = ?'),
+      setHead: db.prepare(
+        `INSERT INTO heads (origin, size, root, time, note) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (origin) DO UPDATE SET size = excluded.size, root = excluded.root, time = excluded.time, note = excluded.note`,
+      ),
+      contradictions: db
+        .prepare<[string], Uint8Array>('SELECT note FROM contradictions WHERE origin = ? ORDER BY size, root')
+        .pluck(),
+      contradict: db.prepare(
+        `INSERT INTO contradictions (origin, size, root, note) SELECT @origin, @size, @root, @note
+         WHERE (SELECT count(*) FROM contradictions WHERE origin = @origin) < ${MOST_CONTRADICTIONS} ON CONFLICT DO NOTHING`,
+      ),
+      state: db.prepare<[], { generation: number; locked: string | null }>('SELECT generation, locked FROM state'),
+      count: db.prepare<[], number>('UPDATE state SET generation = generation + 1 RETURNING generation').pluck(),
+      setLocked: db.prepare('UPDATE state SET locked = ?'),
+    };
+  }
+
+  /**
+   * Opens a store. One that counts fewer changes than its anchor, or whose anchor is gone, is locked.
+   * @throws StorageError
+   */
+  static open(path: string, options: OpenOptions, anchor: GenerationAnchor): WitnessStore {
+    const store = new WitnessStore(path, options, anchor);
+    try {
+      if (options.mode === 'open') store.#compareWithAnchor();
+      return store;
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+  }
+
+  #compareWithAnchor(): void {
+    const { generation } = this.#sql.state.get() as { generation: number };
+    const anchored = this.#anchor.read();
+    if (anchored === undefined && generation > 0)
+      this.lock('the anchor of the store is gone, so nobody knows whether the store is the newest one');
+    if (anchored !== undefined && anchored > generation)
+      this.lock(`the store counts ${generation} changes and its anchor ${anchored}: it is an older copy`);
+  }
+
+  /** Why the witness may not cosign until an operator unlocks it; undefined when it may. */
+  get locked(): string | undefined {
+    return this.#sql.state.get()?.locked ?? undefined;
+  }
+
+  /** Stops all cosigning, also after a restart, until `unlock`. */
+  lock(reason: string): void {
+    this.#sql.setLocked.run(reason);
+  }
+
+  /** The operator has made sure that, with the given heads, the store holds the newest that this witness cosigned. */
+  unlock(lost: readonly { readonly origin: string; readonly head: CosignedHead }[] = []): void {
+    const anchored = this.#anchor.read() ?? 0;
+    const generation = this.#db
+      .transaction(() => {
+        for (const { origin, head } of lost) this.#setHead(origin, head);
+        const next = Math.max(this.#sql.count.get() as number, anchored + 1);
+        this.#db.prepare('UPDATE state SET generation = ?, locked = NULL').run(next);
+        return next;
+      })
+      .immediate();
+    this.#anchor.write(generation);
+  }
+
+  #setHead(origin: string, { size, root, time, note }: CosignedHead): void {
+    this.#sql.setHead.run(origin, sizeBytes(size), root, time, note);
+  }
+
+  /** Origins of all known logs. */
+  origins(): string[] {
+    return this.#sql.origins.all();
+  }
+
+  /** The keys of a log, or undefined when it is not known. */
+  keysOf(origin: string): VerifierKey[] | undefined {
+    const vkeys = this.#sql.keys.all(origin);
+    return vkeys.length === 0 ? undefined : vkeys.map(parseVerifierKey);
+  }
+
+  /** Adds a log, or keys to one. @returns the number of keys that were not known */
+  addLog(origin: string, keys: readonly VerifierKey[]): number {
+    return keys.reduce((added, key) => added + this.#sql.addKey.run(origin, formatVerifierKey(key)).changes, 0);
+  }
+
+  head(origin: string): CosignedHead | undefined {
+    const row = this.#sql.head.get(origin);
+    if (row === undefined) return undefined;
+    return { size: Buffer.from(row.size).readBigUInt64BE(), root: plain(row.root), time: row.time, note: plain(row.note) };
+  }
+
+  /**
+   * Replaces a head if it still has the expected size. Durable when it resolves.
+   * @param expected undefined when the log had no head
+   * @returns false when somebody else was faster
+   * @throws StorageError; nothing more is taken then
+   */
+  replace(origin: string, expected: bigint | undefined, next: CosignedHead): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ origin, expected, next, resolve, reject });
+      if (this.#scheduled) return;
+      this.#scheduled = true;
+      setImmediate(() => this.#flush());
+    });
+  }
+
+  /** Changes that wait to be written. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    const batch = this.#waiting.splice(0);
+    let outcomes: boolean[];
+    try {
+      if (this.#broken !== undefined) throw this.#broken;
+      outcomes = this.#write(batch);
+    } catch (error) {
+      // Nobody knows what is on the disk now: a new process reads it from there.
+      this.#broken = error instanceof WitnessError ? undefined : toStorageError(error, this.#path);
+      for (const { reject } of batch) reject(this.#broken ?? error);
+      return;
+    }
+    batch.forEach(({ resolve }, i) => {
+      resolve(outcomes[i]);
+    });
+  }
+
+  /** Why nothing more is taken, or undefined. */
+  get broken(): unknown {
+    return this.#broken;
+  }
+
+  #write(batch: readonly Waiting[]): boolean[] {
+    const { generation, outcomes } = this.#db
+      .transaction(() => {
+        const reason = this.locked;
+        if (reason !== undefined) throw new WitnessError('witness/locked', reason);
+        const results = batch.map(({ origin, expected, next }) => {
+          if (this.head(origin)?.size !== expected) return false;
+          this.#setHead(origin, next);
+          return true;
+        });
+        return { generation: this.#sql.count.get() as number, outcomes: results };
+      })
+      .immediate();
+    this.#anchor.write(generation);
+    return outcomes;
+  }
+
+  /** Keeps a head that a log signed and that contradicts what was cosigned. Bounded: the first ones are kept. */
+  contradict(origin: string, { size, root, note }: Pick<CosignedHead, 'size' | 'root' | 'note'>): void {
+    this.#sql.contradict.run({ origin, size: sizeBytes(size), root, note });
+  }
+
+  contradictions(origin: string): Uint8Array[] {
+    return this.#sql.contradictions.all(origin).map(plain);
+  }
+
+  close(): void {
+    this.#release();
+  }
+}
+
+function sizeBytes(size: bigint): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(size);
+  return bytes;
+}
+
+/** better-sqlite3 returns Buffers; callers get plain byte arrays. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}

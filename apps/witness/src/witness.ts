@@ -1,0 +1,297 @@
+import {
+  emptyRoot,
+  equalBytes,
+  type Hasher,
+  MerkleInputError,
+  ProofError,
+  verifyConsistency,
+  verifySubtreeConsistency,
+} from '@treering/merkle';
+import { nodeHasher } from '@treering/merkle/node';
+import {
+  type AddCheckpointRequest,
+  type Checkpoint,
+  decodeUtf8,
+  formatCheckpoint,
+  formatNote,
+  formatSignatureLine,
+  NoteError,
+  type NoteSignature,
+  type OpenedNote,
+  openNote,
+  parseAddCheckpoint,
+  parseCheckpoint,
+  parseNote,
+  parseSignSubtree,
+  type Signer,
+  type VerifierKey,
+} from '@treering/note';
+import { nodeEd25519 } from '@treering/note/node';
+import { Problem } from '@treering/server';
+import { SizeConflict } from './size-conflict.js';
+import type { CosignedHead, WitnessStore } from './store.js';
+
+/** What a witness is made of. */
+export interface WitnessParts {
+  readonly store: WitnessStore;
+  /** Its keys, all of types that cosign (0x04, 0x06) and of one name. */
+  readonly signers: readonly Signer[];
+  /** Milliseconds since the epoch. */
+  readonly clock?: () => number;
+  /** Requests that may wait for the store at once. */
+  readonly pending?: number;
+  readonly hasher?: Hasher;
+}
+
+/** A head that this witness cosigned and forgot. */
+export interface LostHead {
+  readonly origin: string;
+  readonly head: CosignedHead;
+}
+
+/**
+ * A witness (https://c2sp.org/tlog-witness): it cosigns a head only if the head is consistent with the one that it cosigned
+ * before, and remembers it durably before anybody sees the cosignature.
+ */
+export class Witness {
+  readonly store: WitnessStore;
+  readonly signers: readonly Signer[];
+  readonly clock: () => number;
+  readonly #hasher: Hasher;
+  readonly #most: number;
+  #pending = 0;
+
+  constructor({ store, signers, clock = Date.now, pending = 1024, hasher = nodeHasher }: WitnessParts) {
+    this.store = store;
+    this.signers = signers;
+    this.clock = clock;
+    this.#most = pending;
+    this.#hasher = hasher;
+  }
+
+  /** The first line of every cosignature. */
+  get name(): string {
+    return this.signers[0].key.name;
+  }
+
+  /**
+   * add-checkpoint: the cosignature lines for a head that is consistent with the one before.
+   * @throws Problem 400, 403, 404, 422, 429 or 503, SizeConflict (409)
+   */
+  async addCheckpoint(body: Uint8Array): Promise<string> {
+    this.#requireUnlocked();
+    if (this.#pending >= this.#most)
+      throw new Problem(429, 'witness/busy', 'more checkpoints wait than this witness has room for', { retryAfter: 1 });
+    this.#pending++;
+    try {
+      return await this.#addCheckpoint(body);
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  async #addCheckpoint(body: Uint8Array): Promise<string> {
+    const request = readAs400(() => parseAddCheckpoint(body));
+    const { checkpoint, note } = this.#open(request.checkpoint);
+    const { origin, size, root } = checkpoint;
+    if (request.oldSize > size)
+      throw new Problem(400, 'witness/malformed', `the old size ${request.oldSize} is larger than the checkpoint's ${size}`);
+    const head = this.store.head(origin);
+    if (request.oldSize !== (head?.size ?? 0n)) throw new SizeConflict(head?.size ?? 0n);
+    this.#requireConsistent(request, checkpoint, note, head);
+    const signed = this.#cosign(checkpoint, head);
+    const kept = formatNote({ text: formatCheckpoint(checkpoint), signatures: [...note.verified, ...signed.lines] });
+    // The signatures leave this function only when the head is on the disk.
+    if (!(await this.store.replace(origin, head?.size, { size, root, time: signed.time, note: kept })))
+      throw new SizeConflict(this.store.head(origin)?.size ?? 0n);
+    return text(signed.lines);
+  }
+
+  /** A note of a known log, signed by it. */
+  #open(bytes: Uint8Array): { checkpoint: Checkpoint; note: OpenedNote } {
+    const checkpoint = readAs400(() => parseCheckpoint(textOf(bytes)));
+    const keys = this.#keysOf(checkpoint.origin);
+    // A line that cannot be read is a signature that does not hold.
+    const note = openAs403(bytes, keys);
+    this.#requireNotAhead(checkpoint, note);
+    return { checkpoint, note };
+  }
+
+  #keysOf(origin: string): VerifierKey[] {
+    const keys = this.store.keysOf(origin);
+    if (keys === undefined) throw new Problem(404, 'witness/unknown-log', 'this witness does not know a log of this origin');
+    return keys;
+  }
+
+  #requireConsistent(
+    { oldSize, proof }: AddCheckpointRequest,
+    checkpoint: Checkpoint,
+    note: OpenedNote,
+    head: CosignedHead | undefined,
+  ): void {
+    const { origin, size, root } = checkpoint;
+    const refuse = (why: string, contradiction = false): never => {
+      if (contradiction)
+        this.store.contradict(origin, { size, root, note: formatNote({ text: note.text, signatures: note.verified }) });
+      throw new Problem(422, 'witness/inconsistent', why);
+    };
+    if (size === 0n && !equalBytes(root, emptyRoot())) refuse('the tree of size 0 has the hash of no bytes as its root', true);
+    if (head === undefined || oldSize === 0n) {
+      if (proof.length > 0) refuse('every tree is consistent with the empty one: there is nothing to prove');
+      return;
+    }
+    if (size === oldSize && !equalBytes(root, head.root)) refuse(`another root was cosigned for size ${size}`, true);
+    try {
+      verifyConsistency(oldSize, size, head.root, root, proof, this.#hasher);
+    } catch (error) {
+      if (!(error instanceof ProofError) && !(error instanceof MerkleInputError)) throw error;
+      refuse(error.message);
+    }
+  }
+
+  /** Cosignature lines over a re-encoding of what was parsed. Their time never goes back. */
+  #cosign(checkpoint: Checkpoint, head: CosignedHead | undefined): { lines: NoteSignature[]; time: number } {
+    const time = Math.max(Math.floor(this.clock() / 1000), head?.time ?? 1);
+    const encoded = formatCheckpoint(checkpoint);
+    // ML-DSA cosignatures do not cover extension lines.
+    const able = checkpoint.extensions.length === 0 ? this.signers : this.signers.filter((s) => s.signSubtree === undefined);
+    if (able.length === 0)
+      throw new Problem(400, 'witness/extensions', 'this witness cosigns no checkpoints with extension lines');
+    return { lines: able.map((signer) => signer.sign(encoded, BigInt(time))), time };
+  }
+
+  /** Its own cosignature on a larger or another head is news of the witness's own past, which its store has lost. */
+  #requireNotAhead({ origin, size, root }: Checkpoint, { text, signatures, unverified }: OpenedNote): void {
+    const own = signatures.filter((line) => this.signers.some(({ key }) => key.name === line.name && key.id === line.id));
+    if (own.length === 0 || unverified.length === 0) return;
+    const head = this.store.head(origin);
+    if (head !== undefined && (size < head.size || (size === head.size && equalBytes(root, head.root)))) return;
+    try {
+      openNote(
+        { text, signatures: own },
+        this.signers.map(({ key }) => key),
+        nodeEd25519,
+      );
+    } catch (error) {
+      // Somebody else's line under our name.
+      if (error instanceof NoteError) return;
+      throw error;
+    }
+    this.store.lock(
+      `this witness cosigned ${origin} at size ${size} before, and its store knows only size ${head?.size ?? 0n}: it is an older copy`,
+    );
+    this.#requireUnlocked();
+  }
+
+  /**
+   * Looks at a checkpoint as published by a log, for cosignatures of its own that it has forgotten.
+   * @throws Problem 503 when there is one: the store is an older copy
+   */
+  examine(checkpoint: Uint8Array): void {
+    this.#open(checkpoint);
+  }
+
+  /**
+   * sign-subtree: cosignature lines for a part of a tree whose head this witness cosigned.
+   * @throws Problem 400, 403, 404 or 422
+   */
+  signSubtree(body: Uint8Array): string {
+    this.#requireUnlocked();
+    const { start, end, hash, proof, checkpoint: bytes } = readAs400(() => parseSignSubtree(body));
+    const { parsed, checkpoint } = readAs400(() => {
+      const parsed = parseNote(bytes);
+      return { parsed, checkpoint: parseCheckpoint(parsed.text) };
+    });
+    this.#keysOf(checkpoint.origin);
+    try {
+      openNote(
+        parsed,
+        this.signers.map(({ key }) => key),
+        nodeEd25519,
+      );
+    } catch (error) {
+      if (!(error instanceof NoteError)) throw error;
+      throw new Problem(403, 'witness/not-cosigned', `this witness has not cosigned the checkpoint: ${error.message}`);
+    }
+    try {
+      verifySubtreeConsistency(start, end, checkpoint.size, hash, checkpoint.root, proof, this.#hasher);
+    } catch (error) {
+      if (error instanceof MerkleInputError) throw new Problem(400, 'witness/malformed', error.message);
+      if (error instanceof ProofError) throw new Problem(422, 'witness/inconsistent', error.message);
+      throw error;
+    }
+    const lines = this.signers.flatMap(
+      ({ signSubtree }) => signSubtree?.({ origin: checkpoint.origin, start, end, hash }) ?? [],
+    );
+    if (lines.length === 0) throw new Problem(404, 'witness/no-subtrees', 'this witness has no key that cosigns subtrees');
+    return text(lines);
+  }
+
+  /** The newest cosigned head of a log, with its signatures. @throws Problem 404 */
+  checkpoint(origin: string): Uint8Array {
+    const head = this.store.head(origin);
+    if (head === undefined) throw new Problem(404, 'witness/no-head', 'this witness has not cosigned a head of this log');
+    return head.note;
+  }
+
+  /**
+   * Reads heads that carry this witness's own cosignature, and that are newer than what its store has.
+   * @throws Problem 400, 403 or 404 for a note that is none of this witness's
+   */
+  lostHeads(notes: readonly Uint8Array[]): LostHead[] {
+    const lost: LostHead[] = [];
+    for (const bytes of notes) {
+      const checkpoint = readAs400(() => parseCheckpoint(textOf(bytes)));
+      const { origin, size, root } = checkpoint;
+      const keys = [...this.#keysOf(origin), ...this.signers.map(({ key }) => key)];
+      const note = openAs403(bytes, keys);
+      const times = note.verified.filter(({ key }) => this.signers.some((s) => s.key.id === key.id && s.key.name === key.name));
+      if (times.length === 0 || times.length === note.verified.length)
+        throw new Problem(403, 'witness/not-cosigned', 'the checkpoint needs a signature of the log and one of this witness');
+      const head = this.store.head(origin);
+      if (head !== undefined && size <= head.size) continue;
+      const time = Math.max(head?.time ?? 1, ...times.map(({ timestamp }) => Number(timestamp)));
+      const kept = formatNote({ text: formatCheckpoint(checkpoint), signatures: note.verified });
+      lost.push({ origin, head: { size, root, time, note: kept } });
+    }
+    return lost;
+  }
+
+  #requireUnlocked(): void {
+    const reason = this.store.locked;
+    if (reason !== undefined)
+      throw new Problem(503, 'witness/locked', `this witness cosigns nothing until its operator unlocks it: ${reason}`, {
+        retryAfter: 3600,
+      });
+  }
+}
+
+function openAs403(bytes: Uint8Array, keys: readonly VerifierKey[]): OpenedNote {
+  try {
+    return openNote(parseNote(bytes), keys, nodeEd25519);
+  } catch (error) {
+    if (error instanceof NoteError) throw new Problem(403, 'witness/not-signed', error.message);
+    throw error;
+  }
+}
+
+/** What a note's signatures are over: everything before the last empty line. */
+function textOf(note: Uint8Array): string {
+  const all = decodeUtf8(note);
+  const split = all.lastIndexOf('\n\n');
+  if (split < 0) throw new NoteError('note/malformed', 'the checkpoint has no signatures');
+  return all.slice(0, split + 1);
+}
+
+function text(lines: readonly NoteSignature[]): string {
+  return lines.map((line) => `${formatSignatureLine(line)}\n`).join('');
+}
+
+function readAs400<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof NoteError) throw new Problem(400, 'witness/malformed', error.message);
+    throw error;
+  }
+}

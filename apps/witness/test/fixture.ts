@@ -1,0 +1,50 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createSigner, KEY_TYPE, type Signer } from '@treering/note';
+import { nodeEd25519 } from '@treering/note/node';
+import { ByteBudget } from '@treering/server';
+import { pino } from 'pino';
+import { createApp, createFileAnchor, createMetrics, Witness, WitnessStore } from '../src/index.js';
+
+export const NAME = 'witness.test/one';
+
+/** A signer from a seed of one repeated byte. */
+export function signerOf(name: string, type: number, seed: number): Signer {
+  return createSigner(name, type, new Uint8Array(32).fill(seed), nodeEd25519);
+}
+
+export const WITNESS_SIGNERS: readonly Signer[] = [
+  signerOf(NAME, KEY_TYPE.ed25519Cosignature, 0x77),
+  signerOf(NAME, KEY_TYPE.mldsa44Cosignature, 0x77),
+];
+
+/** A folder that is gone when the process ends. */
+export function temporaryFolder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'treering-witness-'));
+  process.on('exit', () => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** A witness in a folder, and its HTTP face. */
+export function openWitness(data = temporaryFolder(), clock: () => number = Date.now, signers = WITNESS_SIGNERS) {
+  const path = join(data, 'witness.db');
+  const anchor = createFileAnchor(join(data, 'generation'));
+  const store = openOrCreate(path, anchor);
+  const witness = new Witness({ store, signers, clock });
+  const logger = pino({ level: 'silent' });
+  const app = createApp({ witness, metrics: createMetrics(witness), bodies: new ByteBudget(1 << 26), logger });
+  const post = async (path: string, body: string | Uint8Array) =>
+    app.request(path, { method: 'POST', body: body as string | Uint8Array<ArrayBuffer> });
+  return { data, witness, store, app, add: (body: string | Uint8Array) => post('/add-checkpoint', body), post };
+}
+
+function openOrCreate(path: string, anchor: ReturnType<typeof createFileAnchor>): WitnessStore {
+  try {
+    return WitnessStore.open(path, { mode: 'open' }, anchor);
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'storage/missing') throw error;
+    WitnessStore.open(path, { mode: 'create' }, anchor).close();
+    return WitnessStore.open(path, { mode: 'open' }, anchor);
+  }
+}

@@ -1,0 +1,7 @@
+export { type AppOptions, createServerApp } from './app.js';
+export { ByteBudget, readBody } from './body.js';
+export { createLogger, type Listening, type ListenOptions, listen } from './listen.js';
+export { Problem, type ProblemDetails, problemBody, TITLES } from './problem.js';
+export { RateLimit } from './rate-limit.js';
+export { type Ctx, decimalParam, type Env, hashParam } from './request.js';
+export { acceptsGzip, base64, body, hasMatch, hex, IMMUTABLE, immutable } from './response.js';

@@ -1,0 +1,28 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as server from '../src/index.js';
+
+test('the public face of @treering/server', () => {
+  assert.equal(Object.keys(server).sort(), [
+    'ByteBudget',
+    'IMMUTABLE',
+    'Problem',
+    'RateLimit',
+    'TITLES',
+    'acceptsGzip',
+    'base64',
+    'body',
+    'createLogger',
+    'createServerApp',
+    'decimalParam',
+    'hasMatch',
+    'hashParam',
+    'hex',
+    'immutable',
+    'listen',
+    'problemBody',
+    'readBody',
+  ]);
+});
+
+test.run();
