@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import * as face from '../src/index.js';
 
 test('the public face is this', () => {
-  assert.equal(Object.keys(face).sort(), ['isUnused', 'openSqliteStorage']);
+  assert.equal(Object.keys(face).sort(), ['isUnused', 'openDatabase', 'openSqliteStorage', 'toStorageError']);
 });
 
 test.run();
