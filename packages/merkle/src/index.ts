@@ -1,3 +1,4 @@
+export { AuthenticTiles } from './authentic-tiles.js';
 export { CompactRange, type NodeVisitor, rangeNodes } from './compact-range.js';
 export { formatEntryBundle, parseEntryBundle } from './entry-bundle.js';
 export { MerkleInputError, MerkleStateError, ProofError } from './errors.js';

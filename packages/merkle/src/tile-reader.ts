@@ -28,6 +28,11 @@ export class ExpandedTile {
     }
   }
 
+  /** The lowest row, flat. */
+  get hashes(): Uint8Array {
+    return this.#levels[0];
+  }
+
   /** The hash of node `index` of level `level` (0 to 8) within the tile, or undefined when it is not complete here. */
   node(level: number, index: number): Uint8Array | undefined {
     const hashes = this.#levels[level];
@@ -61,6 +66,34 @@ export class TileCache {
   }
 }
 
+/** The tile that holds a node, and the node's place in it. */
+export interface NodePlace {
+  readonly tile: TileId;
+  /** `level/index/width` of the tile. */
+  readonly key: string;
+  /** Level within the tile, 0 to 7. */
+  readonly inner: number;
+  /** Index within that level of the tile. */
+  readonly index: number;
+}
+
+/**
+ * Where a complete node lies in the tiles of a tree of `size` leaves.
+ * @throws MerkleInputError when the tree has no such node
+ */
+export function locateNode(size: number, { level, index: nodeIndex }: NodeId): NodePlace {
+  checkSize(level, 'level');
+  checkSize(nodeIndex, 'node index');
+  // A node on a tile boundary (level 8, 16, …) lies in the lowest row of the tile above.
+  const tileLevel = Math.floor(level / TILE_HEIGHT);
+  const inner = level - tileLevel * TILE_HEIGHT;
+  const index = Math.floor((nodeIndex * 2 ** inner) / TILE_WIDTH);
+  const width = tileWidth(size, tileLevel, index);
+  if (width === 0) throw new MerkleInputError(`node ${nodeIndex} of level ${level} is not in a tree of ${size}`);
+  const tile = { level: tileLevel, index, width };
+  return { tile, key: `${tileLevel}/${index}/${width}`, inner, index: nodeIndex - (index * TILE_WIDTH) / 2 ** inner };
+}
+
 /**
  * A reader over the tiles of a tree of `size` leaves. Each tile is read once a call, at the width it has at that size.
  * @throws MerkleStateError (from readHashes) when a tile has another width than the tree's size demands.
@@ -83,23 +116,9 @@ export function tileHashReader(
     return expanded;
   };
 
-  /** The tile that holds a node, and the node's place in it. */
-  const locate = ({ level, index: nodeIndex }: NodeId) => {
-    checkSize(level, 'level');
-    checkSize(nodeIndex, 'node index');
-    // A node on a tile boundary (level 8, 16, …) lies in the lowest row of the tile above.
-    const tileLevel = Math.floor(level / TILE_HEIGHT);
-    const inner = level - tileLevel * TILE_HEIGHT;
-    const index = Math.floor((nodeIndex * 2 ** inner) / TILE_WIDTH);
-    const width = tileWidth(size, tileLevel, index);
-    if (width === 0) throw new MerkleInputError(`node ${nodeIndex} of level ${level} is not in a tree of ${size}`);
-    const tile = { level: tileLevel, index, width };
-    return { tile, key: `${tileLevel}/${index}/${width}`, inner, index: nodeIndex - (index * TILE_WIDTH) / 2 ** inner };
-  };
-
   return {
     async readHashes(nodes: readonly NodeId[]): Promise<Uint8Array> {
-      const places = nodes.map(locate);
+      const places = nodes.map((node) => locateNode(size, node));
       const loading = new Map<string, Promise<ExpandedTile>>();
       const ready = new Map<string, ExpandedTile>();
       for (const { key, tile } of places) {

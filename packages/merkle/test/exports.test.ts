@@ -5,6 +5,7 @@ import * as node from '../src/node/index.js';
 
 test('@treering/merkle exports exactly these names', () => {
   assert.equal(Object.keys(merkle).sort(), [
+    'AuthenticTiles',
     'CompactRange',
     'ExpandedTile',
     'HASH_SIZE',
