@@ -9,21 +9,26 @@ export interface HttpOptions {
   readonly fetch?: Fetch;
   /** Milliseconds until a request is given up. */
   readonly timeout?: number;
+  /** The largest answer that is read, in bytes. */
+  readonly largest?: number;
+  /** Who is asked, for messages: "the log", "the witness". */
+  readonly who?: string;
 }
 
-/** The largest answer that is read, in bytes. */
-const MAX_ANSWER = 64 * 1024 * 1024;
-
-/** Requests to one log, with a time limit and a limit on what is read. */
+/** Requests to one server, with a time limit and a limit on what is read. */
 export class LogHttp {
   readonly url: string;
   readonly #fetch: Fetch;
   readonly #timeout: number;
+  readonly #largest: number;
+  readonly #who: string;
 
   constructor(url: string, options: HttpOptions = {}) {
     this.url = url.replace(/\/+$/, '');
     this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
     this.#timeout = options.timeout ?? 30_000;
+    this.#largest = options.largest ?? 64 * 1024 * 1024;
+    this.#who = options.who ?? 'the log';
   }
 
   /**
@@ -37,7 +42,7 @@ export class LogHttp {
 
   /** What a status that is no success means. */
   refusalOf(status: number, bytes: Uint8Array): ClientError {
-    return refusal(status, bytes);
+    return refusal(status, bytes, this.#who);
   }
 
   /** The answer whatever its status. @throws ClientError (client/unreachable) */
@@ -48,48 +53,48 @@ export class LogHttp {
         redirect: 'error',
         signal: AbortSignal.timeout(this.#timeout),
       });
-      return { status: response.status, bytes: await readBounded(response) };
+      return { status: response.status, bytes: await this.#readBounded(response) };
     } catch (error) {
       if (error instanceof ClientError) throw error;
       const cause = (error as { cause?: { code?: string; message?: string } }).cause;
       throw new ClientError(
         'client/unreachable',
-        `the log at ${this.url} cannot be reached: ${cause?.code ?? cause?.message ?? (error as Error).message}`,
+        `${this.#who} at ${this.url} cannot be reached: ${cause?.code ?? cause?.message ?? (error as Error).message}`,
         { cause: error },
       );
     }
   }
-}
 
-async function readBounded(response: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  const reader = response.body?.getReader();
-  for (let part = await reader?.read(); part !== undefined && !part.done; part = await reader?.read()) {
-    size += part.value.length;
-    if (size > MAX_ANSWER) {
-      await reader?.cancel();
-      throw new ClientError('client/bad-answer', `the log answers more than ${MAX_ANSWER} bytes`);
+  async #readBounded(response: Response): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    const reader = response.body?.getReader();
+    for (let part = await reader?.read(); part !== undefined && !part.done; part = await reader?.read()) {
+      size += part.value.length;
+      if (size > this.#largest) {
+        await reader?.cancel();
+        throw new ClientError('client/bad-answer', `${this.#who} answers more than ${this.#largest} bytes`);
+      }
+      chunks.push(part.value);
     }
-    chunks.push(part.value);
+    const out = new Uint8Array(size);
+    let at = 0;
+    for (const chunk of chunks) {
+      out.set(chunk, at);
+      at += chunk.length;
+    }
+    return out;
   }
-  const out = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    out.set(chunk, at);
-    at += chunk.length;
-  }
-  return out;
 }
 
-function refusal(status: number, bytes: Uint8Array): ClientError {
+function refusal(status: number, bytes: Uint8Array, who: string): ClientError {
   let problem: { detail?: unknown; code?: unknown; rule?: unknown } = {};
   try {
     problem = JSON.parse(new TextDecoder().decode(bytes)) as typeof problem;
   } catch (error) {
-    return new ClientError('client/refused', `the log answers with status ${status}`, { status, cause: error });
+    return new ClientError('client/refused', `${who} answers with status ${status}`, { status, cause: error });
   }
-  const detail = typeof problem?.detail === 'string' ? printable(problem.detail) : `the log answers with status ${status}`;
+  const detail = typeof problem?.detail === 'string' ? printable(problem.detail) : `${who} answers with status ${status}`;
   const rule = typeof problem?.rule === 'string' ? ` (decided by: ${printable(problem.rule)})` : '';
   const code = typeof problem?.code === 'string' ? printable(problem.code) : undefined;
   return new ClientError('client/refused', `${detail}${rule}`, { status, ...(code === undefined ? {} : { problem: code }) });

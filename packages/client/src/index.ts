@@ -1,5 +1,15 @@
 export { EnrolledKeys } from './enrolled-keys.js';
 export { ClientError, type ClientErrorCode } from './errors.js';
+export {
+  type EntryBatch,
+  EntryMismatch,
+  Follower,
+  type FollowerOptions,
+  HistoryMismatch,
+  requireContained,
+} from './follower.js';
 export { createHeadMemory, type HeadMemory } from './head-memory.js';
 export type { Fetch, HttpOptions } from './http.js';
 export { LogClient, type LogClientOptions, type LoggedEntry, type ReadEntry, type VerifiedHead } from './log-client.js';
+export { TlogReader, type TlogReaderOptions } from './tlog-reader.js';
+export { type WitnessAnswer, WitnessClient } from './witness-client.js';

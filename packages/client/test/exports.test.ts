@@ -4,7 +4,18 @@ import * as client from '../src/index.js';
 import * as node from '../src/node/index.js';
 
 test('what the package exports', () => {
-  assert.equal(Object.keys(client).sort(), ['ClientError', 'EnrolledKeys', 'LogClient', 'createHeadMemory']);
+  assert.equal(Object.keys(client).sort(), [
+    'ClientError',
+    'EnrolledKeys',
+    'EntryMismatch',
+    'Follower',
+    'HistoryMismatch',
+    'LogClient',
+    'TlogReader',
+    'WitnessClient',
+    'createHeadMemory',
+    'requireContained',
+  ]);
 });
 
 test('what the package exports for Node alone', () => {
