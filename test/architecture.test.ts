@@ -19,7 +19,7 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   governance: ['merkle', 'note', 'record', 'statement'],
   keys: ['note', 'statement'],
   foreign: ['governance', 'note', 'record', 'statement'],
-  evidence: ['merkle', 'note', 'record', 'statement'],
+  evidence: ['governance', 'merkle', 'note', 'record', 'statement'],
   storage: [],
   'storage-sqlite': ['storage'],
   server: [],

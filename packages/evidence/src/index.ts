@@ -1,6 +1,16 @@
+export {
+  type AlarmKind,
+  type AlarmProof,
+  isAlarmProof,
+  parseAlarmProof,
+  type SignedAlarmProof,
+  signAlarmProof,
+} from './alarm-proof.js';
 export { type Claim, holds } from './claim.js';
 export { EvidenceError, type EvidenceErrorCode } from './errors.js';
+export { type RecordAlarm, recordAlarms } from './record-alarms.js';
 export { formatTlogProof, parseTlogProof, type TlogProof } from './tlog-proof.js';
+export { type AlarmReport, type AlarmTrust, newestTime, verifyAlarmProof } from './verify-alarm-proof.js';
 export {
   isCose,
   REQUIRED_RECEIPT_CLAIMS,

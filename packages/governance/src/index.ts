@@ -1,6 +1,6 @@
 export { admit, checkClock, clockSkew, DEFAULT_CLOCK_SKEW } from './admit.js';
 export { rulesFor, type Tally, tallyApprovals } from './approvals.js';
-export { Audit, type Audited, type AuditFinding } from './audit.js';
+export { Audit, type Audited, type AuditFinding, type Prepared } from './audit.js';
 export {
   type Authenticated,
   authenticate,

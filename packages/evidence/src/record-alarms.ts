@@ -1,0 +1,48 @@
+import type { ChangeRecord } from '@treering/record';
+import type { RECORD_ALARMS } from './alarm-proof.js';
+
+/** An alarm that rests on what an admitted record says. */
+export interface RecordAlarm {
+  readonly kind: (typeof RECORD_ALARMS)[number];
+  /** What the record says, in half a sentence, or undefined when it is no reason for this alarm. */
+  says(record: ChangeRecord): string | undefined;
+}
+
+/** What somebody observed is not what the log says should run. */
+const mismatch: RecordAlarm = {
+  kind: 'mismatch',
+  says: (record) =>
+    record.type === 'verification' && record.verdict === 'mismatch'
+      ? `what runs as ${record.subject} is not what was logged`
+      : undefined,
+};
+
+/** The measured behaviour has left the tolerances. */
+const drift: RecordAlarm = {
+  kind: 'drift',
+  says: (record) =>
+    record.type === 'verification' && record.verdict === 'drift'
+      ? `${record.subject} behaves otherwise than its logged evaluation, beyond the tolerance`
+      : undefined,
+};
+
+/** Somebody deployed without the approvals that the policy asks for. */
+const breakGlass: RecordAlarm = {
+  kind: 'break-glass',
+  says: (record) =>
+    record.type === 'deployment' && record.break_glass === true
+      ? `${record.subject} was deployed without the approvals that its rule asks for`
+      : undefined,
+};
+
+/** A deployment was announced; that nothing followed is for the monitor to say. */
+const undeployed: RecordAlarm = {
+  kind: 'undeployed',
+  says: (record) =>
+    record.type === 'deployment' && record.phase === 'intent'
+      ? `a deployment of ${record.subject} was about to begin`
+      : undefined,
+};
+
+/** Every alarm of this sort. */
+export const recordAlarms: readonly RecordAlarm[] = [mismatch, drift, breakGlass, undeployed];
