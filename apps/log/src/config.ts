@@ -19,6 +19,12 @@ export const configSchema = z.strictObject({
   publication_key: z.string().min(1).optional(),
   /** The registrar's key, which enrols people and pipelines by their OIDC tokens. Without it nobody is enrolled that way. */
   registrar_key: z.string().min(1).optional(),
+  /** A trust policy that names the witnesses of this log, where they are, and the quorum without which nothing is published. */
+  witnesses: z.string().min(1).optional(),
+  /** Milliseconds for one round of witnesses. */
+  witness_timeout: z.int().min(100).max(60_000).default(2000),
+  /** Milliseconds after which an unchanged head is signed and cosigned anew. */
+  refresh_interval: z.int().min(1000).max(86_400_000).default(600_000),
   /** Milliseconds between publications. */
   publish_interval: z.int().min(10).max(3_600_000).default(1000),
   /** Bytes of one attachment. */

@@ -3,7 +3,15 @@ import { nodeHasher } from '@treering/merkle/node';
 import { formatVerifierKey, KEY_TYPE, type LogTrust, type Signer } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import type { RecordOf } from '@treering/record';
-import { type Committed, type Cosign, type HeadAnchor, Publisher, Sequencer, type Submission } from '@treering/sequencer';
+import {
+  type Committed,
+  type Cosign,
+  type HeadAnchor,
+  Publisher,
+  Sequencer,
+  SequencerError,
+  type Submission,
+} from '@treering/sequencer';
 import { Problem } from '@treering/server';
 import { type CoseKey, issueReceipt, parseStatement, type StatementSigner, twinOf } from '@treering/statement';
 import type { Storage, StoredHead } from '@treering/storage';
@@ -12,6 +20,7 @@ import { Attachments } from './attachments.js';
 import { ErasureQueue } from './erasure-queue.js';
 import type { LogKeys } from './keys.js';
 import type { SnapshotStore } from './snapshot.js';
+import { Witnesses, type WitnessOptions } from './witnesses.js';
 
 /** What a log is made of. Clock, store and anchor come from outside, so that tests can put theirs in. */
 export interface LogParts {
@@ -25,7 +34,12 @@ export interface LogParts {
   readonly clock?: () => number;
   readonly pool?: { readonly entries: number; readonly bytes: number };
   readonly trustStore?: boolean;
+  /** Who cosigns before anything is published. */
+  readonly witnesses?: WitnessOptions | undefined;
+  /** Instead of witnesses, what stands for them in a test. */
   readonly cosign?: Cosign;
+  /** Milliseconds after which an unchanged head is published anew. */
+  readonly refresh?: number;
   readonly onFatal?: (error: Error) => void;
 }
 
@@ -47,6 +61,7 @@ export class Log {
   readonly publisher: Publisher;
   readonly admission: GovernedAdmission;
   readonly attachments: Attachments;
+  readonly witnesses: Witnesses | undefined;
   readonly clock: () => number;
   readonly #means: Means;
   readonly #keys: LogKeys;
@@ -58,6 +73,7 @@ export class Log {
     admission: GovernedAdmission,
     sequencer: Sequencer<Candidate>,
     publisher: Publisher,
+    witnesses: Witnesses | undefined,
   ) {
     this.storage = parts.storage;
     this.clock = parts.clock ?? Date.now;
@@ -67,6 +83,7 @@ export class Log {
     this.admission = admission;
     this.sequencer = sequencer;
     this.publisher = publisher;
+    this.witnesses = witnesses;
     this.attachments = new Attachments(parts.storage, admission);
     this.#erasures = new ErasureQueue(this.attachments.erasure, { indexOf: (leaf) => this.#indexOf(leaf) });
     this.#means = parts.means;
@@ -111,6 +128,19 @@ export class Log {
       ...(parts.onFatal === undefined ? {} : { onFatal: parts.onFatal }),
     });
     admission.requireOwnKeys();
+    const witnesses =
+      parts.witnesses === undefined
+        ? undefined
+        : new Witnesses({
+            ...parts.witnesses,
+            origin: trust.origin,
+            sequencer,
+            ed25519: nodeEd25519,
+            clock: clock ?? Date.now,
+          });
+    // What witnesses have cosigned before is in the store, or the store is an older copy: nothing is signed then.
+    await witnesses?.look();
+    const cosign = parts.cosign ?? (witnesses === undefined ? undefined : witnesses.cosign.bind(witnesses));
     const publisher = await Publisher.open({
       storage,
       anchor,
@@ -119,9 +149,11 @@ export class Log {
       ed25519: nodeEd25519,
       head: () => sequencer.head,
       ...(clock === undefined ? {} : { clock }),
-      ...(parts.cosign === undefined ? {} : { cosign: parts.cosign }),
+      ...(cosign === undefined ? {} : { cosign }),
+      ...(witnesses === undefined ? {} : { policy: witnesses.policy }),
+      ...(parts.refresh === undefined ? {} : { refresh: parts.refresh }),
     });
-    const log = new Log(parts, trust, admission, sequencer, publisher);
+    const log = new Log(parts, trust, admission, sequencer, publisher, witnesses);
     for (const { index, leaf, record } of corrections) {
       log.#erasures.add(leaf, record);
       // What a reader is in the way of is tried again while the log runs.
@@ -209,6 +241,9 @@ export class Log {
   async #commit(submission: Submission<Candidate>): Promise<Accepted> {
     const { leafHash, topic, candidate } = submission;
     const { record } = candidate;
+    const objection = this.witnesses?.objection;
+    if (objection !== undefined)
+      throw new Problem(503, 'log/contradicted', `the log takes nothing while ${objection}`, { retryAfter: 60 });
     const erases = record?.type === 'correction' && record.erased !== undefined;
     if (erases) this.#erasures.add(leafHash, record);
     let committed: Committed;
@@ -275,7 +310,12 @@ export class Log {
     await this.sequencer.close();
     this.#erasures.stop();
     // The first call may share a run that began before the last commit.
-    for (let i = 0; i < 2 && this.sequencer.trouble === undefined; i++) await this.publisher.publish();
+    for (let i = 0; i < 2 && this.sequencer.trouble === undefined; i++) {
+      await this.publisher.publish().catch((error: unknown) => {
+        // Without a quorum the head is published after the next start.
+        if (!(error instanceof SequencerError) || error.code !== 'sequencer/quorum-not-met') throw error;
+      });
+    }
     const { head } = this.sequencer;
     if (head !== null && this.sequencer.trouble === undefined && this.#erasures.isEmpty) this.admission.saveSnapshot(head);
     await this.storage.close();

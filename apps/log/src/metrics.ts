@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Log } from './log.js';
+import type { WitnessStatus } from './witnesses.js';
 
 /** The log's Prometheus metrics, in a registry of their own. */
 export function createMetrics(log: Log) {
@@ -24,6 +25,32 @@ export function createMetrics(log: Log) {
   });
   gauge('treering_pool_entries', 'Submissions that wait for a commit', () => log.sequencer.waiting);
   gauge('treering_healthy', '1 while the log can take entries', () => (log.sequencer.trouble === undefined ? 1 : 0));
+  const perWitness = (name: string, help: string, value: (status: WitnessStatus) => number | null): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['witness'],
+      registers,
+      collect() {
+        for (const status of log.witnesses?.status() ?? []) {
+          const now = value(status);
+          if (now !== null) this.set({ witness: status.name }, now);
+        }
+      },
+    });
+  };
+  perWitness('treering_witness_lag', 'Entries that the log has and the witness has not cosigned', ({ size }) =>
+    size === null ? null : (log.sequencer.head?.size ?? 0) - size,
+  );
+  perWitness('treering_witness_age_seconds', 'Seconds since the witness cosigned last', ({ time }) =>
+    time === null ? null : (log.clock() - time) / 1000,
+  );
+  perWitness('treering_witness_answers', '1 when the witness cosigned the last time that it was asked', ({ trouble, time }) =>
+    trouble === null && time !== null ? 1 : 0,
+  );
+  gauge('treering_contradicted', '1 while witnesses say that they know more than this log has', () =>
+    log.witnesses?.objection === undefined ? 0 : 1,
+  );
   const commits = new Counter({ name: 'treering_commits_total', help: 'Commits', registers });
   const batch = new Histogram({
     name: 'treering_commit_entries',

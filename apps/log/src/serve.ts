@@ -1,6 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import { nodeMeans } from '@treering/foreign/node';
 import { type OpenedKey, openKey } from '@treering/keys';
-import { formatVerifierKey } from '@treering/note';
+import { formatVerifierKey, parsePolicy } from '@treering/note';
+import { SequencerError } from '@treering/sequencer';
 import { ByteBudget, createLogger, type Listening, listen, RateLimit } from '@treering/server';
 import { StorageError } from '@treering/storage';
 import { openSqliteStorage } from '@treering/storage-sqlite';
@@ -16,6 +18,7 @@ import { createMetrics } from './metrics.js';
 import { TokenVerifier } from './oidc.js';
 import type { Server } from './routes/context.js';
 import { createSnapshotFile } from './snapshot.js';
+import type { WitnessOptions } from './witnesses.js';
 
 /** A log that listens. */
 export interface ServedLog {
@@ -54,6 +57,8 @@ export async function serveLog(
       snapshots: createSnapshotFile(folder.snapshot),
       pool: { entries: config.pool_entries, bytes: config.pool_bytes },
       trustStore: config.trust_store,
+      witnesses: await readWitnesses(config, logger),
+      refresh: config.refresh_interval,
       onFatal: (error) => {
         logger.fatal({ err: error }, 'the log stops: it may not go on from memory');
         fail(error);
@@ -110,6 +115,17 @@ export async function serveLog(
   };
 }
 
+/** The witnesses of the policy that the configuration names. @throws NoteError (note/bad-policy) */
+async function readWitnesses(config: LogConfig, logger: Logger): Promise<WitnessOptions | undefined> {
+  if (config.witnesses === undefined) return undefined;
+  const policy = parsePolicy(await readFile(config.witnesses, 'utf8'));
+  return {
+    policy,
+    timeout: config.witness_timeout,
+    onAlarm: (witness, message) => logger.error({ witness, message }, 'a witness contradicts the log'),
+  };
+}
+
 /** The registrar's key. What was opened before is closed when it cannot be opened. */
 async function openRegistrar(log: Log, reference: string): Promise<OpenedKey> {
   try {
@@ -128,7 +144,9 @@ function publishRegularly(log: Log, config: LogConfig, logger: Logger): () => vo
     try {
       await log.publisher.publish();
     } catch (error) {
-      logger.error({ err: error }, 'the head could not be published');
+      const missing = error instanceof SequencerError && error.code === 'sequencer/quorum-not-met';
+      if (missing) logger.warn({ why: error.message }, 'the head waits for its witnesses');
+      else logger.error({ err: error }, 'the head could not be published');
     }
     if (!stopped) timer = setTimeout(tick, config.publish_interval);
   };

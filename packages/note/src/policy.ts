@@ -128,8 +128,8 @@ export interface QuorumResult {
 }
 
 /**
- * Counts verified cosignatures under a policy. A witness counts once however many lines it has; the log's own keys and keys
- * that the policy does not name never count.
+ * Counts verified cosignatures under a policy. A witness counts once in a group, however many lines and keys it has; the log's own
+ * keys and keys that the policy does not name never count.
  */
 export function evaluateQuorum(policy: TrustPolicy, cosignatures: readonly VerifiedSignature[]): QuorumResult {
   const same = (a: VerifierKey, b: VerifierKey): boolean => formatVerifierKey(a) === formatVerifierKey(b);
@@ -138,8 +138,12 @@ export function evaluateQuorum(policy: TrustPolicy, cosignatures: readonly Verif
     .map((witness) => witness.name);
   // Groups stand in the order in which they are defined, so members are decided before the groups that name them.
   const satisfied = new Set(present);
+  const identities = new Map(policy.witnesses.map(({ name, key }) => [name, `cosigner ${key.name}`]));
   for (const group of policy.groups) {
-    if (group.members.filter((member) => satisfied.has(member)).length >= group.threshold) satisfied.add(group.name);
+    const there = group.members.filter((member) => satisfied.has(member));
+    // Two keys of one cosigner are one member, unless every key of the group is asked for.
+    const distinct = new Set(there.map((member) => identities.get(member) ?? member)).size;
+    if (distinct >= group.threshold || there.length === group.members.length) satisfied.add(group.name);
   }
   return { met: policy.quorum === 'none' || satisfied.has(policy.quorum), witnesses: present };
 }

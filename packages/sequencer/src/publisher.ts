@@ -1,5 +1,6 @@
 import {
   type Ed25519,
+  evaluateQuorum,
   formatNote,
   type LogTrust,
   type NoteSignature,
@@ -27,6 +28,8 @@ export interface PublisherOptions {
   /** The log's own witness policy; without one no cosignature is needed. */
   readonly policy?: TrustPolicy;
   readonly cosign?: Cosign;
+  /** Milliseconds after which an unchanged head is signed and cosigned anew, so that readers see that it is not old. */
+  readonly refresh?: number;
   /** Called before a head is taken, so that the log can add records of its own. */
   readonly author?: () => Promise<void>;
   /** The newest committed head. */
@@ -48,8 +51,10 @@ export class Publisher {
     this.#published = published;
   }
 
+  /** What was published before counts only if it has the quorum that the policy asks for now. */
   static async open(options: PublisherOptions): Promise<Publisher> {
-    return new Publisher(options, await options.storage.published());
+    const published = await options.storage.published();
+    return new Publisher(options, published !== null && hasQuorum(published.note, options) ? published : null);
   }
 
   /** The newest published checkpoint. */
@@ -74,10 +79,11 @@ export class Publisher {
     return this.#running;
   }
 
-  /** The same head is published again when the log signs with other keys than then. */
+  /** The same head is published again when the log signs with other keys than then, or when its signatures are old. */
   #isPublished(committed: StoredHead): boolean {
     if (this.#published === null || this.#published.size !== committed.size) return false;
-    const { trust, signers } = this.#options;
+    const { trust, signers, refresh = Number.POSITIVE_INFINITY, clock = Date.now } = this.#options;
+    if (clock() - this.#published.time >= refresh) return false;
     const names = new Set(trust.logKeys.map(({ name }) => name));
     const lines = ({ note }: StoredHead): string[] =>
       parseNote(note)
@@ -128,6 +134,12 @@ export class Publisher {
     for (const listener of this.#listeners) listener(published);
     return published;
   }
+}
+
+function hasQuorum(note: Uint8Array, { trust, policy, ed25519 = portableEd25519 }: PublisherOptions): boolean {
+  if (policy === undefined) return true;
+  const witnessKeys = policy.witnesses.map(({ key }) => key);
+  return evaluateQuorum(policy, openCheckpoint(note, { ...trust, witnessKeys }, ed25519).cosignatures).met;
 }
 
 function lineKey({ name, id }: { name: string; id: string }): string {

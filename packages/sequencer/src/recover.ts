@@ -131,8 +131,11 @@ export async function readPosition(
   return { edge, range };
 }
 
-/** Checks that an earlier head is a prefix of the stored tree. */
-async function checkPrefix(
+/**
+ * Checks that an earlier head is a prefix of the stored tree of `size` entries.
+ * @throws SequencerError with the given code, or sequencer/rolled-back when the head is larger
+ */
+export async function checkPrefix(
   storage: Storage,
   size: number,
   earlier: { size: number; root: Uint8Array },

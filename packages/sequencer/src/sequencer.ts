@@ -13,10 +13,11 @@ import { type Storage, StorageError, type StoredEntry, type StoredHead } from '@
 import type { HeadAnchor } from './anchor.js';
 import { SequencerError } from './errors.js';
 import { Growth } from './growth.js';
-import { signHead } from './head.js';
+import { openHead, signHead } from './head.js';
 import { Pool, type PoolLimits } from './pool.js';
 import {
   CLOCK_TOLERANCE,
+  checkPrefix,
   clockBehind,
   type Recovered,
   type RecoverOptions,
@@ -178,6 +179,33 @@ export class Sequencer<C> {
   async close(): Promise<void> {
     this.#closing = true;
     await this.#running;
+  }
+
+  /**
+   * Compares a head of this log that somebody else kept with what is stored. One that the store does not contain ends the log,
+   * for good: it becomes the anchor, so that no later start goes on from an older copy either.
+   * @param who shows it, for messages
+   * @returns its size
+   * @throws SequencerError sequencer/rolled-back; sequencer/wrong-key or sequencer/corrupt for a note that the log did not sign
+   */
+  async confront(note: Uint8Array, who: string): Promise<{ readonly size: number }> {
+    const { storage, trust, hasher, ed25519, anchor, signer, previousSigners, onFatal } = this.#options;
+    // A key that signs no more may be in other hands by now: what it signs stops nothing.
+    const logKeys = [signer, ...previousSigners].map(({ key }) => key);
+    const known = openHead({ ...trust, logKeys }, note, who, ed25519);
+    await this.#batch;
+    try {
+      await checkPrefix(storage, this.#position.head?.size ?? 0, known, hasher, who, 'sequencer/rolled-back');
+    } catch (error) {
+      if (!(error instanceof SequencerError)) throw error;
+      this.#dead = error;
+      // Nothing begins any more; what is under way writes its own head before.
+      await this.#batch;
+      await anchor.write(note, true);
+      onFatal?.(error);
+      throw error;
+    }
+    return { size: known.size };
   }
 
   /** Inclusion proof of entry `index` in the tree of `size` entries, from stored tiles. */

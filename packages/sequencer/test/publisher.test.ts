@@ -151,4 +151,34 @@ test('records of the log itself come before the head is taken', async () => {
   assert.is((await publisher.publish())?.size, 2);
 });
 
+test('a head that was published before there were witnesses is not published any more', async () => {
+  const { storage, anchor, sequencer, publisher } = await setUp();
+  await publisher.publish();
+  const options = {
+    storage,
+    anchor,
+    signers: [mldsa],
+    ed25519: nodeEd25519,
+    head: () => sequencer.head,
+    trust: { ...trust, logKeys: [...trust.logKeys, mldsa.key] },
+  };
+  const strict = await Publisher.open({ ...options, policy, cosign: cosignBy(1) });
+  assert.is(strict.published, null);
+  assert.is((await rejection(strict.publish()))?.code, 'sequencer/quorum-not-met');
+  assert.is(strict.published, null);
+  const met = await Publisher.open({ ...options, policy, cosign: cosignBy(2) });
+  assert.is((await met.publish())?.size, 1);
+  assert.is((await Publisher.open({ ...options, policy })).published?.size, 1);
+});
+
+test('an unchanged head is published anew when its signatures are old', async () => {
+  let now = 1_800_000_000_000;
+  const { publisher } = await setUp({ clock: () => now, refresh: 60_000 });
+  const first = await publisher.publish();
+  now += 59_000;
+  assert.is((await publisher.publish())?.time, first?.time);
+  now += 1_000;
+  assert.is((await publisher.publish())?.time, now);
+});
+
 test.run();

@@ -50,7 +50,11 @@ export function operationRoutes(server: Server): Hono<Env> {
         batch_bytes: 16 * 1024 * 1024,
         clock_skew_seconds: clockSkew(state),
       },
-      witnesses: [],
+      witnesses: (log.witnesses?.status() ?? []).map((status) => ({
+        ...status,
+        lag: status.size === null ? null : (head?.size ?? 0) - status.size,
+      })),
+      quorum: log.witnesses?.policy.quorum ?? 'none',
       enrolment: server.registrar !== undefined,
       implementation: { hasher: nodeHasher.name, ed25519: nodeEd25519.name, storage: log.storage.name },
     });
@@ -78,6 +82,8 @@ export function operationRoutes(server: Server): Hono<Env> {
       throw new Problem(503, 'log/not-ready', 'the log takes no entries; its operator finds out why in its records', {
         retryAfter: 5,
       });
+    const objection = log.witnesses?.objection;
+    if (objection !== undefined) throw new Problem(503, 'log/contradicted', objection, { retryAfter: 60 });
     await checkWritable();
     const behind = head !== null && head.size !== (published?.size ?? 0);
     if (behind && log.clock() - (published?.time ?? head.time) > STALE + config.publish_interval) {
