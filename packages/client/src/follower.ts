@@ -5,6 +5,7 @@ import {
   HASH_SIZE,
   type Hasher,
   MerkleInputError,
+  type NodeVisitor,
   type Proof,
   ProofError,
   portableHasher,
@@ -67,6 +68,8 @@ export interface FollowerOptions {
   readonly hasher?: Hasher;
   /** Bundles that are fetched before they are needed; each has at most 16 MiB. */
   readonly ahead?: number;
+  /** Told of every complete node of the tree, before the entries come out that complete it. */
+  readonly visit?: NodeVisitor;
 }
 
 /**
@@ -77,13 +80,15 @@ export class Follower {
   readonly #log: TlogReader;
   readonly #hasher: Hasher;
   readonly #ahead: number;
-  #range: CompactRange;
+  readonly #visit: NodeVisitor | undefined;
+  readonly #range: CompactRange;
 
   /** @throws MerkleInputError for a position that is none */
-  constructor(log: TlogReader, { position, hasher = portableHasher, ahead = 8 }: FollowerOptions = {}) {
+  constructor(log: TlogReader, { position, hasher = portableHasher, ahead = 8, visit }: FollowerOptions = {}) {
     this.#log = log;
     this.#hasher = hasher;
     this.#ahead = ahead;
+    this.#visit = visit;
     this.#range = position === undefined ? new CompactRange(hasher) : CompactRange.parse(position, hasher);
   }
 
@@ -123,7 +128,7 @@ export class Follower {
           bundles.push(bundle);
         }
         const batch = from(await (bundles.shift() as Promise<EntryBatch>), this.size);
-        this.#range.appendMany(batch.leaves);
+        this.#range.appendMany(batch.leaves, this.#visit);
         yield batch;
       }
     } finally {

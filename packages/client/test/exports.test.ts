@@ -11,6 +11,7 @@ test('what the package exports', () => {
     'Follower',
     'HistoryMismatch',
     'LogClient',
+    'MonitorClient',
     'TlogReader',
     'WitnessClient',
     'createHeadMemory',

@@ -21,7 +21,7 @@ export const ALARM_PROOF_TYPE = 'application/vnd.treering.proof+cbor';
 /** The largest proof file that is read, in bytes. */
 const LARGEST = 32 * 1024 * 1024;
 
-const bytes = z.instanceof(Uint8Array);
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'must be bytes');
 const hash = bytes.refine((value) => value.length === 32, 'must have 32 bytes');
 const hashes = z.array(hash).max(64);
 const index = z.int().min(0);
@@ -60,6 +60,8 @@ const schema = z.discriminatedUnion('kind', [
     code: sentence,
     rule: sentence,
     reason: sentence,
+    /** For a date that does not fit: a head of the log that did not contain the entry yet. */
+    earlier: head.optional(),
     before: z.union([
       /** All entries before it, and the consistency proof of their tree with the head. */
       z.strictObject({ all: z.array(bytes), proof: hashes }),

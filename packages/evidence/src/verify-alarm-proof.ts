@@ -1,4 +1,4 @@
-import { Audit, type Means } from '@treering/governance';
+import { Audit, clockSkew, type Means } from '@treering/governance';
 import {
   CompactRange,
   equalBytes,
@@ -308,6 +308,10 @@ class Examination {
     for (const item of earlier) await audit.next(item.entry, item.index);
     const audited = await audit.next(entry, index);
     this.record = recordOf(entry);
+    if (audited.admitted && proof.code === 'governance/clock') {
+      this.#dated(proof, head, audited.candidate.statement.iat ?? 0, clockSkew(audit.state));
+      return required;
+    }
     const refusal = audited.admitted ? undefined : audited.finding;
     this.decide(
       'refused',
@@ -316,6 +320,23 @@ class Examination {
       `Entry ${index} is admitted by the rules.`,
     );
     return required;
+  }
+
+  /** Whether an entry is dated outside the time in which the log's own heads say that it was admitted. */
+  #dated({ index, earlier }: Of<'unauthorised'>, head: OpenedCheckpoint, iat: number, skew: number): void {
+    const without = earlier === undefined ? undefined : this.#open('heads-signed', [earlier])?.[0];
+    const before = newestTime(head);
+    const after = without !== undefined && without.checkpoint.size <= BigInt(index) ? newestTime(without) : undefined;
+    const late = before !== undefined && iat > before + skew;
+    const early = after !== undefined && iat < after - skew;
+    this.decide(
+      'refused',
+      late || early,
+      late
+        ? `Entry ${index} is dated ${time(iat)}, and stands in a head signed at ${time(before)}: clocks may differ by ${skew} seconds.`
+        : `Entry ${index} is dated ${time(iat)}, and a head signed at ${time(after ?? 0)} did not contain it: clocks may differ by ${skew} seconds.`,
+      `The date of entry ${index} fits the heads around it.`,
+    );
   }
 
   #recordAlarm(proof: Of<(typeof recordAlarms)[number]['kind']>): readonly string[] {

@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto';
+import { MAX_NOTE_SIZE, NoteError, parseCheckpoint, parseNote } from '@treering/note';
+import { type ByteBudget, body, createServerApp, decimalParam, type Env, Problem, RateLimit, readBody } from '@treering/server';
+import type { Hono } from 'hono';
+import type { Logger } from 'pino';
+import { formatContained } from './gossip.js';
+import type { MonitorMetrics } from './metrics.js';
+import type { Monitor } from './monitor.js';
+import type { WatchedLog } from './watched-log.js';
+import { alarmView } from './webhooks.js';
+
+/** What the routes work with. */
+export interface MonitorServer {
+  readonly monitor: Monitor;
+  /** The monitor's verifier key. */
+  readonly vkey: string;
+  readonly metrics: MonitorMetrics;
+  readonly bodies: ByteBudget;
+  readonly logger: Logger;
+}
+
+/** Heads that anybody may show in a second, and at once: a signature check each. */
+const SHOWN_PER_SECOND = 50;
+const SHOWN_AT_ONCE = 200;
+
+/** The monitor's HTTP face as a value: tests call `app.request()`, only `serveMonitor` listens. */
+export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorServer): Hono<Env> {
+  const app = createServerApp({
+    logger,
+    bodies,
+    toProblem: (error) =>
+      error instanceof Problem
+        ? error
+        : new Problem(
+            500,
+            'internal',
+            'something went wrong in the monitor; its operator finds the cause under the instance id',
+          ),
+    hint: 'this is a monitor: GET /v1/monitor says what it follows',
+    observe: ({ path, status }, seconds) => metrics.requests.observe({ route: routeLabel(path), status }, seconds),
+  });
+  const shown = new RateLimit(SHOWN_PER_SECOND, SHOWN_AT_ONCE);
+  const fresh = { 'Cache-Control': 'no-store' };
+  const logOf = (hash: string): WatchedLog => {
+    const log = monitor.log(hash);
+    if (log === undefined) throw new Problem(404, 'monitor/unknown-log', 'this monitor does not follow such a log');
+    return log;
+  };
+
+  app.get('/v1/monitor', (c) => {
+    const open = monitor.store.alarms().filter(({ cleared }) => cleared === null);
+    return c.json(
+      {
+        name: monitor.name,
+        vkey,
+        alarms: open.length,
+        logs: monitor.logs.map((log) => ({
+          ...log.status(),
+          alarms: open.filter(({ origin }) => origin === log.config.origin).length,
+        })),
+      },
+      200,
+      fresh,
+    );
+  });
+
+  app.get('/v1/alarms', (c) => {
+    const all = c.req.query('all') !== undefined;
+    const alarms = monitor.store.alarms().filter(({ cleared }) => all || cleared === null);
+    return c.json({ alarms: alarms.map(alarmView) }, 200, fresh);
+  });
+
+  app.get('/v1/alarms/:id', (c) => {
+    const alarm = monitor.store.alarm(decimalParam(c.req.param('id'), 'the id'));
+    if (alarm === undefined) throw new Problem(404, 'monitor/no-alarm', 'there is no such alarm');
+    return c.json(alarmView(alarm), 200, fresh);
+  });
+
+  app.get('/v1/alarms/:id/proof', (c) => {
+    const id = decimalParam(c.req.param('id'), 'the id');
+    const proof = monitor.store.proof(id);
+    if (proof === undefined) throw new Problem(404, 'monitor/no-alarm', 'there is no such alarm');
+    return c.body(body(proof), 200, {
+      ...fresh,
+      'Content-Type': 'application/vnd.treering.proof+cose',
+      'Content-Disposition': `attachment; filename="${monitor.store.alarm(id)?.kind ?? 'alarm'}-${id}.trproof"`,
+    });
+  });
+
+  // Only what a followed log signed is looked at any further; everything else costs one signature check at most.
+  app.post('/gossip/checkpoint', async (c) => {
+    const wait = shown.take('', 1, performance.now());
+    if (wait > 0)
+      throw new Problem(429, 'monitor/busy', 'more heads are shown than this monitor can check', { retryAfter: wait });
+    const note = await readBody(c, bodies, [], MAX_NOTE_SIZE);
+    const outcome = await logOf(hashOfOrigin(note)).consider(note, 'a visitor');
+    metrics.gossip.inc({ outcome });
+    if (outcome === 'ignored')
+      throw new Problem(422, 'monitor/not-signed', 'the log did not sign this head, or there is no room for more');
+    return c.json({ outcome }, outcome === 'kept' ? 202 : 200, fresh);
+  });
+
+  app.get('/gossip/:hash{[0-9a-f]{64}}', (c) => {
+    const head = logOf(c.req.param('hash')).followed;
+    if (head === undefined) throw new Problem(404, 'monitor/no-head', 'this monitor has not followed a head of this log yet');
+    return c.body(body(head.note), 200, { ...fresh, 'Content-Type': 'text/plain; charset=utf-8' });
+  });
+
+  app.get('/gossip/:hash{[0-9a-f]{64}}/consistency', async (c) => {
+    const size = decimalParam(c.req.query('from'), 'from');
+    const contained = await logOf(c.req.param('hash')).contained(size);
+    if (contained === undefined) throw new Problem(404, 'monitor/no-head', 'this monitor has not followed so large a tree');
+    return c.json(formatContained(contained), 200, fresh);
+  });
+
+  app.get('/healthz', (c) => c.json({ status: 'alive' }));
+  app.get('/readyz', (c) => {
+    const waiting = monitor.logs.filter((log) => log.status().polled_at === null);
+    if (waiting.length > 0)
+      throw new Problem(503, 'monitor/not-ready', `${waiting.length} logs were not looked at yet`, { retryAfter: 5 });
+    return c.json({ status: 'ready' });
+  });
+  app.get('/metrics', async (c) =>
+    c.text(await metrics.registry.metrics(), 200, { 'Content-Type': metrics.registry.contentType }),
+  );
+  return app;
+}
+
+/** The name in gossip of the log that a note is about. @throws Problem 400 */
+function hashOfOrigin(note: Uint8Array): string {
+  try {
+    return createHash('sha256')
+      .update(parseCheckpoint(parseNote(note).text).origin)
+      .digest('hex');
+  } catch (error) {
+    if (error instanceof NoteError) throw new Problem(400, 'request/malformed', error.message);
+    throw error;
+  }
+}
+
+function routeLabel(path: string): string {
+  const known = /^\/(?:v1\/(?:monitor|alarms)|gossip|healthz|readyz|metrics)/.exec(path);
+  return known === null ? 'other' : known[0];
+}

@@ -1,0 +1,10 @@
+export { AlarmBook, type AlarmBookParts, type Finding } from './alarm-book.js';
+export { createApp, type MonitorServer } from './app.js';
+export { type MonitorConfig, MonitorConfigError, parseConfig, readConfig } from './config.js';
+export type { WatchedLogConfig } from './log-config.js';
+export { createMetrics } from './metrics.js';
+export { Monitor, type MonitorParts } from './monitor.js';
+export { monitorFolder, type OpenMonitor, openMonitor, type ServedMonitor, serveMonitor } from './serve.js';
+export { type Alarm, MonitorStore } from './store.js';
+export { WatchedLog } from './watched-log.js';
+export { alarmView, deliver } from './webhooks.js';

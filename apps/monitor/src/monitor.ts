@@ -1,0 +1,111 @@
+import type { Fetch } from '@treering/client';
+import type { Means } from '@treering/governance';
+import type { Hasher } from '@treering/merkle';
+import { nodeHasher } from '@treering/merkle/node';
+import type { Ed25519 } from '@treering/note';
+import { nodeEd25519 } from '@treering/note/node';
+import type { StatementSigner } from '@treering/statement';
+import { AlarmBook } from './alarm-book.js';
+import { Gossip } from './gossip.js';
+import type { WatchedLogConfig } from './log-config.js';
+import type { Alarm, MonitorStore } from './store.js';
+import { WatchedLog } from './watched-log.js';
+import { deliver } from './webhooks.js';
+
+/** What a monitor is made of. Clock and network come from outside, so that tests can put theirs in. */
+export interface MonitorParts {
+  readonly store: MonitorStore;
+  readonly name: string;
+  readonly signer: StatementSigner;
+  readonly logs: readonly WatchedLogConfig[];
+  /** URLs of other monitors. */
+  readonly peers?: readonly string[];
+  /** URLs that are told of alarms. */
+  readonly webhooks?: readonly string[];
+  readonly means: Means;
+  readonly hasher?: Hasher;
+  readonly ed25519?: Ed25519;
+  /** Milliseconds since the epoch. */
+  readonly clock?: () => number;
+  readonly fetch?: Fetch;
+  /** Milliseconds for one request. */
+  readonly timeout?: number;
+  readonly onAlarm?: (alarm: Alarm, event: 'raised' | 'cleared') => void;
+  readonly onTrouble?: (who: string, error: Error) => void;
+}
+
+/** Follows logs, compares what everybody shows of them, and raises alarms. */
+export class Monitor {
+  readonly store: MonitorStore;
+  readonly name: string;
+  readonly signer: StatementSigner;
+  readonly logs: readonly WatchedLog[];
+  readonly alarms: AlarmBook;
+  readonly clock: () => number;
+  readonly #gossip: Gossip;
+  readonly #parts: MonitorParts;
+  #polling: Promise<void> | undefined;
+
+  constructor(parts: MonitorParts) {
+    const { store, name, signer, clock = Date.now, means, onAlarm, onTrouble, fetch, timeout } = parts;
+    const hasher = parts.hasher ?? nodeHasher;
+    const network = { ...(fetch === undefined ? {} : { fetch }), ...(timeout === undefined ? {} : { timeout }) };
+    this.#parts = parts;
+    this.store = store;
+    this.name = name;
+    this.signer = signer;
+    this.clock = clock;
+    this.alarms = new AlarmBook({
+      store,
+      observer: name,
+      signer,
+      webhooks: parts.webhooks ?? [],
+      clock,
+      ...(onAlarm === undefined ? {} : { onChange: onAlarm }),
+    });
+    this.#gossip = new Gossip({
+      peers: parts.peers ?? [],
+      hasher,
+      ...network,
+      ...(onTrouble === undefined ? {} : { onTrouble }),
+    });
+    const ed25519 = parts.ed25519 ?? nodeEd25519;
+    this.logs = parts.logs.map(
+      (config) => new WatchedLog({ config, store, alarms: this.alarms, means, hasher, ed25519, clock, ...network }),
+    );
+  }
+
+  /** The log with this name in gossip: SHA-256 of its origin, in hex. */
+  log(originHash: string): WatchedLog | undefined {
+    return this.logs.find((log) => log.originHash === originHash);
+  }
+
+  /** Looks at every log once, and tells webhooks what there is. Calls that overlap share one run. */
+  poll(): Promise<void> {
+    this.#polling ??= this.#poll().finally(() => {
+      this.#polling = undefined;
+    });
+    return this.#polling;
+  }
+
+  async #poll(): Promise<void> {
+    await Promise.all(this.logs.map((log) => log.poll(() => this.#gossip.ask(log))));
+    await this.tell();
+  }
+
+  /** Tells webhooks what they were not told yet. */
+  async tell(): Promise<void> {
+    const { fetch, timeout } = this.#parts;
+    await deliver(this, {
+      ...(fetch === undefined ? {} : { fetch }),
+      ...(timeout === undefined ? {} : { timeout }),
+    });
+  }
+
+  /** Waits for the poll under way, and keeps how far every audit has come. */
+  async close(): Promise<void> {
+    await this.#polling?.catch(() => undefined);
+    for (const log of this.logs) log.save();
+    this.store.close();
+  }
+}

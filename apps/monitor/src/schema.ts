@@ -1,0 +1,72 @@
+import type { Schema } from '@treering/storage-sqlite';
+
+/** The store of a monitor: how far it has followed each log, every head that still matters, and the alarms. */
+export const MONITOR_SCHEMA: Schema = {
+  applicationId: 0x4d4f4e49,
+  what: 'monitor',
+  origin: '"treering monitor serve" makes a new one in an empty folder',
+  steps: [
+    `
+    -- Where the audit of a log goes on after a restart: a compact range, and what the entries up to there amount to.
+    CREATE TABLE progress (
+      origin   TEXT PRIMARY KEY,
+      position BLOB NOT NULL,
+      state    BLOB NOT NULL,
+      intents  BLOB NOT NULL
+    ) STRICT;
+
+    -- Hashes of the trees that were followed, at every eighth level, so that what they contain is proved without asking the log.
+    CREATE TABLE tiles (
+      origin TEXT NOT NULL,
+      level  INTEGER NOT NULL,
+      idx    INTEGER NOT NULL,
+      hashes BLOB NOT NULL,
+      PRIMARY KEY (origin, level, idx)
+    ) STRICT, WITHOUT ROWID;
+
+    -- followed: the newest head whose tree was followed to its end; served: the largest that the log gave out;
+    -- shown: signed by the log and shown by somebody else, not compared yet.
+    CREATE TABLE heads (
+      origin TEXT NOT NULL,
+      role   TEXT NOT NULL CHECK (role IN ('followed', 'served', 'shown')),
+      size   INTEGER NOT NULL,
+      root   BLOB NOT NULL CHECK (length(root) = 32),
+      note   BLOB NOT NULL,
+      seen   INTEGER NOT NULL,
+      source TEXT NOT NULL,
+      PRIMARY KEY (origin, role, size, root)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Entries that make rules: what a proof of an entry against them needs.
+    CREATE TABLE governing (
+      origin TEXT NOT NULL,
+      idx    INTEGER NOT NULL,
+      entry  BLOB NOT NULL,
+      PRIMARY KEY (origin, idx)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE alarms (
+      id      INTEGER PRIMARY KEY,
+      origin  TEXT NOT NULL,
+      kind    TEXT NOT NULL,
+      about   TEXT NOT NULL,
+      message TEXT NOT NULL,
+      raised  INTEGER NOT NULL,
+      cleared INTEGER,
+      proof   BLOB
+    ) STRICT;
+    -- An alarm is raised once until it clears.
+    CREATE UNIQUE INDEX open_alarms ON alarms (origin, kind, about) WHERE cleared IS NULL;
+
+    -- What webhooks still have to be told.
+    CREATE TABLE deliveries (
+      id       INTEGER PRIMARY KEY,
+      alarm    INTEGER NOT NULL REFERENCES alarms (id),
+      event    TEXT NOT NULL CHECK (event IN ('raised', 'cleared')),
+      url      TEXT NOT NULL,
+      attempts INTEGER NOT NULL DEFAULT 0,
+      due      INTEGER NOT NULL
+    ) STRICT;
+    `,
+  ],
+};

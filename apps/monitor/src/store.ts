@@ -1,0 +1,284 @@
+import type { AlarmKind } from '@treering/evidence';
+import { HASH_SIZE, type ReadTile, TILE_HEIGHT, TILE_WIDTH } from '@treering/merkle';
+import { type OpenOptions, openDatabase } from '@treering/storage-sqlite';
+import { MONITOR_SCHEMA } from './schema.js';
+
+/** A head that a log signed. */
+export interface KnownHead {
+  readonly size: number;
+  /** 32 bytes */
+  readonly root: Uint8Array;
+  readonly note: Uint8Array;
+  /** When it was first seen, in seconds since the epoch. */
+  readonly seen: number;
+  /** Who showed it. */
+  readonly source: string;
+}
+
+/** What a head is kept as. */
+export type HeadRole = 'followed' | 'served' | 'shown';
+
+/** Where an audit goes on. */
+export interface Progress {
+  /** A serialised compact range. */
+  readonly position: Uint8Array;
+  /** The governance state after these entries. */
+  readonly state: Uint8Array;
+  /** Deployments that were announced and not followed up. */
+  readonly intents: Uint8Array;
+}
+
+/** Complete nodes of one level, as an append creates them. */
+export interface NewNodes {
+  readonly level: number;
+  /** Index of the first one in its level. */
+  readonly start: number;
+  /** Flat, 32 bytes each. */
+  readonly hashes: Uint8Array;
+}
+
+/** Something that somebody has to look at. */
+export interface Alarm {
+  readonly id: number;
+  readonly origin: string;
+  readonly kind: AlarmKind;
+  /** What tells it from other alarms of its kind. */
+  readonly about: string;
+  readonly message: string;
+  /** Seconds since the epoch. */
+  readonly raised: number;
+  readonly cleared: number | null;
+}
+
+/** Something that a webhook has to be told. */
+export interface Delivery {
+  readonly id: number;
+  readonly alarm: number;
+  readonly event: 'raised' | 'cleared';
+  readonly url: string;
+  readonly attempts: number;
+}
+
+/** Heads shown by others that are kept of one log, and alarms that may be open. */
+const MOST_SHOWN = 64;
+const MOST_ALARMS = 1000;
+
+/** What a monitor remembers. Every change is one durable transaction; a kill at any moment loses nothing that was said. */
+export class MonitorStore {
+  readonly #db: ReturnType<typeof openDatabase>['db'];
+  readonly #release: () => void;
+  readonly #sql;
+
+  private constructor(path: string, options: OpenOptions) {
+    const { db, lock } = openDatabase(path, options, MONITOR_SCHEMA);
+    this.#db = db;
+    this.#release = () => {
+      db.close();
+      lock?.close();
+    };
+    const head = 'SELECT size, root, note, seen, source FROM heads WHERE origin = ? AND role = ? ORDER BY size, root';
+    const alarm = 'SELECT id, origin, kind, about, message, raised, cleared FROM alarms';
+    this.#sql = {
+      progress: db.prepare<[string], Progress>('SELECT position, state, intents FROM progress WHERE origin = ?'),
+      setProgress: db.prepare(
+        `INSERT INTO progress (origin, position, state, intents) VALUES (?, ?, ?, ?)
+         ON CONFLICT (origin) DO UPDATE SET position = excluded.position, state = excluded.state, intents = excluded.intents`,
+      ),
+      tile: db
+        .prepare<[string, number, number], Uint8Array>('SELECT hashes FROM tiles WHERE origin = ? AND level = ? AND idx = ?')
+        .pluck(),
+      setTile: db.prepare(
+        `INSERT INTO tiles (origin, level, idx, hashes) VALUES (?, ?, ?, ?)
+         ON CONFLICT (origin, level, idx) DO UPDATE SET hashes = excluded.hashes`,
+      ),
+      heads: db.prepare<[string, string], KnownHead>(head),
+      dropHeads: db.prepare('DELETE FROM heads WHERE origin = ? AND role = ?'),
+      dropHead: db.prepare('DELETE FROM heads WHERE origin = ? AND role = ? AND size = ? AND root = ?'),
+      addHead: db.prepare(
+        `INSERT INTO heads (origin, role, size, root, note, seen, source) VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (origin, role, size, root) DO UPDATE SET note = excluded.note`,
+      ),
+      countShown: db.prepare<[string], number>("SELECT count(*) FROM heads WHERE origin = ? AND role = 'shown'").pluck(),
+      govern: db.prepare('INSERT INTO governing (origin, idx, entry) VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
+      governing: db.prepare<[string, number], { idx: number; entry: Uint8Array }>(
+        'SELECT idx, entry FROM governing WHERE origin = ? AND idx < ? ORDER BY idx',
+      ),
+      raise: db.prepare(
+        `INSERT INTO alarms (origin, kind, about, message, raised, proof) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      ),
+      open: db.prepare<[string, string, string], Alarm>(
+        `${alarm} WHERE origin = ? AND kind = ? AND about = ? AND cleared IS NULL`,
+      ),
+      countOpen: db.prepare<[string], number>('SELECT count(*) FROM alarms WHERE origin = ? AND cleared IS NULL').pluck(),
+      clear: db.prepare('UPDATE alarms SET cleared = ? WHERE id = ? AND cleared IS NULL'),
+      alarm: db.prepare<[number], Alarm>(`${alarm} WHERE id = ?`),
+      alarms: db.prepare<[], Alarm>(`${alarm} ORDER BY id DESC LIMIT 10000`),
+      proof: db.prepare<[number], Uint8Array | null>('SELECT proof FROM alarms WHERE id = ?').pluck(),
+      deliver: db.prepare('INSERT INTO deliveries (alarm, event, url, due) VALUES (?, ?, ?, ?)'),
+      due: db.prepare<[number], Delivery>(
+        'SELECT id, alarm, event, url, attempts FROM deliveries WHERE due <= ? ORDER BY id LIMIT 100',
+      ),
+      delivered: db.prepare('DELETE FROM deliveries WHERE id = ?'),
+      postpone: db.prepare('UPDATE deliveries SET attempts = attempts + 1, due = ? WHERE id = ?'),
+      waiting: db.prepare<[], number>('SELECT count(*) FROM deliveries').pluck(),
+    };
+  }
+
+  /** @throws StorageError */
+  static open(path: string, options: OpenOptions): MonitorStore {
+    return new MonitorStore(path, options);
+  }
+
+  /** All or nothing. */
+  transaction<T>(work: () => T): T {
+    return this.#db.transaction(work).immediate();
+  }
+
+  progress(origin: string): Progress | undefined {
+    const row = this.#sql.progress.get(origin);
+    if (row === undefined) return undefined;
+    return { position: plain(row.position), state: plain(row.state), intents: plain(row.intents) };
+  }
+
+  setProgress(origin: string, { position, state, intents }: Progress): void {
+    this.#sql.setProgress.run(origin, position, state, intents);
+  }
+
+  /** Keeps new nodes of the tile levels; the same ones again change nothing. */
+  addNodes(origin: string, { level, start, hashes }: NewNodes): void {
+    if (level % TILE_HEIGHT !== 0) return;
+    const tileLevel = level / TILE_HEIGHT;
+    const end = start + hashes.length / HASH_SIZE;
+    for (let index = Math.floor(start / TILE_WIDTH); index * TILE_WIDTH < end; index++) {
+      const first = index * TILE_WIDTH;
+      const [from, to] = [Math.max(first, start), Math.min(first + TILE_WIDTH, end)];
+      const known = this.#sql.tile.get(origin, tileLevel, index) ?? new Uint8Array(0);
+      const tile = new Uint8Array(Math.max(known.length, (to - first) * HASH_SIZE));
+      tile.set(known);
+      tile.set(hashes.subarray((from - start) * HASH_SIZE, (to - start) * HASH_SIZE), (from - first) * HASH_SIZE);
+      this.#sql.setTile.run(origin, tileLevel, index, tile);
+    }
+  }
+
+  /** Tiles of a log that was followed. */
+  tiles(origin: string): ReadTile {
+    return async ({ level, index, width }) => {
+      const tile = this.#sql.tile.get(origin, level, index);
+      return tile === undefined ? new Uint8Array(0) : plain(tile).subarray(0, width * HASH_SIZE);
+    };
+  }
+
+  heads(origin: string, role: HeadRole): KnownHead[] {
+    return this.#sql.heads
+      .all(origin, role)
+      .map(({ root, note, ...head }) => ({ ...head, root: plain(root), note: plain(note) }));
+  }
+
+  head(origin: string, role: Exclude<HeadRole, 'shown'>): KnownHead | undefined {
+    return this.heads(origin, role)[0];
+  }
+
+  /** Sets the one head of a role. */
+  setHead(origin: string, role: Exclude<HeadRole, 'shown'>, head: KnownHead): void {
+    this.transaction(() => {
+      this.#sql.dropHeads.run(origin, role);
+      this.#addHead(origin, role, head);
+    });
+  }
+
+  /** Keeps a head that somebody showed, or its new note. @returns false when there is no room */
+  addShown(origin: string, head: KnownHead): boolean {
+    if ((this.#sql.countShown.get(origin) ?? 0) >= MOST_SHOWN) return false;
+    this.#addHead(origin, 'shown', head);
+    return true;
+  }
+
+  removeShown(origin: string, { size, root }: KnownHead): void {
+    this.#sql.dropHead.run(origin, 'shown', size, root);
+  }
+
+  #addHead(origin: string, role: HeadRole, { size, root, note, seen, source }: KnownHead): void {
+    this.#sql.addHead.run(origin, role, size, root, note, seen, source);
+  }
+
+  addGoverning(origin: string, index: number, entry: Uint8Array): void {
+    this.#sql.govern.run(origin, index, entry);
+  }
+
+  /** Entries that make rules, before an index. */
+  governing(origin: string, before: number): { readonly index: number; readonly entry: Uint8Array }[] {
+    return this.#sql.governing.all(origin, before).map(({ idx, entry }) => ({ index: idx, entry: plain(entry) }));
+  }
+
+  /** The open alarm about something. */
+  openAlarm(origin: string, kind: AlarmKind, about: string): Alarm | undefined {
+    return this.#sql.open.get(origin, kind, about);
+  }
+
+  /** Whether another alarm of a log may be opened. */
+  hasRoom(origin: string): boolean {
+    return (this.#sql.countOpen.get(origin) ?? 0) < MOST_ALARMS;
+  }
+
+  /** Opens an alarm, and notes that webhooks have to be told. @returns undefined when it is open already */
+  raise(alarm: Omit<Alarm, 'id' | 'cleared'>, proof: Uint8Array | null, urls: readonly string[]): Alarm | undefined {
+    return this.transaction(() => {
+      const { origin, kind, about, message, raised } = alarm;
+      const { changes } = this.#sql.raise.run(origin, kind, about, message, raised, proof);
+      if (changes === 0) return undefined;
+      const opened = this.openAlarm(origin, kind, about) as Alarm;
+      for (const url of urls) this.#sql.deliver.run(opened.id, 'raised', url, 0);
+      return opened;
+    });
+  }
+
+  /** Closes an alarm. @returns false when it was closed */
+  clear(id: number, at: number, urls: readonly string[]): boolean {
+    return this.transaction(() => {
+      if (this.#sql.clear.run(at, id).changes === 0) return false;
+      for (const url of urls) this.#sql.deliver.run(id, 'cleared', url, 0);
+      return true;
+    });
+  }
+
+  alarm(id: number): Alarm | undefined {
+    return this.#sql.alarm.get(id);
+  }
+
+  /** The newest first. */
+  alarms(): Alarm[] {
+    return this.#sql.alarms.all();
+  }
+
+  /** The proof file of an alarm. */
+  proof(id: number): Uint8Array | undefined {
+    const proof = this.#sql.proof.get(id);
+    return proof === undefined || proof === null ? undefined : plain(proof);
+  }
+
+  /** What webhooks have to be told by now. */
+  due(now: number): Delivery[] {
+    return this.#sql.due.all(now);
+  }
+
+  delivered(id: number): void {
+    this.#sql.delivered.run(id);
+  }
+
+  postpone(id: number, due: number): void {
+    this.#sql.postpone.run(due, id);
+  }
+
+  get undelivered(): number {
+    return this.#sql.waiting.get() ?? 0;
+  }
+
+  close(): void {
+    this.#release();
+  }
+}
+
+/** better-sqlite3 returns Buffers; callers get plain byte arrays. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
