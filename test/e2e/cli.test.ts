@@ -67,7 +67,7 @@ test('keys and data of a first start are for their owner alone', async () => {
 test('a second process on the same data is refused: exit code 1, and the first goes on', async () => {
   const place = new Workplace();
   const log = await place.up();
-  const { code, stdout, stderr } = await place.run(['up', '--json']);
+  const { code, stdout, stderr } = await place.run(['up', '--alone', '--json']);
   assert.is(code, 1);
   assert.is((oneLine(stdout) as { error: { code: string } }).error.code, 'storage/locked');
   assert.match(stderr, /another process/);
@@ -79,7 +79,7 @@ test('a second process on the same data is refused: exit code 1, and the first g
 test('an address in use is told: exit code 2', async () => {
   const [one, two] = [new Workplace(), new Workplace()];
   const log = await one.up();
-  const { code, stderr } = await two.run(['up', '--listen', new URL(log.ready.url).host]);
+  const { code, stderr } = await two.run(['up', '--alone', '--listen', new URL(log.ready.url).host]);
   assert.is(code, 2, stderr);
   assert.match(stderr, /EADDRINUSE|in use/);
   await log.stop();
@@ -158,7 +158,7 @@ test('a backup under load is consistent and clean; a log started from it refuses
   // In the place of the log, whose anchor knows better.
   for (const name of ['log.db', 'log.db-wal', 'log.db-shm']) rmSync(place.path('data', name), { force: true });
   copyFileSync(place.path('copies', 'log.db'), place.path('data', 'log.db'));
-  const refused = await place.run(['up', '--json']);
+  const refused = await place.run(['up', '--alone', '--json']);
   assert.is(refused.code, 1);
   assert.is((oneLine(refused.stdout) as { error: { code: string } }).error.code, 'sequencer/rolled-back');
   assert.match(refused.stderr, /older|anchor|backup/);
@@ -173,7 +173,7 @@ test('a lost store is not taken for a new log', async () => {
   const log = await place.up();
   await log.stop();
   for (const name of ['log.db', 'log.db-wal', 'log.db-shm']) rmSync(place.path('data', name), { force: true });
-  const { code, stderr } = await place.run(['up']);
+  const { code, stderr } = await place.run(['up', '--alone']);
   assert.is(code, 2);
   assert.match(stderr, /the store is gone/);
 });
@@ -183,7 +183,7 @@ test('a lost anchor is not taken for a first start', async () => {
   const log = await place.up();
   await log.stop();
   rmSync(place.path('data', 'anchor'), { recursive: true });
-  const { code, stderr } = await place.run(['up']);
+  const { code, stderr } = await place.run(['up', '--alone']);
   assert.is(code, 1);
   assert.match(stderr, /--trust-store|anchor/);
   await (await place.up(['--trust-store'])).stop();

@@ -3,11 +3,13 @@ import { EvidenceError } from '@treering/evidence';
 import { GovernanceError } from '@treering/governance';
 import { KeyError } from '@treering/keys';
 import { ConfigError } from '@treering/log';
+import { MonitorConfigError } from '@treering/monitor';
 import { NoteError } from '@treering/note';
 import { RecordError } from '@treering/record';
 import { SequencerError } from '@treering/sequencer';
 import { StatementError } from '@treering/statement';
 import { StorageError } from '@treering/storage';
+import { ChildFailure } from './supervised.js';
 
 /** What the exit codes mean, for scripts. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, refused: 4 } as const;
@@ -34,7 +36,8 @@ export function exitOf(error: unknown): { exit: number; code: string; message: s
     const exit = refused ? EXIT.refused : (error.status ?? 0) >= 500 || error.status === 429 ? EXIT.unreachable : EXIT.usage;
     return { exit, code: error.problem ?? error.code, message };
   }
-  const usage = [UsageError, ConfigError, NoteError, RecordError, KeyError];
+  if (error instanceof ChildFailure) return { exit: error.exit, code: error.code, message };
+  const usage = [UsageError, ConfigError, MonitorConfigError, NoteError, RecordError, KeyError];
   if (usage.some((kind) => error instanceof kind)) return as(EXIT.usage);
   if (
     error instanceof EvidenceError ||

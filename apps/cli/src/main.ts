@@ -16,10 +16,11 @@ import { recordModel } from './commands/model.js';
 import { checkPolicy, diffPolicy, setPolicy, showPolicy, testPolicy } from './commands/policy.js';
 import { diff, history, show } from './commands/read.js';
 import { recordFile } from './commands/record-file.js';
-import { init, serve, up } from './commands/serve.js';
+import { init, serve } from './commands/serve.js';
+import { up } from './commands/up.js';
 import { verify } from './commands/verify.js';
 import { EXIT, exitOf } from './exit.js';
-import { addWitnessCommands } from './operator-commands.js';
+import { addMonitorCommands, addWitnessCommands } from './operator-commands.js';
 import { createSession, type Session } from './session.js';
 import type { CommonFlags } from './settings.js';
 import type { Streams } from './terminal.js';
@@ -110,6 +111,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
       .option('--listen <address:port>', 'where to listen; port 0 picks a free one (TREERING_LISTEN, 127.0.0.1:6962)')
       .option('--anchor <file>', 'where the head anchor lies, best on another disk (TREERING_ANCHOR)')
       .option('--public-url <url>', 'the URL under which clients reach the log')
+      .option('--witnesses <file>', 'trust policy with the witnesses whose quorum a published head needs (TREERING_WITNESSES)')
       .option('--publish-interval <ms>', 'milliseconds between publications')
       .option('--rate <n>', 'submissions per second and address; 0 sets no limit')
       .option('--burst <n>', 'submissions of one address that may come at once')
@@ -122,9 +124,9 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
       .option('--registrar-key <key>', 'key that enrols by OIDC tokens (TREERING_REGISTRAR_KEY)')
       .option('--trust-store', 'start although the head anchor is missing');
 
-  serving(command(program, 'up', 'run a log on this machine; the first call begins one')).action((flags) =>
-    run((s) => up(s, flags))(flags),
-  );
+  serving(command(program, 'up', 'run a log on this machine, with three witnesses and a monitor; the first call begins it'))
+    .option('--alone', 'the log without witnesses and monitor')
+    .action((flags) => run((s) => up(s, flags))(flags));
   remote(program, 'init', 'write treering.yaml: where the log is and which key is trusted')
     .option('--key <file>', 'your key file')
     .action((flags) => run((s) => initProject(s, flags))(flags));
@@ -250,6 +252,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option('--policy <file>', 'a trust policy (https://c2sp.org/tlog-policy)')
     .option('--signer <vkey...>', 'public keys of signers that you know')
     .option('--entry <file>', 'the entry, when the file does not carry it')
+    .option('--observer <vkey...>', 'verifier keys of monitors whose word counts')
     .action((file, { key, ...flags }) => run((s) => verify(s, file, { ...flags, vkey: key }))(flags));
 
   const log = program.command('log').description('operate a log');
@@ -270,6 +273,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   command(log, 'retire-key', 'end the signing of the previous keys').action((flags) => run((s) => retireKey(s))(flags));
   serving(command(log, 'serve', 'serve a log that was begun')).action((flags) => run((s) => serve(s, flags))(flags));
   addWitnessCommands(program, { command, run, positive });
+  addMonitorCommands(program, { command, run, positive });
   command(program, 'fsck', 'verify everything that a log has stored')
     .option('--anchor <file>', 'where the head anchor lies')
     .option('--key <vkey>', "the log's verifier key, when its key files are not here")

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { acknowledge, listAlarms, monitorOnce, serveMonitorCommand, writeProof } from './commands/monitor.js';
 import { addLog, serveWitnessCommand, unlock } from './commands/witness.js';
 import type { Session } from './session.js';
 import type { CommonFlags } from './settings.js';
@@ -32,4 +33,30 @@ export function addWitnessCommands(program: Command, { command, run, positive }:
     .option('--anchor <file>', 'where the changes of its store are counted')
     .option('--sign-with <key>', 'its Ed25519 key, when not in the data folder')
     .action((heads, flags) => run((s) => unlock(s, heads, flags))(flags));
+}
+
+/** The commands of those who run monitors. */
+export function addMonitorCommands(program: Command, { command, run }: Commands): void {
+  const monitor = program
+    .command('monitor')
+    .description('follow logs, compare what everybody is shown, raise alarms with proof');
+  const following = (cmd: Command): Command =>
+    cmd
+      .option('--config <file>', 'what it follows and whom it tells (monitor.yaml in the data folder)')
+      .option('--log-level <level>', 'trace, debug, info, warn, error or silent');
+  following(command(monitor, 'serve', 'run a monitor; an empty folder gets a key and a store'))
+    .option('--listen <address:port>', 'where to listen; port 0 picks a free one (TREERING_LISTEN, 127.0.0.1:6970)')
+    .action((flags) => run((s) => serveMonitorCommand(s, flags))(flags));
+  following(command(monitor, 'once', 'look at every log once: exit code 1 while there are alarms')).action((flags) =>
+    run((s) => monitorOnce(s, flags))(flags),
+  );
+  command(monitor, 'alarms', 'the alarms that are open')
+    .option('--all', 'also those that are over')
+    .action((flags) => run((s) => listAlarms(s, flags))(flags));
+  command(monitor, 'proof <alarm>', 'write the proof file of an alarm')
+    .option('--out <file>', 'where to write it (<kind>-<alarm>.trproof)')
+    .action((id, flags) => run((s) => writeProof(s, id, flags))(flags));
+  command(monitor, 'acknowledge <alarm>', 'close an alarm that does not clear by itself').action((id, flags) =>
+    run((s) => acknowledge(s, id))(flags),
+  );
 }

@@ -1,6 +1,14 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { AuthenticTiles, MerkleInputError, ProofError, proveConsistency, proveInclusion, type TileId } from '../src/index.js';
+import {
+  AuthenticTiles,
+  MerkleInputError,
+  MerkleStateError,
+  ProofError,
+  proveConsistency,
+  proveInclusion,
+  type TileId,
+} from '../src/index.js';
 import { nodeHasher } from '../src/node/index.js';
 import { flat, hex, hexAll, ruleTree, tilesOf } from './memory-tiles.js';
 import { rejectsWith } from './refusal.js';
@@ -84,13 +92,13 @@ test('a failed read is passed on and not remembered; each tile is read once', as
     700,
     tree.root(700),
     async (tile) => {
-      if (failures-- > 0) throw new RangeError('out of reach');
+      if (failures-- > 0) throw new MerkleStateError('out of reach');
       paths.push(`${tile.level}/${tile.index}`);
       return readTile(tile);
     },
     nodeHasher,
   );
-  await rejectsWith(RangeError, () => reader.readHashes([{ level: 0, index: 3 }]));
+  await rejectsWith(MerkleStateError, () => reader.readHashes([{ level: 0, index: 3 }]));
   await reader.readHashes([0, 3, 300, 690].map((index) => ({ level: 0, index })));
   await reader.readHashes([{ level: 3, index: 40 }]);
   assert.equal([...new Set(paths)].sort(), ['0/0', '0/1', '0/2', '1/0']);

@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { dataFolder, hasLog, initLog, parseConfig, type ServedLog, serveLog } from '@treering/log';
+import { dataFolder, initLog, parseConfig, type ServedLog, serveLog } from '@treering/log';
 import { EXIT, UsageError } from '../exit.js';
 import { readPolicyFile } from '../policy-file.js';
 import type { Session } from '../session.js';
 import { untilSignal } from '../signals.js';
 import { readRecordFile } from './record-file.js';
 
-/** Flags of `up` and `log serve`. */
+/** Flags of `log serve`, and of `up`, which runs it. */
 export interface ServeFlags {
   readonly listen?: string;
   readonly anchor?: string;
@@ -21,33 +21,7 @@ export interface ServeFlags {
   readonly signWith?: string;
   readonly registrarKey?: string;
   readonly trustStore?: boolean;
-}
-
-/** `up`: a log on this machine, begun on the first call. */
-export async function up(session: Session, flags: ServeFlags): Promise<number> {
-  const { terminal, settings } = session;
-  const { data } = settings;
-  if (!(await hasLog(data))) {
-    const anchor = flags.anchor ?? session.env.TREERING_ANCHOR;
-    const { origin } = await initLog(data, anchor === undefined ? {} : { anchor });
-    terminal.line(
-      `A new log ${origin} begins in ${data}: its keys are in ${join(data, 'keys')} (mode 600), its charter is entry 0.`,
-    );
-  }
-  return serve(session, { logLevel: 'warn', ...flags }, (served) => {
-    terminal.line();
-    terminal.line(`${terminal.bold('Treering is up.')}  Ctrl-C ends it; everything acknowledged stays.`);
-    terminal.line(`  origin        ${served.log.origin}`);
-    terminal.line(`  verifier key  ${served.vkey}`);
-    terminal.line(`  URL           ${served.url}`);
-    terminal.line();
-    terminal.line('Try next, in a second terminal:');
-    terminal.line(
-      '  npm run -s treering -- record model <folder> --name my-model --version 1.0 --reason "First version of the model."',
-    );
-    terminal.line('  npm run -s treering -- history model/my-model');
-    terminal.line(`  npm run -s treering -- verify my-model-1.0.tlog-proof --key '${served.vkey}'`);
-  });
+  readonly witnesses?: string;
 }
 
 /** `log serve`: an existing log. */
@@ -56,7 +30,8 @@ export async function serve(
   flags: ServeFlags,
   ready: (served: ServedLog) => void = () => undefined,
 ): Promise<number> {
-  const { terminal, settings, env } = session;
+  const { terminal, settings, env, cwd } = session;
+  const pathOf = (path: string | undefined): string | undefined => (path === undefined ? undefined : resolve(cwd, path));
   const config = parseConfig(
     Object.fromEntries(
       Object.entries({
@@ -64,6 +39,7 @@ export async function serve(
         listen: flags.listen ?? env.TREERING_LISTEN,
         anchor: flags.anchor ?? env.TREERING_ANCHOR,
         url: flags.publicUrl,
+        witnesses: pathOf(flags.witnesses ?? env.TREERING_WITNESSES),
         publish_interval: integer(flags.publishInterval, '--publish-interval'),
         rate: integer(flags.rate, '--rate'),
         burst: integer(flags.burst, '--burst'),
@@ -85,7 +61,7 @@ export async function serve(
     origin: served.log.origin,
     vkey: served.vkey,
     data: settings.data,
-    witnesses: [],
+    witnesses: (served.log.witnesses?.status() ?? []).map(({ name, vkeys, url }) => ({ name, vkey: vkeys[0], url })),
     monitor: null,
   });
   const end = await Promise.race([signalled, served.failed]);

@@ -1,17 +1,21 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
+  type Claim,
   holds,
+  isAlarmProof,
   isCose,
   REQUIRED_CLAIMS,
   REQUIRED_RECEIPT_CLAIMS,
+  verifyAlarmProof,
   verifyCoseReceipt,
   verifyTlogProof,
 } from '@treering/evidence';
+import { nodeMeans } from '@treering/foreign/node';
 import { nodeHasher } from '@treering/merkle/node';
 import { KEY_TYPE, parsePolicy, parseVerifierKey, type TrustPolicy } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
-import { printable, renderRecord } from '@treering/record';
+import { type ChangeRecord, printable, renderRecord } from '@treering/record';
 import { type CoseKey, createCoseKey } from '@treering/statement';
 import { EXIT, UsageError } from '../exit.js';
 import type { Session } from '../session.js';
@@ -22,6 +26,7 @@ export interface VerifyFlags {
   readonly policy?: string;
   readonly signer?: readonly string[];
   readonly entry?: string;
+  readonly observer?: readonly string[];
 }
 
 const MARKS = { proved: '✓', failed: '✗', 'not proved': '?' } as const;
@@ -33,28 +38,58 @@ export async function verify(session: Session, path: string, flags: VerifyFlags)
   const policy = await readPolicy(session, flags);
   const entry = flags.entry === undefined ? {} : { entry: new Uint8Array(await readFile(resolve(session.cwd, flags.entry))) };
   const means = { ...entry, hasher: nodeHasher, ed25519: nodeEd25519 };
+  if (isAlarmProof(bytes)) {
+    const { kind, origin, claims, required, record } = await verifyAlarmProof(bytes, {
+      policy,
+      observers: (flags.observer ?? []).map(observerKey),
+      means: nodeMeans,
+      hasher: nodeHasher,
+      ed25519: nodeEd25519,
+    });
+    terminal.line(terminal.bold(`Proof of an alarm (${kind}) about ${printable(origin)}`));
+    terminal.line();
+    return report({ terminal, claims, record, good: holds(claims, required), more: { kind, origin } });
+  }
   const cose = isCose(bytes);
-  const report = cose
+  const found = cose
     ? { index: undefined, ...verifyCoseReceipt(bytes, { logs: receiptLogs(policy), ...means }) }
     : verifyTlogProof(bytes, { policy, signerKeys: (flags.signer ?? []).map(signerKey), ...means });
-  const good = holds(report.claims, cose ? REQUIRED_RECEIPT_CLAIMS : REQUIRED_CLAIMS);
-  if (report.record !== undefined && good) {
-    const { title, facts } = renderRecord(report.record);
+  return report({
+    terminal,
+    claims: found.claims,
+    record: found.record,
+    good: holds(found.claims, cose ? REQUIRED_RECEIPT_CLAIMS : REQUIRED_CLAIMS),
+    more: found.index === undefined ? {} : { index: Number(found.index) },
+  });
+}
+
+/** Prints what a file amounts to, and returns the exit code. */
+function report({
+  terminal,
+  claims,
+  record,
+  good,
+  more,
+}: {
+  readonly terminal: Session['terminal'];
+  readonly claims: readonly Claim[];
+  readonly record: ChangeRecord | undefined;
+  readonly good: boolean;
+  readonly more: Readonly<Record<string, unknown>>;
+}): number {
+  if (record !== undefined && good) {
+    const { title, facts } = renderRecord(record);
     terminal.line(terminal.bold(title));
     for (const { label, value } of facts) terminal.line(`  ${label}: ${value}`);
     terminal.line();
   }
-  for (const { verdict, text } of report.claims) {
+  for (const { verdict, text } of claims) {
     const kind = verdict === 'proved' ? 'good' : verdict === 'failed' ? 'bad' : 'dim';
     terminal.line(`${terminal.colour(kind, `${MARKS[verdict]} ${verdict.padEnd(10)}`)} ${printable(text)}`);
   }
   terminal.line();
   terminal.line(good ? terminal.colour('good', 'The proof holds.') : terminal.colour('bad', 'The proof does not hold.'));
-  terminal.result({
-    verified: good,
-    ...(report.index === undefined ? {} : { index: Number(report.index) }),
-    claims: report.claims,
-  });
+  terminal.result({ verified: good, ...more, claims });
   return good ? EXIT.ok : EXIT.failed;
 }
 
@@ -72,6 +107,13 @@ async function readPolicy(session: Session, flags: VerifyFlags): Promise<TrustPo
   }
   const keys = (flags.vkey ?? session.settings.logKey().trim().split(/\s+/)).map(parseVerifierKey);
   return { logs: keys.map((key) => ({ key })), witnesses: [], groups: [], quorum: 'none' };
+}
+
+/** A monitor's public key, as "treering monitor serve" prints it. */
+function observerKey(text: string): CoseKey {
+  const key = parseVerifierKey(text);
+  if (key.type !== KEY_TYPE.ed25519) throw new UsageError('--observer takes the verifier key (type 0x01) of a monitor');
+  return createCoseKey('Ed25519', key.publicKey);
 }
 
 /** A signer's public key as a verifier key (vkey) of the plain Ed25519 type. */
