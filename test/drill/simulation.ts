@@ -12,14 +12,15 @@ import {
   parseConfig,
   STARTING_POLICY,
 } from '@treering/log';
+import { nodeHasher } from '@treering/merkle/node';
 import { createMetrics, createApp as createMonitorApp, Monitor, MonitorStore, type WatchedLogConfig } from '@treering/monitor';
 import { createSigner, formatVerifierKey, KEY_TYPE, parsePolicy, type Signer } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import { type ChangeRecord, encodeRecord } from '@treering/record';
 import { SequencerError } from '@treering/sequencer';
 import { ByteBudget, RateLimit } from '@treering/server';
-import { createStatementSigner, encodeCoseKey, type StatementSigner, signStatement } from '@treering/statement';
-import { createMemoryStorage, type Storage } from '@treering/storage';
+import { createStatementSigner, encodeCoseKey, parseStatement, type StatementSigner, signStatement } from '@treering/statement';
+import { createMemoryStorage, type Storage, type StoredHead } from '@treering/storage';
 import {
   createFileAnchor,
   createApp as createWitnessApp,
@@ -133,7 +134,7 @@ export class SimulatedLog {
       },
       ...(policyText === undefined
         ? {}
-        : { witnesses: { policy: parsePolicy(policyText), timeout: 300, grace: 20, fetch: world.fetchFrom(this.host) } }),
+        : { witnesses: { policy: parsePolicy(policyText), timeout: 3000, grace: 20, fetch: world.fetchFrom(this.host) } }),
     });
     if (this.log.sequencer.head === null) await this.log.begin(await this.#charter());
     const config = parseConfig({ data: 'memory' });
@@ -156,6 +157,25 @@ export class SimulatedLog {
   /** As if the process had been killed. */
   stop(): void {
     this.world.hosts.delete(this.host);
+  }
+
+  /** Store and anchor as they are now; for logs without a full tile. */
+  async snapshot() {
+    const head = (await this.storage.head()) as StoredHead;
+    const entries = (await this.storage.entries(0, head.size)).map((bytes) => ({
+      bytes,
+      leafHash: nodeHasher.hashLeaf(bytes),
+      topic: parseStatement(bytes).sub,
+    }));
+    return { head, entries, published: await this.storage.published(), anchor: this.#anchor };
+  }
+
+  /** Brings a snapshot back, as from a backup. */
+  async restore({ head, entries, published, anchor }: Awaited<ReturnType<SimulatedLog['snapshot']>>): Promise<void> {
+    this.storage = createMemoryStorage();
+    await this.storage.commit({ entries, tiles: [], head }, null);
+    if (published !== null) await this.storage.publish(published);
+    this.#anchor = anchor;
   }
 
   async #charter(): Promise<Uint8Array> {

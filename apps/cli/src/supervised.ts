@@ -16,7 +16,7 @@ export class ChildFailure extends Error {
 
 /** What the line of JSON says with which a server of this program announces that it is ready. */
 // biome-ignore lint/suspicious/noExplicitAny: each kind of server says something else
-export type Ready = any;
+type Ready = any;
 
 /** A server of this program that runs as a process of its own. */
 export interface Supervised {

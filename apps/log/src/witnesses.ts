@@ -218,6 +218,7 @@ export class Witnesses {
     const { verified } = openNote({ text, signatures }, keys, ed25519);
     // One line for each key, and none without a time.
     const byKey = new Map(verified.filter(({ timestamp }) => timestamp !== undefined && timestamp > 0n).map((v) => [v.key, v]));
+    if (byKey.size === 0) throw new ClientError('client/not-verified', 'the witness answers without a cosignature that holds');
     return [...byKey.values()];
   }
 

@@ -2,7 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Monitor } from './monitor.js';
 
 /** Every kind of alarm, so that each has a series from the start. */
-export const ALARM_KINDS = [
+const ALARM_KINDS = [
   'fork',
   'rollback',
   'stale',

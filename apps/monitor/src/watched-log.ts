@@ -12,7 +12,6 @@ import {
   tileHashReader,
 } from '@treering/merkle';
 import {
-  decodeUtf8,
   type Ed25519,
   evaluateQuorum,
   formatNote,
@@ -60,6 +59,9 @@ export interface PeerProof {
   readonly proof: Proof;
 }
 
+/** Verified heads that are remembered. */
+const MOST_OPENED = 256;
+
 /** As the source of a head: the log itself. */
 const THE_LOG = 'the log';
 
@@ -79,6 +81,7 @@ export class WatchedLog {
   readonly #audit: EntryAudit | undefined;
   /** Heads are compared one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
+  readonly #opened = new Map<string, OpenedCheckpoint>();
   #smallerPolls = 0;
   #hiddenPolls = 0;
   #signedAt: number | undefined;
@@ -188,15 +191,26 @@ export class WatchedLog {
 
   /** @throws NoteError for a note that the log did not sign */
   #open(note: Uint8Array, source: string): Opened {
-    const { origin, keys, policy } = this.config;
-    const witnessKeys = policy?.witnesses.map(({ key }) => key) ?? [];
-    const checkpoint = openCheckpoint(note, { origin, logKeys: keys, witnessKeys }, this.#parts.ed25519);
+    // The same heads come again and again, and each has several signatures.
+    const id = createHash('sha256').update(note).digest('hex');
+    const checkpoint = this.#opened.get(id) ?? this.#verify(note);
+    this.#opened.delete(id);
+    this.#opened.set(id, checkpoint);
+    if (this.#opened.size > MOST_OPENED) this.#opened.delete(this.#opened.keys().next().value as string);
     const { size, root } = checkpoint.checkpoint;
-    if (size > MOST_ENTRIES) throw new NoteError('note/malformed', `a tree of ${size} entries cannot be followed`);
     // Lines of unknown keys are nobody's word, and take room.
     const { text, verified } = checkpoint.note;
     const kept = formatNote({ text, signatures: verified });
     return { head: { size: Number(size), root, note: kept, seen: this.#now, source }, checkpoint };
+  }
+
+  #verify(note: Uint8Array): OpenedCheckpoint {
+    const { origin, keys, policy } = this.config;
+    const witnessKeys = policy?.witnesses.map(({ key }) => key) ?? [];
+    const opened = openCheckpoint(note, { origin, logKeys: keys, witnessKeys }, this.#parts.ed25519);
+    const { size } = opened.checkpoint;
+    if (size > MOST_ENTRIES) throw new NoteError('note/malformed', `a tree of ${size} entries cannot be followed`);
+    return opened;
   }
 
   async #fetchHead(): Promise<Opened | undefined> {
@@ -451,9 +465,4 @@ export class WatchedLog {
   #proveUnwitnessed(head: KnownHead): AlarmProof {
     return { ...this.#about(), kind: 'unwitnessed', head: head.note, policy: this.config.policyText ?? '' };
   }
-}
-
-/** A note as text, for answers. */
-export function noteText(note: Uint8Array): string {
-  return decodeUtf8(note);
 }

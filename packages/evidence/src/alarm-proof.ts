@@ -16,7 +16,7 @@ import { z } from 'zod';
 import { EvidenceError } from './errors.js';
 
 /** The content type of a proof of something that a log did or that an entry of it says. */
-export const ALARM_PROOF_TYPE = 'application/vnd.treering.proof+cbor';
+const ALARM_PROOF_TYPE = 'application/vnd.treering.proof+cbor';
 
 /** The largest proof file that is read, in bytes. */
 const LARGEST = 32 * 1024 * 1024;

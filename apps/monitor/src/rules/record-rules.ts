@@ -20,7 +20,7 @@ export interface SeenRecord {
 }
 
 /** What follows from a record. */
-export interface Consequences {
+interface Consequences {
   readonly raise: readonly Finding[];
   /** Alarms whose reason is gone, by kind and what they are about. */
   readonly clear: readonly Pick<Finding, 'kind' | 'about'>[];

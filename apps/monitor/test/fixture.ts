@@ -1,0 +1,17 @@
+import { policyOf, SimulatedLog, SimulatedMonitor, SimulatedWitness, World } from '../../../test/drill/simulation.js';
+
+/** A log with one witness, and a monitor that has looked at it once. */
+export async function watchedWorld(options: { readonly webhooks?: readonly string[]; readonly entries?: number } = {}) {
+  const world = new World();
+  const witness = new SimulatedWitness(world, 'w.world').start();
+  const policyText = policyOf([witness.policyLine], 1);
+  const log = await new SimulatedLog(world, 'log.world', policyText).start();
+  await log.grow(options.entries ?? 5);
+  await log.publish();
+  const { webhooks = [] } = options;
+  const watcher = new SimulatedMonitor(world, 'm.world', { at: 'log.world', policyText, webhooks }).start();
+  await watcher.poll();
+  const ask = (path: string, init?: RequestInit): Promise<Response> =>
+    world.fetchFrom('anybody')(`http://m.world${path}`, init);
+  return { world, log, watcher, ask, policyText };
+}

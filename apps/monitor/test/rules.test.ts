@@ -1,0 +1,121 @@
+import type { ChangeRecord } from '@treering/record';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { admission, dated } from '../src/rules/entry-rules.js';
+import { type HeadView, hidden, rollback, stale, unwitnessed } from '../src/rules/head-rules.js';
+import { afterRecord, breakGlass, followedUp, type Intents, undeployed, verification } from '../src/rules/record-rules.js';
+
+const WELL: HeadView = {
+  now: 10_000,
+  served: { size: 100, met: true, missing: '' },
+  largest: { size: 100 },
+  smallerPolls: 0,
+  signedAt: 9_990,
+  hidden: undefined,
+  hiddenPolls: 0,
+  staleAfter: 600,
+};
+
+test('heads that are as they should be are no reason for anything', () => {
+  for (const rule of [rollback, stale, hidden, unwitnessed]) assert.is(rule(WELL), undefined);
+});
+
+test('rollback: a smaller head counts when it is given out twice in a row, and only while it is smaller', () => {
+  const smaller: HeadView = { ...WELL, served: { size: 90, met: true, missing: '' } };
+  assert.is(rollback({ ...smaller, smallerPolls: 1 }), undefined);
+  assert.is(rollback({ ...smaller, smallerPolls: 2 })?.kind, 'rollback');
+  assert.is(rollback({ ...WELL, smallerPolls: 2 }), undefined);
+  assert.is(rollback({ ...smaller, smallerPolls: 2, largest: undefined }), undefined);
+  assert.is(rollback({ ...smaller, smallerPolls: 2, served: undefined }), undefined);
+});
+
+test('stale: the time since the newest signature decides, whether the log can be read or not', () => {
+  assert.is(stale({ ...WELL, signedAt: 9_400 }), undefined);
+  assert.is(stale({ ...WELL, signedAt: 9_399 })?.about, 'old');
+  assert.is(stale({ ...WELL, signedAt: 9_399, served: undefined })?.about, 'old');
+  assert.is(stale({ ...WELL, signedAt: undefined }), undefined);
+});
+
+test('hidden: a newer head that others show counts when the log gives out less twice in a row', () => {
+  const newer: HeadView = { ...WELL, hidden: { size: 101, source: 'witness w' } };
+  assert.is(hidden({ ...newer, hiddenPolls: 1 }), undefined);
+  assert.is(hidden({ ...newer, hiddenPolls: 2 })?.about, 'hidden');
+  assert.is(hidden({ ...newer, hiddenPolls: 2, served: { size: 101, met: true, missing: '' } }), undefined);
+  assert.is(hidden({ ...newer, hiddenPolls: 2, served: undefined }), undefined);
+});
+
+test('unwitnessed: the quorum decides', () => {
+  const finding = unwitnessed({ ...WELL, served: { size: 100, met: false, missing: 'w1, w2' } });
+  assert.is(finding?.kind, 'unwitnessed');
+  assert.match(finding?.message ?? '', 'w1, w2');
+});
+
+test('an entry against the rules is unauthorised, one that cannot be read is a bad entry', () => {
+  const finding = { index: 7, code: 'x', message: 'why' };
+  assert.is(admission(7, { admitted: false, finding: { ...finding, rule: 'default deny' } })?.kind, 'unauthorised');
+  assert.is(admission(7, { admitted: false, finding: { ...finding, rule: 'format' } })?.kind, 'bad-entry');
+  assert.is(admission(7, { admitted: true, candidate: undefined as never, rule: 'r' }), undefined);
+});
+
+test('an entry is dated between the heads around it, give or take the skew', () => {
+  const window = { after: 1000, before: 2000, skew: 300 };
+  for (const iat of [700, 1000, 2000, 2300]) assert.is(dated(1, iat, window), undefined, `${iat}`);
+  for (const iat of [0, 699, 2301, 9999]) assert.is(dated(1, iat, window)?.kind, 'unauthorised', `${iat}`);
+  assert.is(dated(1, 0, { ...window, after: undefined }), undefined);
+});
+
+const NONE: Intents = new Map();
+const deploy = (phase: 'intent' | 'active' | 'ended', more: object = {}): ChangeRecord =>
+  ({ type: 'deployment', subject: 'deploy/prod/x', phase, ...more }) as unknown as ChangeRecord;
+const check = (verdict: string): ChangeRecord =>
+  ({ type: 'verification', subject: 'deploy/prod/x', verdict }) as unknown as ChangeRecord;
+
+test('mismatch and drift are raised by a verification and cleared by one that matches', () => {
+  for (const verdict of ['mismatch', 'drift']) {
+    const { raise, clear } = verification({ index: 3, record: check(verdict), iat: 1 }, NONE);
+    assert.equal(
+      raise.map(({ kind, about }) => [kind, about]),
+      [[verdict, 'deploy/prod/x']],
+    );
+    assert.equal(clear, []);
+  }
+  const { raise, clear } = verification({ index: 4, record: check('match'), iat: 1 }, NONE);
+  assert.equal(raise, []);
+  assert.equal(
+    clear.map(({ kind }) => kind),
+    ['mismatch', 'drift'],
+  );
+  assert.equal(verification({ index: 5, record: deploy('intent'), iat: 1 }, NONE).raise, []);
+});
+
+test('break-glass is raised by a deployment that says so, each time', () => {
+  const { raise } = breakGlass({ index: 9, record: deploy('active', { break_glass: true }), iat: 1 }, NONE);
+  assert.equal(
+    raise.map(({ kind, about }) => [kind, about]),
+    [['break-glass', '9']],
+  );
+  assert.equal(breakGlass({ index: 9, record: deploy('active'), iat: 1 }, NONE).raise, []);
+});
+
+test('an announced deployment is undeployed after its time, and not when something followed', () => {
+  const announced = afterRecord(NONE, { index: 5, record: deploy('intent'), iat: 1000 });
+  assert.equal(undeployed(announced, 1600, 600), []);
+  const [finding] = undeployed(announced, 1601, 600);
+  assert.is(finding.about, 'deploy/prod/x@5');
+  assert.is(finding.index, 5);
+  for (const phase of ['active', 'ended'] as const) {
+    const seen = { index: 6, record: deploy(phase), iat: 1100 };
+    assert.equal(undeployed(afterRecord(announced, seen), 9999, 600), []);
+    assert.equal(followedUp(seen, announced).clear, [{ kind: 'undeployed', about: finding.about }]);
+  }
+  // A second announcement takes the place of the first.
+  const again = { index: 7, record: deploy('intent'), iat: 1500 };
+  assert.equal(
+    undeployed(afterRecord(announced, again), 9999, 600).map(({ index }) => index),
+    [7],
+  );
+  assert.equal(followedUp(again, announced).clear, [{ kind: 'undeployed', about: finding.about }]);
+  assert.equal(followedUp({ index: 8, record: check('match'), iat: 1 }, announced).clear, []);
+});
+
+test.run();
