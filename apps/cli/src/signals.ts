@@ -4,5 +4,7 @@ export function untilSignal(): Promise<'signal'> {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('signal'));
     // Started by "treering up", which is gone without a word: nobody would ever end this process.
     if (process.connected) process.once('disconnect', () => process.exit(1));
+    // The channel to it keeps nobody from ending.
+    process.channel?.unref();
   });
 }
