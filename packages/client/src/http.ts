@@ -14,14 +14,17 @@ export interface HttpOptions {
 /** The largest answer that is read, in bytes. */
 const MAX_ANSWER = 64 * 1024 * 1024;
 
-/** Requests to one log, with a time limit and a limit on what is read. */
+/** Requests to one server, with a time limit and a limit on what is read. */
 export class LogHttp {
   readonly url: string;
+  readonly #who: string;
   readonly #fetch: Fetch;
   readonly #timeout: number;
 
-  constructor(url: string, options: HttpOptions = {}) {
+  /** @param who answers, in messages: `log` or `mirror` */
+  constructor(url: string, options: HttpOptions = {}, who = 'log') {
     this.url = url.replace(/\/+$/, '');
+    this.#who = who;
     this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
     this.#timeout = options.timeout ?? 30_000;
   }
@@ -37,7 +40,7 @@ export class LogHttp {
 
   /** What a status that is no success means. */
   refusalOf(status: number, bytes: Uint8Array): ClientError {
-    return refusal(status, bytes);
+    return refusal(status, bytes, this.#who);
   }
 
   /** The answer whatever its status. @throws ClientError (client/unreachable) */
@@ -48,20 +51,20 @@ export class LogHttp {
         redirect: 'error',
         signal: AbortSignal.timeout(this.#timeout),
       });
-      return { status: response.status, bytes: await readBounded(response) };
+      return { status: response.status, bytes: await readBounded(response, this.#who) };
     } catch (error) {
       if (error instanceof ClientError) throw error;
       const cause = (error as { cause?: { code?: string; message?: string } }).cause;
       throw new ClientError(
         'client/unreachable',
-        `the log at ${this.url} cannot be reached: ${cause?.code ?? cause?.message ?? (error as Error).message}`,
+        `the ${this.#who} at ${this.url} cannot be reached: ${cause?.code ?? cause?.message ?? (error as Error).message}`,
         { cause: error },
       );
     }
   }
 }
 
-async function readBounded(response: Response): Promise<Uint8Array> {
+async function readBounded(response: Response, who: string): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   const reader = response.body?.getReader();
@@ -69,7 +72,7 @@ async function readBounded(response: Response): Promise<Uint8Array> {
     size += part.value.length;
     if (size > MAX_ANSWER) {
       await reader?.cancel();
-      throw new ClientError('client/bad-answer', `the log answers more than ${MAX_ANSWER} bytes`);
+      throw new ClientError('client/bad-answer', `the ${who} answers more than ${MAX_ANSWER} bytes`);
     }
     chunks.push(part.value);
   }
@@ -82,14 +85,14 @@ async function readBounded(response: Response): Promise<Uint8Array> {
   return out;
 }
 
-function refusal(status: number, bytes: Uint8Array): ClientError {
+function refusal(status: number, bytes: Uint8Array, who: string): ClientError {
   let problem: { detail?: unknown; code?: unknown; rule?: unknown } = {};
   try {
     problem = JSON.parse(new TextDecoder().decode(bytes)) as typeof problem;
   } catch (error) {
-    return new ClientError('client/refused', `the log answers with status ${status}`, { status, cause: error });
+    return new ClientError('client/refused', `the ${who} answers with status ${status}`, { status, cause: error });
   }
-  const detail = typeof problem?.detail === 'string' ? printable(problem.detail) : `the log answers with status ${status}`;
+  const detail = typeof problem?.detail === 'string' ? printable(problem.detail) : `the ${who} answers with status ${status}`;
   const rule = typeof problem?.rule === 'string' ? ` (decided by: ${printable(problem.rule)})` : '';
   const code = typeof problem?.code === 'string' ? printable(problem.code) : undefined;
   return new ClientError('client/refused', `${detail}${rule}`, { status, ...(code === undefined ? {} : { problem: code }) });

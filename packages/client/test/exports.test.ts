@@ -4,7 +4,7 @@ import * as client from '../src/index.js';
 import * as node from '../src/node/index.js';
 
 test('what the package exports', () => {
-  assert.equal(Object.keys(client).sort(), ['ClientError', 'EnrolledKeys', 'LogClient', 'createHeadMemory']);
+  assert.equal(Object.keys(client).sort(), ['ClientError', 'EnrolledKeys', 'LogClient', 'MirrorClient', 'createHeadMemory']);
 });
 
 test('what the package exports for Node alone', () => {
