@@ -15,7 +15,7 @@ import { signatureLines } from './cosign.js';
 import { readAs400 } from './untrusted.js';
 
 /** A cosigner, of which there may be several at one address. */
-export interface Cosigner {
+interface Cosigner {
   readonly signers: readonly Signer[];
 }
 
