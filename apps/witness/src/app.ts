@@ -91,6 +91,8 @@ export function createApp({ witness, mirror: mirroring, metrics, bodies, logger 
     const { locked, broken } = witness.store;
     if (locked !== undefined) throw new Problem(503, 'witness/locked', locked);
     if (broken !== undefined) throw new Problem(503, 'witness/broken', 'the witness cannot write to its store');
+    if (mirroring?.mirror.broken !== undefined)
+      throw new Problem(503, 'witness/broken', 'the mirror cannot write to one of its copies');
     return c.json({ status: 'ready' });
   });
   app.get('/metrics', async (c) =>
@@ -106,11 +108,12 @@ function describe(mirror: Mirror) {
     vkeys: mirror.signers.map(({ key }) => formatVerifierKey(key)),
     logs: mirror.store.origins().map((origin) => {
       const head = mirror.store.mirrored(origin);
+      const entries = mirror.entries(origin);
       return {
         origin,
         hash: originHash(origin),
         size: String(head?.size ?? 0n),
-        entries: mirror.entries(origin) ?? null,
+        entries: entries === undefined ? null : String(entries),
         time: head?.time ?? null,
         locked: head?.lost ?? null,
         refilling: head?.refilling ?? false,

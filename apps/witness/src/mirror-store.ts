@@ -71,6 +71,11 @@ export class MirrorStore implements TileSource {
     return this.#sql.size.get() as number;
   }
 
+  /** Why nothing more is taken, or undefined. */
+  get broken(): StorageError | undefined {
+    return this.#broken;
+  }
+
   /** Leaf hashes of the entries [start, end), 32 bytes each, in one buffer. */
   leaves(start: number, end: number): Uint8Array {
     return join(this.#sql.leaves.all(start, end), end - start);

@@ -164,6 +164,11 @@ export class Mirror {
     return copy;
   }
 
+  /** Why a copy takes nothing more, or undefined. */
+  get broken(): unknown {
+    return [...this.#copies.values()].find(({ broken }) => broken !== undefined)?.broken;
+  }
+
   /** The head of a log that this mirror has cosigned and serves; undefined when there is none, or its copy is not complete. */
   head(origin: string): MirroredHead | undefined {
     const head = this.store.mirrored(origin);
@@ -229,10 +234,10 @@ export class Mirror {
   #requireGoal({ origin, keys, newest }: KnownLog, { start, end, ticket }: ReceivedHeader, copy: MirrorStore): Goal {
     if (start > end) throw new Problem(400, 'witness/malformed', `an upload does not go from ${start} to ${end}`);
     const mirrored = this.store.mirrored(origin);
-    const note = this.store.pending(origin, end)?.note ?? (mirrored?.size === end ? mirrored.note : this.#tickets.open(ticket));
+    const note =
+      this.store.pending(origin, end)?.note ?? (mirrored?.size === end ? mirrored.note : this.#tickets.open(ticket, origin));
     const goal = note === undefined ? undefined : openGoal(note, keys);
-    const valid =
-      goal !== undefined && goal.checkpoint.origin === origin && goal.checkpoint.size === end && end <= BigInt(MAX_SIZE);
+    const valid = goal !== undefined && goal.checkpoint.size === end && end <= BigInt(MAX_SIZE);
     if (!valid || end < (mirrored?.size ?? 0n)) throw new MirrorConflict(this.#info(copy, newest));
     const next = BigInt(copy.size);
     const excess = (end < next ? end : next) - start;

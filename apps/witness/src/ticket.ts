@@ -1,5 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { MAX_TICKET_SIZE } from '@treering/note';
+import { equalBytes } from '@treering/merkle';
+import { encodeUtf8, MAX_TICKET_SIZE } from '@treering/note';
 
 const MAC_SIZE = 32;
 
@@ -24,11 +25,13 @@ export class TicketOffice {
     return new Uint8Array(Buffer.concat([this.#mac(note), note]));
   }
 
-  /** The pending checkpoint in a ticket; undefined for an empty one and for any that was not sealed here. */
-  open(ticket: Uint8Array): Uint8Array | undefined {
+  /** The pending checkpoint of a log in a ticket; undefined for an empty one and for any that was not sealed here, for this log. */
+  open(ticket: Uint8Array, origin: string): Uint8Array | undefined {
     if (ticket.length <= MAC_SIZE) return undefined;
     const note = ticket.slice(MAC_SIZE);
-    return timingSafeEqual(this.#mac(note), ticket.subarray(0, MAC_SIZE)) ? note : undefined;
+    if (!timingSafeEqual(this.#mac(note), ticket.subarray(0, MAC_SIZE))) return undefined;
+    const first = encodeUtf8(`${origin}\n`);
+    return equalBytes(note.subarray(0, first.length), first) ? note : undefined;
   }
 
   #mac(note: Uint8Array): Buffer {

@@ -1,14 +1,16 @@
-import { copyFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { concatBytes, encodeUtf8, openNote, parseNote, parseSignatureLine } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import { openDatabase } from '@treering/storage-sqlite';
+import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { originHash } from '../src/index.js';
+import { createFileAnchor, originHash, WitnessStore } from '../src/index.js';
 import { MIRROR_SCHEMA } from '../src/mirror-schema.js';
 import { WITNESS_SCHEMA } from '../src/schema.js';
+import { temporaryFolder } from './fixture.js';
 import { infoOf, MemoryLog, MIRROR_SIGNERS, openMirror } from './mirror-fixture.js';
 
 const GZIP = { 'Content-Encoding': 'gzip' };
@@ -178,6 +180,18 @@ test('a ticket leads on when its head is long forgotten, and one that was touche
   second.close();
 });
 
+test('a ticket is for one log', async () => {
+  const log = new MemoryLog('log.test/mirrored', 600);
+  const other = new MemoryLog('log.test/other', 600);
+  const mirror = await pendingMirror(log);
+  mirror.store.addLog(other.origin, [other.signer.key]);
+  await mirror.add(await other.growth(0, 500));
+  const { ticket } = await infoOf(await mirror.upload(log.header(600, 600)));
+  assert.ok(ticket.length > 0);
+  assert.is((await mirror.upload(await other.upload(0, 600, ticket))).status, 409);
+  mirror.close();
+});
+
 test('uploads at the same time end with one copy, and one that pauses stops nobody', async () => {
   const log = new MemoryLog('log.test/mirrored', 1500);
   const mirror = await pendingMirror(log);
@@ -329,6 +343,88 @@ test('a copy with other entries than were cosigned is found', async () => {
   assert.equal(await after.mirror.examine(), [log.origin]);
   assert.match(after.store.mirrored(log.origin)?.lost ?? '', /does not hash/);
   after.close();
+});
+
+test('a copy that cannot be written to stores nothing of a package, and takes nothing more until a restart', async () => {
+  const log = new MemoryLog('log.test/mirrored', 600);
+  const mirror = await pendingMirror(log);
+  const first = (await log.packages(0, 600))[0];
+  assert.is((await mirror.upload(concatBytes(log.header(0, 600), first))).status, 202);
+  mirror.close();
+  const path = join(mirror.data, 'mirror', `${originHash(log.origin)}.db`);
+  const change = (sql: string): void => {
+    const { db, lock } = openDatabase(path, { mode: 'open' }, MIRROR_SCHEMA);
+    db.exec(sql);
+    db.close();
+    lock?.close();
+  };
+  change("CREATE TRIGGER full BEFORE INSERT ON entries WHEN NEW.idx = 400 BEGIN SELECT RAISE(ABORT, 'no'); END");
+  const failing = openMirror(log, mirror.data);
+  assert.is((await failing.upload(await log.upload(256))).status, 503);
+  assert.is(failing.mirror.entries(log.origin), 256);
+  assert.is((await failing.app.request('/readyz')).status, 503);
+  assert.is((await failing.add(await log.growth(600))).status, 200, 'the witness goes on');
+  failing.close();
+  change('DROP TRIGGER full');
+  const after = openMirror(log, mirror.data);
+  assert.is((await after.upload(await log.upload(256))).status, 200);
+  after.close();
+});
+
+test('no cosignature leaves when the head cannot be anchored', async () => {
+  const log = new MemoryLog('log.test/mirrored', 300);
+  const mirror = await pendingMirror(log);
+  const way = join(mirror.data, 'generation.new');
+  mkdirSync(way);
+  const response = await mirror.upload(await log.upload(0));
+  assert.is(response.status, 503);
+  assert.not.match(await response.text(), /\u2014/);
+  assert.is((await mirror.upload(log.header(300, 300))).status, 503);
+  mirror.close();
+  rmdirSync(way);
+  const after = openMirror(log, mirror.data);
+  assert.is((await after.upload(log.header(300, 300))).status, 200);
+  after.close();
+});
+
+test('whatever a client sends, it is told why, and nothing false is stored', async () => {
+  const log = new MemoryLog('log.test/mirrored', 520, (i) => 'e'.repeat(i % 3));
+  const mirror = await pendingMirror(log);
+  const body = await log.upload(0);
+  const flip = fc.tuple(fc.nat(body.length - 1), fc.integer({ min: 1, max: 255 }));
+  await fc.assert(
+    fc.asyncProperty(fc.array(flip, { maxLength: 3 }), fc.nat(body.length), fc.boolean(), async (flips, length, zipped) => {
+      const bytes = body.slice(0, length);
+      for (const [at, bits] of flips) if (at < bytes.length) bytes[at] ^= bits;
+      const { status } = zipped ? await mirror.upload(gzipSync(bytes), GZIP) : await mirror.upload(bytes);
+      assert.ok([200, 202, 400, 404, 409, 422].includes(status), String(status));
+    }),
+    { numRuns: 150 },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (bytes) => {
+      for (const headers of [{}, GZIP]) assert.ok([400, 404].includes((await mirror.upload(bytes, headers)).status));
+    }),
+    { numRuns: 50 },
+  );
+  assert.is((await mirror.upload(body)).status, 200);
+  mirror.uploads.take(1 << 26);
+  mirror.close();
+});
+
+test('a witness of an earlier version has its newest heads pending', async () => {
+  const log = new MemoryLog('log.test/mirrored', 300);
+  const path = join(temporaryFolder(), 'witness.db');
+  const { db, lock } = openDatabase(path, { mode: 'create' }, { ...WITNESS_SCHEMA, steps: WITNESS_SCHEMA.steps.slice(0, 1) });
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64BE(300n);
+  db.prepare('INSERT INTO heads VALUES (?, ?, ?, 1, ?)').run(log.origin, size, log.root(), log.checkpoint());
+  db.close();
+  lock?.close();
+  const store = WitnessStore.open(path, { mode: 'open' }, createFileAnchor(`${path}.generation`));
+  assert.equal(store.pending(log.origin, 300n), { size: 300n, root: log.root(), note: log.checkpoint() });
+  assert.is(store.mirrored(log.origin), undefined);
+  store.close();
 });
 
 test('the store of the witness refuses to forget a mirror checkpoint', async () => {

@@ -260,7 +260,7 @@ test('the mirror tells of itself', async () => {
   const [{ time, ...state }] = about.mirror.logs as Record<string, unknown>[];
   assert.type(time, 'number');
   const hash = createHash('sha256').update(log.origin).digest('hex');
-  assert.equal(state, { origin: log.origin, hash, size: '10', entries: 10, locked: null, refilling: false });
+  assert.equal(state, { origin: log.origin, hash, size: '10', entries: '10', locked: null, refilling: false });
   const metrics = await (await mirror.app.request('/metrics')).text();
   assert.match(metrics, /treering_mirror_size\{origin="log.test\/mirrored"\} 10\n/);
   assert.match(metrics, /treering_mirror_lag\{origin="log.test\/mirrored"\} 290\n/);
