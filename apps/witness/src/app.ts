@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { WitnessError } from './errors.js';
 import type { WitnessMetrics } from './metrics.js';
 import type { Mirror } from './mirror.js';
-import { mirrorRoutes } from './mirror-routes.js';
+import { type MirrorServer, mirrorRoutes } from './mirror-routes.js';
 import { originHash } from './origin-hash.js';
 import { SizeConflict } from './size-conflict.js';
 import type { Witness } from './witness.js';
@@ -15,7 +15,7 @@ import type { Witness } from './witness.js';
 export interface WitnessServer {
   readonly witness: Witness;
   /** The mirror at the same address, and what its uploads share. */
-  readonly mirror?: { readonly mirror: Mirror; readonly uploads: ByteBudget } | undefined;
+  readonly mirror?: Omit<MirrorServer, 'originOf'> | undefined;
   readonly metrics: WitnessMetrics;
   readonly bodies: ByteBudget;
   readonly logger: Logger;

@@ -7,6 +7,8 @@ import type { ByteBudget } from '@treering/server';
 export class ByteSource {
   readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #budget: ByteBudget;
+  /** Resolves when nothing more is waited for. */
+  readonly #late: Promise<'late'>;
   #parts: Uint8Array[] = [];
   /** Bytes in `#parts`. */
   #size = 0;
@@ -15,9 +17,13 @@ export class ByteSource {
   #ended = false;
   #failure: unknown;
 
-  constructor(chunks: AsyncIterable<Uint8Array>, budget: ByteBudget) {
+  /** @param deadline ends the body: a client that sends slowly learns how far it came before its connection is closed */
+  constructor(chunks: AsyncIterable<Uint8Array>, budget: ByteBudget, deadline?: AbortSignal) {
     this.#chunks = chunks[Symbol.asyncIterator]();
     this.#budget = budget;
+    this.#late = new Promise((resolve) => {
+      deadline?.addEventListener('abort', () => resolve('late'), { once: true });
+    });
   }
 
   /** Why the body ended before its end; undefined when it did not. */
@@ -51,7 +57,9 @@ export class ByteSource {
   async #receive(): Promise<boolean> {
     if (this.#ended) return false;
     try {
-      const { done, value } = await this.#chunks.next();
+      const next = await Promise.race([this.#chunks.next(), this.#late]);
+      if (next === 'late') throw new Error('it comes too slowly');
+      const { done, value } = next;
       if (done !== true) {
         this.#budget.take(value.length);
         this.#held += value.length;
@@ -73,12 +81,12 @@ export class ByteSource {
   }
 
   /** Reads no more, and gives everything back. */
-  async close(): Promise<void> {
+  close(): void {
     this.#ended = true;
     this.#parts = [];
     this.#size = 0;
     this.release();
-    // A client that has gone away cannot be told.
-    await this.#chunks.return?.().catch(() => undefined);
+    // A client that pauses would keep us waiting for the end, and one that has gone away cannot be told.
+    this.#chunks.return?.().catch(() => undefined);
   }
 }

@@ -11,6 +11,8 @@ export interface MirrorServer {
   readonly mirror: Mirror;
   /** Shared by all uploads under way, and by nothing else: no upload keeps a checkpoint waiting. */
   readonly uploads: ByteBudget;
+  /** Milliseconds for one upload; then it is answered as if it had broken off. Less than the server has for a request. */
+  readonly patience?: number | undefined;
   /** The origin behind its hash. @throws Problem 404 */
   readonly originOf: (hash: string) => string;
 }
@@ -18,12 +20,12 @@ export interface MirrorServer {
 const HASH = ':hash{[0-9a-f]{64}}';
 
 /** add-entries, and the copies as tiles below a prefix that the witness does not have (https://c2sp.org/tlog-mirror). */
-export function mirrorRoutes({ mirror, uploads, originOf }: MirrorServer): Hono<Env> {
+export function mirrorRoutes({ mirror, uploads, patience = 45_000, originOf }: MirrorServer): Hono<Env> {
   const app = new Hono<Env>();
 
   app.post('/add-entries', async (c) => {
     c.header('Accept-Encoding', 'gzip, identity');
-    const source = new ByteSource(bodyOf(c), uploads);
+    const source = new ByteSource(bodyOf(c), uploads, AbortSignal.timeout(patience));
     const answer = (status: 202 | 409, info: MirrorConflict['info']): Response =>
       c.body(formatMirrorInfo(info), status, { 'Content-Type': MIRROR_INFO_TYPE, 'Cache-Control': 'no-store' });
     try {

@@ -193,7 +193,7 @@ export class Mirror {
     try {
       return await this.#addEntries(source);
     } finally {
-      await source.close();
+      source.close();
     }
   }
 

@@ -92,6 +92,28 @@ test('a client that goes away in the middle of a package loses only this package
   mirror.close();
 });
 
+test('a client that pauses learns how far it came', async () => {
+  const log = new MemoryLog('log.test/mirrored', 600);
+  const mirror = openMirror(log, temporaryFolder(), 200);
+  await mirror.add(await log.growth(0));
+  const pausing = (start: Uint8Array) =>
+    new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(start),
+      pull: () => new Promise(() => undefined),
+    });
+  // A listening server keeps the process alive; here nothing else does.
+  const alive = setInterval(() => undefined, 1000);
+  const [first] = await log.packages(0, 600);
+  const response = await mirror.upload(pausing(concatBytes(log.header(0, 600), first, Uint8Array.of(0))));
+  assert.is(response.status, 202);
+  assert.is((await infoOf(response)).next, 256n);
+  assert.is((await mirror.upload(pausing(log.header(256, 600)))).status, 400);
+  assert.is((await mirror.upload(pausing(gzipSync(log.header(256, 600))), GZIP)).status, 400);
+  clearInterval(alive);
+  mirror.uploads.take(1 << 26);
+  mirror.close();
+});
+
 test('entries that do not fit the head are not stored', async () => {
   const log = new MemoryLog('log.test/mirrored', 600);
   const other = new MemoryLog('log.test/mirrored', 600, (i) => (i === 300 ? 'another' : `entry ${i}`));

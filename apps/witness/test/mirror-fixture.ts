@@ -104,15 +104,15 @@ export class MemoryLog implements HashReader {
 }
 
 /** A witness that is a mirror too, in a folder, and its HTTP face. */
-export function openMirror(log: MemoryLog, data = temporaryFolder(), clock: () => number = Date.now) {
+export function openMirror(log: MemoryLog, data = temporaryFolder(), patience?: number) {
   const store = openStore(data);
   store.addLog(log.origin, [log.signer.key]);
-  const witness = new Witness({ store, signers: WITNESS_SIGNERS, mirrorSigners: MIRROR_SIGNERS, clock });
-  const mirror = new Mirror({ store, signers: MIRROR_SIGNERS, folder: join(data, 'mirror'), clock });
+  const witness = new Witness({ store, signers: WITNESS_SIGNERS, mirrorSigners: MIRROR_SIGNERS });
+  const mirror = new Mirror({ store, signers: MIRROR_SIGNERS, folder: join(data, 'mirror') });
   const uploads = new ByteBudget(1 << 26);
   const app = createApp({
     witness,
-    mirror: { mirror, uploads },
+    mirror: { mirror, uploads, patience },
     metrics: createMetrics(witness, mirror),
     bodies: new ByteBudget(1 << 26),
     logger: pino({ level: 'silent' }),
