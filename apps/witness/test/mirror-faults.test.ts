@@ -343,6 +343,23 @@ test('a copy that lost what was cosigned is locked until the operator has it fil
   filling.close();
 });
 
+test('an older copy of the store is found by what the mirror alone has cosigned', async () => {
+  const log = new MemoryLog('log.test/mirrored', 300);
+  const mirror = await pendingMirror(log);
+  mirror.close();
+  const file = join(mirror.data, 'witness.db');
+  copyFileSync(file, `${file}.old`);
+  const later = openMirror(log, mirror.data);
+  assert.is((await later.upload(await log.upload(0))).status, 200);
+  later.close();
+  for (const name of [file, `${file}-wal`, `${file}-shm`]) rmSync(name, { force: true });
+  copyFileSync(`${file}.old`, file);
+  const back = openMirror(log, mirror.data);
+  assert.match(back.store.locked ?? '', /older copy/);
+  assert.is((await back.upload(log.header(300, 300))).status, 503);
+  back.close();
+});
+
 test('a copy with other entries than were cosigned is found', async () => {
   const log = new MemoryLog('log.test/mirrored', 300);
   const mirror = await pendingMirror(log);

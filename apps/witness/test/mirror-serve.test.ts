@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { concatBytes, formatVerifierKey, parseNote, parseVerifierKey } from '@treering/note';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { configSchema, originHash, serveWitness } from '../src/index.js';
+import { configSchema, originHash, serveWitness, unlockWitness } from '../src/index.js';
 import { temporaryFolder } from './fixture.js';
 import { infoOf, MemoryLog } from './mirror-fixture.js';
 
@@ -101,6 +101,12 @@ test('a copy that is gone is locked at the start, and the witness goes on', asyn
   const about = (await (await fetch(`${second.url}/v1/witness`)).json()) as { mirror: { logs: { locked: string }[] } };
   assert.match(about.mirror.logs[0].locked, /is gone/);
   await second.close();
+  assert.equal(await unlockWitness({ data }), { reason: undefined, adopted: [], refilled: [log.origin] });
+  const third = await serve(data);
+  assert.is((await fetch(`${third.url}/mirror/${originHash(log.origin)}/checkpoint`)).status, 404);
+  assert.is((await post(`${third.url}/add-entries`, await log.upload(0))).status, 200);
+  assert.is((await fetch(`${third.url}/mirror/${originHash(log.origin)}/checkpoint`)).status, 200);
+  await third.close();
 });
 
 test('a refusal comes before the whole body is there', async () => {
