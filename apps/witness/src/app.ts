@@ -91,7 +91,7 @@ export function createApp({ witness, mirror: mirroring, metrics, bodies, logger 
     const { locked, broken } = witness.store;
     if (locked !== undefined) throw new Problem(503, 'witness/locked', locked);
     if (broken !== undefined) throw new Problem(503, 'witness/broken', 'the witness cannot write to its store');
-    if (mirroring?.mirror.broken !== undefined)
+    if (mirroring?.mirror.copies.broken !== undefined)
       throw new Problem(503, 'witness/broken', 'the mirror cannot write to one of its copies');
     return c.json({ status: 'ready' });
   });
@@ -108,7 +108,7 @@ function describe(mirror: Mirror) {
     vkeys: mirror.signers.map(({ key }) => formatVerifierKey(key)),
     logs: mirror.store.origins().map((origin) => {
       const head = mirror.store.mirrored(origin);
-      const entries = mirror.entries(origin);
+      const entries = mirror.copies.entries(origin);
       return {
         origin,
         hash: originHash(origin),

@@ -49,9 +49,9 @@ export function mirrorRoutes({ mirror, uploads, patience = 45_000, originOf }: M
   app.get(`/mirror/${HASH}/tile/*`, (c) => {
     const origin = originOf(c.req.param('hash'));
     mirror.requireKept(origin);
-    if (!mirror.has(origin)) throw new Problem(404, 'tile/missing', 'this mirror has nothing of this log yet');
+    if (!mirror.copies.has(origin)) throw new Problem(404, 'tile/missing', 'this mirror has nothing of this log yet');
     const prefix = `/mirror/${c.req.param('hash')}/`;
-    return answerTile(c, c.req.path.slice(prefix.length), mirror.copy(origin));
+    return answerTile(c, c.req.path.slice(prefix.length), mirror.copies.open(origin));
   });
   return app;
 }

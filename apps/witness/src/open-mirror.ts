@@ -43,7 +43,7 @@ export async function openMirror(
     );
     if (shared) throw new WitnessError('witness/wrong-key', 'the mirror and the witness have the same key');
     const mirror = new Mirror({ store, signers: keys.signers, folder: folder.mirrors });
-    for (const origin of await mirror.examine())
+    for (const origin of await mirror.copies.examine())
       logger.error({ origin, why: store.mirrored(origin)?.lost }, 'the mirror of a log is locked');
     return {
       mirror,

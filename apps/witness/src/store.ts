@@ -279,6 +279,11 @@ export class WitnessStore {
     return this.#broken;
   }
 
+  /** What was written and not anchored is shown to nobody: no cosignature of it may leave. @throws StorageError */
+  requireSound(): void {
+    if (this.#broken !== undefined) throw this.#broken;
+  }
+
   #write(batch: readonly Waiting[]): boolean[] {
     const { generation, outcomes } = this.#db
       .transaction(() => {

@@ -190,8 +190,9 @@ export class Witness {
     return lines;
   }
 
-  /** The newest cosigned head of a log, with its signatures. @throws Problem 404 */
+  /** The newest cosigned head of a log, with its signatures. @throws Problem 404 or StorageError */
   checkpoint(origin: string): Uint8Array {
+    this.store.requireSound();
     const head = this.store.head(origin);
     if (head === undefined) throw new Problem(404, 'witness/no-head', 'this witness has not cosigned a head of this log');
     return head.note;

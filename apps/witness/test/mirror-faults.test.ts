@@ -54,7 +54,7 @@ test('a body that ends anywhere keeps the packages that came whole, and no more'
       const part = body.slice(0, cut);
       const response = zipped ? await mirror.upload(gzipSync(part), GZIP) : await mirror.upload(part);
       assert.is(response.status, whole === 3 ? 200 : whole > 0 ? 202 : 400, `cut at ${cut}`);
-      assert.is(mirror.mirror.entries(log.origin), Math.max(0, Math.min(600, whole * 256)));
+      assert.is(mirror.mirror.copies.entries(log.origin), Math.max(0, Math.min(600, whole * 256)));
       if (whole === 1 || whole === 2) {
         const { next, size, ticket } = await infoOf(response);
         assert.is(size, 600n);
@@ -70,7 +70,7 @@ test('a compressed body that is cut off or damaged keeps what was whole', async 
   const packed = gzipSync(await log.upload(0));
   const cut = await pendingMirror(log);
   assert.is((await cut.upload(packed.subarray(0, packed.length - 100), GZIP)).status, 202);
-  assert.is(cut.mirror.entries(log.origin), 512);
+  assert.is(cut.mirror.copies.entries(log.origin), 512);
   cut.close();
   const damaged = await pendingMirror(log);
   const bytes = Buffer.from(packed);
@@ -119,12 +119,12 @@ test('entries that do not fit the head are not stored', async () => {
   const other = new MemoryLog('log.test/mirrored', 600, (i) => (i === 300 ? 'another' : `entry ${i}`));
   const mirror = await pendingMirror(log);
   assert.is((await mirror.upload(await other.upload(0))).status, 422, 'proofs of another tree');
-  assert.is(mirror.mirror.entries(log.origin), 0);
+  assert.is(mirror.mirror.copies.entries(log.origin), 0);
   const honest = await log.packages(0, 600);
   const forged = [honest[0], Uint8Array.from(honest[1])];
   forged[1][5] ^= 1;
   assert.is((await mirror.upload(concatBytes(log.header(0, 600), ...forged))).status, 422);
-  assert.is(mirror.mirror.entries(log.origin), 256, 'the first package holds, and the second does not');
+  assert.is(mirror.mirror.copies.entries(log.origin), 256, 'the first package holds, and the second does not');
   const swapped = await mirror.upload(concatBytes(log.header(0, 600), honest[1], honest[0]));
   assert.is(swapped.status, 422);
   // A proof of 64 hashes, and one too short or too long.
@@ -146,7 +146,7 @@ test('a proof of more hashes than any tree needs ends the body', async () => {
   const entries = (await log.packages(0, 3))[0].slice(0, -1);
   const body = concatBytes(log.header(0, 3), entries, Uint8Array.of(64), new Uint8Array(64 * 32));
   assert.is((await mirror.upload(body)).status, 400);
-  assert.is(mirror.mirror.entries(log.origin), 0);
+  assert.is(mirror.mirror.copies.entries(log.origin), 0);
   mirror.close();
 });
 
@@ -162,7 +162,7 @@ test('a fork of a log reaches neither the pending checkpoint nor the copy', asyn
     const ticket = concatBytes(new Uint8Array(32), note);
     assert.is((await mirror.upload(await fork.upload(300, 700, ticket))).status, 409);
   }
-  assert.is(mirror.mirror.entries(log.origin), 300);
+  assert.is(mirror.mirror.copies.entries(log.origin), 300);
   mirror.close();
 });
 
@@ -290,11 +290,11 @@ test('a restart keeps everything', async () => {
   assert.is((await before.upload(concatBytes(log.header(0, 600), first))).status, 202);
   before.close();
   const after = openMirror(log, before.data);
-  assert.equal(await after.mirror.examine(), []);
+  assert.equal(await after.mirror.copies.examine(), []);
   assert.is((await after.upload(await log.upload(256))).status, 200);
   after.close();
   const last = openMirror(log, before.data);
-  assert.equal(await last.mirror.examine(), []);
+  assert.equal(await last.mirror.copies.examine(), []);
   const lines = await (await last.upload(log.header(600, 600))).text();
   const signatures = lines.slice(0, -1).split('\n').map(parseSignatureLine);
   const { text } = parseNote(log.checkpoint());
@@ -322,13 +322,13 @@ test('a copy that lost what was cosigned is locked until the operator has it fil
   copyFileSync(`${file}.old`, file);
 
   const back = openMirror(log, mirror.data);
-  assert.equal(await back.mirror.examine(), [log.origin]);
+  assert.equal(await back.mirror.copies.examine(), [log.origin]);
   const prefix = `/mirror/${originHash(log.origin)}`;
   for (const path of [`${prefix}/checkpoint`, `${prefix}/tile/0/000`]) assert.is((await back.app.request(path)).status, 503);
   assert.is((await back.upload(await log.upload(300))).status, 503);
   back.close();
   const still = openMirror(log, mirror.data);
-  assert.equal(await still.mirror.examine(), [], 'it is known');
+  assert.equal(await still.mirror.copies.examine(), [], 'it is known');
   assert.is((await still.upload(await log.upload(300))).status, 503);
   assert.is((await still.add(await log.growth(700))).status, 200, 'the witness goes on');
 
@@ -337,7 +337,7 @@ test('a copy that lost what was cosigned is locked until the operator has it fil
   assert.is((await still.upload(log.header(300, 300))).status, 409, 'smaller than what was cosigned');
   still.close();
   const filling = openMirror(log, mirror.data);
-  assert.equal(await filling.mirror.examine(), [], 'it may be filled');
+  assert.equal(await filling.mirror.copies.examine(), [], 'it may be filled');
   assert.is((await filling.upload(await log.upload(300))).status, 200);
   assert.is((await filling.app.request(`${prefix}/checkpoint`)).status, 200);
   filling.close();
@@ -379,7 +379,7 @@ test('a copy with other entries than were cosigned is found', async () => {
   db.close();
   lock?.close();
   const after = openMirror(log, mirror.data);
-  assert.equal(await after.mirror.examine(), [log.origin]);
+  assert.equal(await after.mirror.copies.examine(), [log.origin]);
   assert.match(after.store.mirrored(log.origin)?.lost ?? '', /does not hash/);
   after.close();
 });
@@ -400,7 +400,7 @@ test('a copy that cannot be written to stores nothing of a package, and takes no
   change("CREATE TRIGGER full BEFORE INSERT ON entries WHEN NEW.idx = 400 BEGIN SELECT RAISE(ABORT, 'no'); END");
   const failing = openMirror(log, mirror.data);
   assert.is((await failing.upload(await log.upload(256))).status, 503);
-  assert.is(failing.mirror.entries(log.origin), 256);
+  assert.is(failing.mirror.copies.entries(log.origin), 256);
   assert.is((await failing.app.request('/readyz')).status, 503);
   assert.is((await failing.add(await log.growth(600))).status, 200, 'the witness goes on');
   failing.close();
@@ -419,6 +419,8 @@ test('no cosignature leaves when the head cannot be anchored', async () => {
   assert.is(response.status, 503);
   assert.not.match(await response.text(), /\u2014/);
   assert.is((await mirror.upload(log.header(300, 300))).status, 503);
+  for (const prefix of ['', '/mirror'])
+    assert.is((await mirror.app.request(`${prefix}/${originHash(log.origin)}/checkpoint`)).status, 503, prefix);
   mirror.close();
   rmdirSync(way);
   const after = openMirror(log, mirror.data);

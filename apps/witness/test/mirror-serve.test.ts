@@ -139,7 +139,7 @@ test('a connection that breaks in the middle of a package loses only this packag
   });
   sending.on('error', () => undefined);
   sending.write(concatBytes(log.header(0, 600), first, second.subarray(0, 100)));
-  for (let i = 0; i < 100 && served.mirror?.entries(log.origin) !== 256; i++) await sleep(20);
+  for (let i = 0; i < 100 && served.mirror?.copies.entries(log.origin) !== 256; i++) await sleep(20);
   sending.destroy();
   const info = await infoOf(await post(`${served.url}/add-entries`, log.header(600, 600)));
   assert.is(info.next, 256n);
