@@ -22,7 +22,7 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   evidence: ['governance', 'merkle', 'note', 'record', 'statement'],
   storage: [],
   'storage-sqlite': ['storage'],
-  server: [],
+  server: ['merkle'],
   sequencer: ['merkle', 'note', 'storage'],
   client: ['evidence', 'merkle', 'note', 'record', 'statement'],
 };

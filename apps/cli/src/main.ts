@@ -272,8 +272,8 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   );
   command(log, 'retire-key', 'end the signing of the previous keys').action((flags) => run((s) => retireKey(s))(flags));
   serving(command(log, 'serve', 'serve a log that was begun')).action((flags) => run((s) => serve(s, flags))(flags));
-  addWitnessCommands(program, { command, run, positive });
-  addMonitorCommands(program, { command, run, positive });
+  addWitnessCommands(program, { command, remote, run, positive });
+  addMonitorCommands(program, { command, remote, run, positive });
   command(program, 'fsck', 'verify everything that a log has stored')
     .option('--anchor <file>', 'where the head anchor lies')
     .option('--key <vkey>', "the log's verifier key, when its key files are not here")

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { feedMirror } from './commands/feed.js';
 import { acknowledge, listAlarms, monitorOnce, serveMonitorCommand, writeProof } from './commands/monitor.js';
 import { addLog, serveWitnessCommand, unlock } from './commands/witness.js';
 import type { Session } from './session.js';
@@ -7,6 +8,8 @@ import type { CommonFlags } from './settings.js';
 /** How `main` makes a command, and runs one. */
 export interface Commands {
   command(parent: Command, usage: string, description: string): Command;
+  /** With the options that say which log is meant. */
+  remote(parent: Command, usage: string, description: string): Command;
   run<A extends readonly unknown[]>(
     work: (session: Session, ...args: A) => Promise<unknown>,
   ): (flags: CommonFlags, ...args: A) => Promise<void>;
@@ -14,7 +17,7 @@ export interface Commands {
 }
 
 /** The commands of those who run witnesses. */
-export function addWitnessCommands(program: Command, { command, run, positive }: Commands): void {
+export function addWitnessCommands(program: Command, { command, remote, run, positive }: Commands): void {
   const witness = program.command('witness').description('cosign the heads of logs, so that nobody is shown another history');
   command(witness, 'serve', 'run a witness; an empty folder gets keys and a store')
     .option('--listen <address:port>', 'where to listen; port 0 picks a free one (TREERING_LISTEN, 127.0.0.1:6963)')
@@ -22,6 +25,8 @@ export function addWitnessCommands(program: Command, { command, run, positive }:
     .option('--logs <file>', 'the logs that it cosigns (logs.txt in the data folder)')
     .option('--anchor <file>', 'where the changes of its store are counted, best on another disk (TREERING_ANCHOR)')
     .option('--sign-with <key>', 'its Ed25519 key, when not in the data folder (TREERING_SIGN_WITH)')
+    .option('--mirror', 'also keep a full copy of every log, and cosign what is stored')
+    .option('--mirror-name <name>', "first line of the mirror's cosignatures (<name>/mirror)")
     .option('--connections <n>', 'open connections', positive)
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .action((flags) => run((s) => serveWitnessCommand(s, flags))(flags));
@@ -29,6 +34,9 @@ export function addWitnessCommands(program: Command, { command, run, positive }:
     .option('--logs <file>', 'the list of logs (logs.txt in the data folder)')
     .option('--at <url>', 'where the log publishes its checkpoint')
     .action((vkey, flags) => run((s) => addLog(s, vkey, flags))(flags));
+  remote(witness, 'feed <url>', 'upload what a mirror does not have yet of a log')
+    .requiredOption('--mirror-key <vkey...>', "the mirror's verifier keys")
+    .action((url, flags) => run((s) => feedMirror(s, url, flags.mirrorKey))(flags));
   command(witness, 'unlock [checkpoints...]', 'let a witness go on that found its store to be an older copy')
     .option('--anchor <file>', 'where the changes of its store are counted')
     .option('--sign-with <key>', 'its Ed25519 key, when not in the data folder')

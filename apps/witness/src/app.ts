@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { decodeUtf8, formatVerifierKey, MAX_NOTE_SIZE } from '@treering/note';
 import { type ByteBudget, body, createServerApp, type Env, Problem, readBody } from '@treering/server';
 import { StorageError } from '@treering/storage';
@@ -6,12 +5,17 @@ import type { Hono } from 'hono';
 import type { Logger } from 'pino';
 import { WitnessError } from './errors.js';
 import type { WitnessMetrics } from './metrics.js';
+import type { Mirror } from './mirror.js';
+import { type MirrorServer, mirrorRoutes } from './mirror-routes.js';
+import { originHash } from './origin-hash.js';
 import { SizeConflict } from './size-conflict.js';
 import type { Witness } from './witness.js';
 
 /** What the routes work with. */
 export interface WitnessServer {
   readonly witness: Witness;
+  /** The mirror at the same address, and what its uploads share. */
+  readonly mirror?: Omit<MirrorServer, 'originOf'> | undefined;
   readonly metrics: WitnessMetrics;
   readonly bodies: ByteBudget;
   readonly logger: Logger;
@@ -20,18 +24,16 @@ export interface WitnessServer {
 /** A note, and 63 hashes in base64 before it. */
 const MOST_BYTES = MAX_NOTE_SIZE + 64 * 64;
 
-/** The name of a log in the monitoring interface: SHA-256 of its origin, in hex. */
-export function originHash(origin: string): string {
-  return createHash('sha256').update(origin).digest('hex');
-}
-
 /** The witness's HTTP face as a value: tests call `app.request()`, only `serveWitness` listens. */
-export function createApp({ witness, metrics, bodies, logger }: WitnessServer): Hono<Env> {
+export function createApp({ witness, mirror: mirroring, metrics, bodies, logger }: WitnessServer): Hono<Env> {
   const app = createServerApp({
     logger,
     bodies,
     toProblem,
-    hint: 'this is a witness: https://c2sp.org/tlog-witness',
+    hint:
+      mirroring === undefined
+        ? 'this is a witness: https://c2sp.org/tlog-witness'
+        : 'this is a witness and a mirror: https://c2sp.org/tlog-witness, https://c2sp.org/tlog-mirror',
     observe: ({ path, status }, seconds) => metrics.requests.observe({ route: routeLabel(path), status }, seconds),
   });
   const plain = { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' };
@@ -48,7 +50,7 @@ export function createApp({ witness, metrics, bodies, logger }: WitnessServer): 
 
   app.post('/sign-subtree', async (c) => {
     const bytes = await readBody(c, bodies, [], MOST_BYTES);
-    return c.body(witness.signSubtree(bytes), 200, plain);
+    return c.body(witness.signSubtree(bytes, mirroring?.mirror), 200, plain);
   });
 
   const origins = new Map<string, string>();
@@ -58,6 +60,8 @@ export function createApp({ witness, metrics, bodies, logger }: WitnessServer): 
     if (origin === undefined) throw new Problem(404, 'witness/unknown-log', 'this witness does not know such a log');
     return origin;
   };
+
+  if (mirroring !== undefined) app.route('/', mirrorRoutes({ ...mirroring, originOf }));
 
   app.get('/:hash{[0-9a-f]{64}}/checkpoint', (c) => {
     const note = witness.checkpoint(originOf(c.req.param('hash')));
@@ -78,6 +82,7 @@ export function createApp({ witness, metrics, bodies, logger }: WitnessServer): 
         const head = witness.store.head(origin);
         return { origin, hash: originHash(origin), size: String(head?.size ?? 0n), time: head?.time ?? null };
       }),
+      mirror: mirroring === undefined ? null : describe(mirroring.mirror),
     }),
   );
 
@@ -86,12 +91,35 @@ export function createApp({ witness, metrics, bodies, logger }: WitnessServer): 
     const { locked, broken } = witness.store;
     if (locked !== undefined) throw new Problem(503, 'witness/locked', locked);
     if (broken !== undefined) throw new Problem(503, 'witness/broken', 'the witness cannot write to its store');
+    if (mirroring?.mirror.copies.broken !== undefined)
+      throw new Problem(503, 'witness/broken', 'the mirror cannot write to one of its copies');
     return c.json({ status: 'ready' });
   });
   app.get('/metrics', async (c) =>
     c.text(await metrics.registry.metrics(), 200, { 'Content-Type': metrics.registry.contentType }),
   );
   return app;
+}
+
+/** What a mirror says of itself: of each log the head that it has cosigned, and the entries that it has. */
+function describe(mirror: Mirror) {
+  return {
+    name: mirror.name,
+    vkeys: mirror.signers.map(({ key }) => formatVerifierKey(key)),
+    logs: mirror.store.origins().map((origin) => {
+      const head = mirror.store.mirrored(origin);
+      const entries = mirror.copies.entries(origin);
+      return {
+        origin,
+        hash: originHash(origin),
+        size: String(head?.size ?? 0n),
+        entries: entries === undefined ? null : String(entries),
+        time: head?.time ?? null,
+        locked: head?.lost ?? null,
+        refilling: head?.refilling ?? false,
+      };
+    }),
+  };
 }
 
 function toProblem(error: unknown): Problem {
@@ -109,5 +137,6 @@ function toProblem(error: unknown): Problem {
 function routeLabel(path: string): string {
   const known = /^\/(?:add-checkpoint|add-entries|sign-subtree|v1\/witness|healthz|readyz|metrics)$/.exec(path);
   if (known !== null) return known[0];
+  if (/^\/mirror\/[0-9a-f]{64}\//.test(path)) return '/mirror/<log>';
   return /^\/[0-9a-f]{64}\//.test(path) ? '/<log>' : 'other';
 }

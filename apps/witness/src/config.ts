@@ -15,7 +15,9 @@ export const configSchema = z.strictObject({
   key: z.string().min(1).optional(),
   /** Also keep a full copy of every log. */
   mirror: z.boolean().default(false),
-  /** Connections, requests that wait for the store, and bytes of bodies under way. */
+  /** First line of the mirror's cosignatures, another than the witness's; `<name of the witness>/mirror` by default. */
+  mirror_name: z.string().min(1).max(255).optional(),
+  /** Connections, requests that wait for the store, and bytes of bodies under way; uploads to the mirror have as many again. */
   connections: z.int().min(1).default(2000),
   pending: z.int().min(1).default(1024),
   body_bytes: z

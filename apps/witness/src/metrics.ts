@@ -1,8 +1,9 @@
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Mirror } from './mirror.js';
 import type { Witness } from './witness.js';
 
 /** The witness's Prometheus metrics, in a registry of their own. */
-export function createMetrics(witness: Witness) {
+export function createMetrics(witness: Witness, mirror?: Mirror) {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -28,6 +29,18 @@ export function createMetrics(witness: Witness) {
     const head = witness.store.head(origin);
     return head === undefined ? undefined : witness.clock() / 1000 - head.time;
   });
+  if (mirror !== undefined) {
+    const sizeOf = (origin: string): number => Number(mirror.store.mirrored(origin)?.size ?? 0n);
+    perLog('treering_mirror_size', 'Entries in the tree that the mirror cosigned last', sizeOf);
+    perLog('treering_mirror_entries', 'Entries that the mirror has stored', (origin) => mirror.copies.entries(origin));
+    perLog('treering_mirror_lag', 'Entries of the tree that the witness cosigned last and the mirror not yet', (origin) => {
+      const head = witness.store.head(origin);
+      return head === undefined ? undefined : Number(head.size) - sizeOf(origin);
+    });
+    perLog('treering_mirror_locked', '1 while the copy is not what the mirror cosigned', (origin) =>
+      mirror.store.mirrored(origin)?.lost === undefined ? 0 : 1,
+    );
+  }
   perLog(
     'treering_witness_contradictions',
     'Heads that the log signed and that cannot be true beside those cosigned',

@@ -50,5 +50,36 @@ export const WITNESS_SCHEMA: Schema = {
     CREATE TRIGGER generations_grow BEFORE UPDATE ON state WHEN NEW.generation < OLD.generation
     BEGIN SELECT RAISE(ABORT, 'a generation never falls'); END;
     `,
+    `
+    -- The heads cosigned last, newest first by size: what an upload to the mirror may lead to.
+    CREATE TABLE pending (
+      origin TEXT NOT NULL,
+      size   BLOB NOT NULL CHECK (length(size) = 8),
+      root   BLOB NOT NULL CHECK (length(root) = 32),
+      note   BLOB NOT NULL,
+      PRIMARY KEY (origin, size)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO pending (origin, size, root, note) SELECT origin, size, root, note FROM heads;
+
+    -- The mirror checkpoint of a log, as a note with the log's signatures and the mirror's.
+    CREATE TABLE mirrors (
+      origin    TEXT PRIMARY KEY,
+      size      BLOB NOT NULL CHECK (length(size) = 8),
+      root      BLOB NOT NULL CHECK (length(root) = 32),
+      time      INTEGER NOT NULL CHECK (time > 0),
+      note      BLOB NOT NULL,
+      -- Why the copy is not what was cosigned; and whether the operator knows, so that it may be filled again.
+      lost      TEXT,
+      refilling INTEGER NOT NULL DEFAULT 0 CHECK (refilling IN (0, 1))
+    ) STRICT;
+
+    CREATE TRIGGER pending_heads_agree BEFORE UPDATE ON pending
+    WHEN NEW.origin <> OLD.origin OR NEW.size <> OLD.size OR NEW.root <> OLD.root
+    BEGIN SELECT RAISE(ABORT, 'a size has one root'); END;
+    CREATE TRIGGER mirrors_stay BEFORE DELETE ON mirrors BEGIN SELECT RAISE(ABORT, 'mirror checkpoints are never removed'); END;
+    CREATE TRIGGER mirrors_grow BEFORE UPDATE ON mirrors
+    WHEN NEW.origin <> OLD.origin OR NEW.size < OLD.size OR (NEW.size = OLD.size AND NEW.root <> OLD.root) OR NEW.time < OLD.time
+    BEGIN SELECT RAISE(ABORT, 'a mirror checkpoint never shrinks'); END;
+    `,
   ],
 };

@@ -9,9 +9,11 @@ import { createFileAnchor } from './anchor.js';
 import { createApp } from './app.js';
 import type { WitnessConfig } from './config.js';
 import { type WitnessFolder, witnessFolder } from './data-folder.js';
-import { createCosignerKeys, openCosignerKeys } from './keys.js';
+import { type CosignerKeys, createCosignerKeys, openCosignerKeys } from './keys.js';
 import { type KnownLog, parseLogList } from './log-list.js';
 import { createMetrics } from './metrics.js';
+import type { Mirror } from './mirror.js';
+import { openMirror, type ServedMirror } from './open-mirror.js';
 import { WitnessStore } from './store.js';
 import { Witness } from './witness.js';
 
@@ -21,6 +23,8 @@ export interface ServedWitness {
   readonly url: string;
   /** Verifier keys: Ed25519, then ML-DSA-44. */
   readonly vkeys: readonly string[];
+  /** The mirror, when there is one. */
+  readonly mirror: Mirror | undefined;
   close(): Promise<void>;
 }
 
@@ -42,12 +46,26 @@ export async function serveWitness(
 ): Promise<ServedWitness> {
   const folder = witnessFolder(config);
   const store = await openStore(config, folder);
-  let keys: Awaited<ReturnType<typeof openCosignerKeys>> | undefined;
+  let keys: CosignerKeys | undefined;
+  let mirroring: ServedMirror | undefined;
   try {
     keys = await openCosignerKeys([config.key ?? folder.key, folder.mldsaKey]);
-    const witness = new Witness({ store, signers: keys.signers, pending: config.pending });
+    if (config.mirror) mirroring = await openMirror(config, folder, store, keys, logger);
+    const mirror = mirroring?.mirror;
+    const witness = new Witness({
+      store,
+      signers: keys.signers,
+      mirrorSigners: mirror?.signers ?? [],
+      pending: config.pending,
+    });
     const stopFollowing = await followList(folder.logs, witness, logger);
-    const server = { witness, metrics: createMetrics(witness), bodies: new ByteBudget(config.body_bytes), logger };
+    const server = {
+      witness,
+      mirror: mirror === undefined ? undefined : { mirror, uploads: new ByteBudget(config.body_bytes) },
+      metrics: createMetrics(witness, mirror),
+      bodies: new ByteBudget(config.body_bytes),
+      logger,
+    };
     const http = await listen(createApp(server).fetch, config).catch((error) => {
       stopFollowing();
       throw error;
@@ -58,14 +76,17 @@ export async function serveWitness(
       witness,
       url: http.url,
       vkeys: keys.signers.map(({ key }) => formatVerifierKey(key)),
+      mirror,
       async close() {
         stopFollowing();
         await http.close();
+        mirroring?.close();
         store.close();
         keys?.close();
       },
     };
   } catch (error) {
+    mirroring?.close();
     store.close();
     keys?.close();
     throw error;

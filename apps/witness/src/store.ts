@@ -15,6 +15,17 @@ export interface CosignedHead {
   readonly note: Uint8Array;
 }
 
+/** A head that an upload to the mirror may lead to. */
+export type PendingHead = Omit<CosignedHead, 'time'>;
+
+/** The head that the mirror has cosigned last. */
+export interface MirroredHead extends CosignedHead {
+  /** Why the copy is not what was cosigned, until the operator unlocks it; undefined when it is. */
+  readonly lost: string | undefined;
+  /** True while a copy that was lost is filled again: it does not have all entries of this head. */
+  readonly refilling: boolean;
+}
+
 interface HeadRow {
   size: Uint8Array;
   root: Uint8Array;
@@ -22,16 +33,22 @@ interface HeadRow {
   note: Uint8Array;
 }
 
+interface MirrorRow extends HeadRow {
+  lost: string | null;
+  refilling: number;
+}
+
 interface Waiting {
-  readonly origin: string;
-  readonly expected: bigint | undefined;
-  readonly next: CosignedHead;
+  /** Changes the tables. False when somebody else was faster. */
+  readonly change: () => boolean;
   readonly resolve: (replaced: boolean) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** Contradicting heads that are kept of one log. */
 const MOST_CONTRADICTIONS = 64;
+/** Heads of one log that an upload may lead to: those that were cosigned last. */
+const MOST_PENDING = 16;
 
 /**
  * What a witness remembers. Changes that come while one is written are written together: a transaction, its fsync and that of the
@@ -72,6 +89,27 @@ export class WitnessStore {
         `INSERT INTO contradictions (origin, size, root, note) SELECT @origin, @size, @root, @note
          WHERE (SELECT count(*) FROM contradictions WHERE origin = @origin) < ${MOST_CONTRADICTIONS} ON CONFLICT DO NOTHING`,
       ),
+      addPending: db.prepare(
+        `INSERT INTO pending (origin, size, root, note) VALUES (?, ?, ?, ?)
+         ON CONFLICT (origin, size) DO UPDATE SET root = excluded.root, note = excluded.note`,
+      ),
+      trimPending: db.prepare(
+        `DELETE FROM pending WHERE origin = @origin AND size NOT IN
+         (SELECT size FROM pending WHERE origin = @origin ORDER BY size DESC LIMIT ${MOST_PENDING})`,
+      ),
+      pending: db.prepare<[string, Uint8Array], Omit<HeadRow, 'time'>>(
+        'SELECT size, root, note FROM pending WHERE origin = ? AND size = ?',
+      ),
+      mirror: db.prepare<[string], MirrorRow>('SELECT size, root, time, note, lost, refilling FROM mirrors WHERE origin = ?'),
+      setMirror: db.prepare(
+        `INSERT INTO mirrors (origin, size, root, time, note) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (origin) DO UPDATE SET size = excluded.size, root = excluded.root, time = excluded.time,
+         note = excluded.note, refilling = 0`,
+      ),
+      loseMirror: db.prepare('UPDATE mirrors SET lost = ? WHERE origin = ?'),
+      refill: db
+        .prepare<[], string>('UPDATE mirrors SET lost = NULL, refilling = 1 WHERE lost IS NOT NULL RETURNING origin')
+        .pluck(),
       state: db.prepare<[], { generation: number; locked: string | null }>('SELECT generation, locked FROM state'),
       count: db.prepare<[], number>('UPDATE state SET generation = generation + 1 RETURNING generation').pluck(),
       setLocked: db.prepare('UPDATE state SET locked = ?'),
@@ -128,6 +166,8 @@ export class WitnessStore {
 
   #setHead(origin: string, { size, root, time, note }: CosignedHead): void {
     this.#sql.setHead.run(origin, sizeBytes(size), root, time, note);
+    this.#sql.addPending.run(origin, sizeBytes(size), root, note);
+    this.#sql.trimPending.run({ origin });
   }
 
   /** Origins of all known logs. */
@@ -148,8 +188,44 @@ export class WitnessStore {
 
   head(origin: string): CosignedHead | undefined {
     const row = this.#sql.head.get(origin);
+    return row === undefined ? undefined : { ...toPending(row), time: row.time };
+  }
+
+  /** One of the heads that were cosigned last, by its size; undefined when it is none of them. */
+  pending(origin: string, size: bigint): PendingHead | undefined {
+    const row = this.#sql.pending.get(origin, sizeBytes(size));
+    return row === undefined ? undefined : toPending(row);
+  }
+
+  /** The head that the mirror cosigned last. */
+  mirrored(origin: string): MirroredHead | undefined {
+    const row = this.#sql.mirror.get(origin);
     if (row === undefined) return undefined;
-    return { size: Buffer.from(row.size).readBigUInt64BE(), root: plain(row.root), time: row.time, note: plain(row.note) };
+    return { ...toPending(row), time: row.time, lost: row.lost ?? undefined, refilling: row.refilling === 1 };
+  }
+
+  /**
+   * Keeps a head as the mirror's, unless its head is larger. Durable when it resolves.
+   * @returns false when the mirror has a larger head
+   * @throws StorageError or WitnessError; nothing more is taken after the former
+   */
+  setMirrored(origin: string, next: CosignedHead): Promise<boolean> {
+    return this.#enqueue(() => {
+      const now = this.mirrored(origin);
+      if (now !== undefined && (now.lost !== undefined || now.size > next.size)) return false;
+      this.#sql.setMirror.run(origin, sizeBytes(next.size), next.root, Math.max(next.time, now?.time ?? 1), next.note);
+      return true;
+    });
+  }
+
+  /** The mirror cosigns nothing more of this log until `unlock`. */
+  loseMirror(origin: string, reason: string): void {
+    this.#sql.loseMirror.run(reason, origin);
+  }
+
+  /** The operator knows that copies were lost; they may be filled again. @returns their origins */
+  refillMirrors(): string[] {
+    return this.#sql.refill.all();
   }
 
   /**
@@ -159,8 +235,16 @@ export class WitnessStore {
    * @throws StorageError; nothing more is taken then
    */
   replace(origin: string, expected: bigint | undefined, next: CosignedHead): Promise<boolean> {
+    return this.#enqueue(() => {
+      if (this.head(origin)?.size !== expected) return false;
+      this.#setHead(origin, next);
+      return true;
+    });
+  }
+
+  #enqueue(change: () => boolean): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ origin, expected, next, resolve, reject });
+      this.#waiting.push({ change, resolve, reject });
       if (this.#scheduled) return;
       this.#scheduled = true;
       setImmediate(() => this.#flush());
@@ -195,16 +279,17 @@ export class WitnessStore {
     return this.#broken;
   }
 
+  /** What was written and not anchored is shown to nobody: no cosignature of it may leave. @throws StorageError */
+  requireSound(): void {
+    if (this.#broken !== undefined) throw this.#broken;
+  }
+
   #write(batch: readonly Waiting[]): boolean[] {
     const { generation, outcomes } = this.#db
       .transaction(() => {
         const reason = this.locked;
         if (reason !== undefined) throw new WitnessError('witness/locked', reason);
-        const results = batch.map(({ origin, expected, next }) => {
-          if (this.head(origin)?.size !== expected) return false;
-          this.#setHead(origin, next);
-          return true;
-        });
+        const results = batch.map(({ change }) => change());
         return { generation: this.#sql.count.get() as number, outcomes: results };
       })
       .immediate();
@@ -224,6 +309,10 @@ export class WitnessStore {
   close(): void {
     this.#release();
   }
+}
+
+function toPending({ size, root, note }: Omit<HeadRow, 'time'>): PendingHead {
+  return { size: Buffer.from(size).readBigUInt64BE(), root: plain(root), note: plain(note) };
 }
 
 function sizeBytes(size: bigint): Buffer {

@@ -11,6 +11,8 @@ export interface Unlocked {
   readonly reason: string | undefined;
   /** Heads that its store had lost and that their own cosignatures brought back. */
   readonly adopted: readonly { readonly origin: string; readonly size: bigint }[];
+  /** Logs whose copies were lost, and are filled again from now on. */
+  readonly refilled: readonly string[];
 }
 
 /**
@@ -30,7 +32,7 @@ export async function unlockWitness(
     const lost = new Witness({ store, signers: keys.signers }).lostHeads(checkpoints);
     keys.close();
     if (reason !== undefined || lost.length > 0) store.unlock(lost);
-    return { reason, adopted: lost.map(({ origin, head }) => ({ origin, size: head.size })) };
+    return { reason, refilled: store.refillMirrors(), adopted: lost.map(({ origin, head }) => ({ origin, size: head.size })) };
   } finally {
     store.close();
   }

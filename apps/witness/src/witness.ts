@@ -1,41 +1,35 @@
-import {
-  emptyRoot,
-  equalBytes,
-  type Hasher,
-  MerkleInputError,
-  ProofError,
-  verifyConsistency,
-  verifySubtreeConsistency,
-} from '@treering/merkle';
+import { emptyRoot, equalBytes, type Hasher, MerkleInputError, ProofError, verifyConsistency } from '@treering/merkle';
 import { nodeHasher } from '@treering/merkle/node';
 import {
   type AddCheckpointRequest,
   type Checkpoint,
-  decodeUtf8,
   formatCheckpoint,
   formatNote,
-  formatSignatureLine,
   NoteError,
-  type NoteSignature,
   type OpenedNote,
   openNote,
   parseAddCheckpoint,
   parseCheckpoint,
   parseNote,
-  parseSignSubtree,
   type Signer,
   type VerifierKey,
 } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import { Problem } from '@treering/server';
+import { cosign, signatureLines } from './cosign.js';
+import type { Mirror } from './mirror.js';
+import { signSubtree } from './sign-subtree.js';
 import { SizeConflict } from './size-conflict.js';
 import type { CosignedHead, WitnessStore } from './store.js';
+import { readAs400, textOf } from './untrusted.js';
 
 /** What a witness is made of. */
 export interface WitnessParts {
   readonly store: WitnessStore;
   /** Its keys, all of types that cosign (0x04, 0x06) and of one name. */
   readonly signers: readonly Signer[];
+  /** Keys of the mirror beside it, whose cosignatures are news of what the store has lost, just as its own. */
+  readonly mirrorSigners?: readonly Signer[];
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
   /** Requests that may wait for the store at once. */
@@ -57,13 +51,15 @@ export class Witness {
   readonly store: WitnessStore;
   readonly signers: readonly Signer[];
   readonly clock: () => number;
+  readonly #ownKeys: readonly VerifierKey[];
   readonly #hasher: Hasher;
   readonly #most: number;
   #pending = 0;
 
-  constructor({ store, signers, clock = Date.now, pending = 1024, hasher = nodeHasher }: WitnessParts) {
+  constructor({ store, signers, mirrorSigners = [], clock = Date.now, pending = 1024, hasher = nodeHasher }: WitnessParts) {
     this.store = store;
     this.signers = signers;
+    this.#ownKeys = [...signers, ...mirrorSigners].map(({ key }) => key);
     this.clock = clock;
     this.#most = pending;
     this.#hasher = hasher;
@@ -99,12 +95,14 @@ export class Witness {
     const head = this.store.head(origin);
     if (request.oldSize !== (head?.size ?? 0n)) throw new SizeConflict(head?.size ?? 0n);
     this.#requireConsistent(request, checkpoint, note, head);
-    const signed = this.#cosign(checkpoint, head);
-    const kept = formatNote({ text: formatCheckpoint(checkpoint), signatures: [...note.verified, ...signed.lines] });
+    // The time never goes back.
+    const time = Math.max(Math.floor(this.clock() / 1000), head?.time ?? 1);
+    const lines = cosign(checkpoint, this.signers, time);
+    const kept = formatNote({ text: formatCheckpoint(checkpoint), signatures: [...note.verified, ...lines] });
     // The signatures leave this function only when the head is on the disk.
-    if (!(await this.store.replace(origin, head?.size, { size, root, time: signed.time, note: kept })))
+    if (!(await this.store.replace(origin, head?.size, { size, root, time, note: kept })))
       throw new SizeConflict(this.store.head(origin)?.size ?? 0n);
-    return text(signed.lines);
+    return signatureLines(lines);
   }
 
   /** A note of a known log, signed by it. */
@@ -149,29 +147,14 @@ export class Witness {
     }
   }
 
-  /** Cosignature lines over a re-encoding of what was parsed. Their time never goes back. */
-  #cosign(checkpoint: Checkpoint, head: CosignedHead | undefined): { lines: NoteSignature[]; time: number } {
-    const time = Math.max(Math.floor(this.clock() / 1000), head?.time ?? 1);
-    const encoded = formatCheckpoint(checkpoint);
-    // ML-DSA cosignatures do not cover extension lines.
-    const able = checkpoint.extensions.length === 0 ? this.signers : this.signers.filter((s) => s.signSubtree === undefined);
-    if (able.length === 0)
-      throw new Problem(400, 'witness/extensions', 'this witness cosigns no checkpoints with extension lines');
-    return { lines: able.map((signer) => signer.sign(encoded, BigInt(time))), time };
-  }
-
   /** Its own cosignature on a larger or another head is news of the witness's own past, which its store has lost. */
   #requireNotAhead({ origin, size, root }: Checkpoint, { text, signatures, unverified }: OpenedNote): void {
-    const own = signatures.filter((line) => this.signers.some(({ key }) => key.name === line.name && key.id === line.id));
+    const own = signatures.filter((line) => this.#ownKeys.some((key) => key.name === line.name && key.id === line.id));
     if (own.length === 0 || unverified.length === 0) return;
     const head = this.store.head(origin);
     if (head !== undefined && (size < head.size || (size === head.size && equalBytes(root, head.root)))) return;
     try {
-      openNote(
-        { text, signatures: own },
-        this.signers.map(({ key }) => key),
-        nodeEd25519,
-      );
+      openNote({ text, signatures: own }, this.#ownKeys, nodeEd25519);
     } catch (error) {
       // Somebody else's line under our name.
       if (error instanceof NoteError) return;
@@ -192,43 +175,24 @@ export class Witness {
   }
 
   /**
-   * sign-subtree: cosignature lines for a part of a tree whose head this witness cosigned.
-   * @throws Problem 400, 403, 404 or 422
+   * sign-subtree: cosignature lines for a part of a tree whose head this witness, or its mirror, cosigned.
+   * @param mirror the mirror at the same address, another cosigner
+   * @throws Problem 400, 403, 404, 422 or 503
    */
-  signSubtree(body: Uint8Array): string {
+  signSubtree(body: Uint8Array, mirror?: Mirror): string {
     this.#requireUnlocked();
-    const { start, end, hash, proof, checkpoint: bytes } = readAs400(() => parseSignSubtree(body));
-    const { parsed, checkpoint } = readAs400(() => {
-      const parsed = parseNote(bytes);
-      return { parsed, checkpoint: parseCheckpoint(parsed.text) };
+    const { origin, cosigner, lines } = signSubtree(body, {
+      cosigners: mirror === undefined ? [this] : [mirror, this],
+      requireKnown: (name) => this.#keysOf(name),
+      hasher: this.#hasher,
     });
-    this.#keysOf(checkpoint.origin);
-    try {
-      openNote(
-        parsed,
-        this.signers.map(({ key }) => key),
-        nodeEd25519,
-      );
-    } catch (error) {
-      if (!(error instanceof NoteError)) throw error;
-      throw new Problem(403, 'witness/not-cosigned', `this witness has not cosigned the checkpoint: ${error.message}`);
-    }
-    try {
-      verifySubtreeConsistency(start, end, checkpoint.size, hash, checkpoint.root, proof, this.#hasher);
-    } catch (error) {
-      if (error instanceof MerkleInputError) throw new Problem(400, 'witness/malformed', error.message);
-      if (error instanceof ProofError) throw new Problem(422, 'witness/inconsistent', error.message);
-      throw error;
-    }
-    const lines = this.signers.flatMap(
-      ({ signSubtree }) => signSubtree?.({ origin: checkpoint.origin, start, end, hash }) ?? [],
-    );
-    if (lines.length === 0) throw new Problem(404, 'witness/no-subtrees', 'this witness has no key that cosigns subtrees');
-    return text(lines);
+    if (cosigner === mirror) mirror.requireKept(origin);
+    return lines;
   }
 
-  /** The newest cosigned head of a log, with its signatures. @throws Problem 404 */
+  /** The newest cosigned head of a log, with its signatures. @throws Problem 404 or StorageError */
   checkpoint(origin: string): Uint8Array {
+    this.store.requireSound();
     const head = this.store.head(origin);
     if (head === undefined) throw new Problem(404, 'witness/no-head', 'this witness has not cosigned a head of this log');
     return head.note;
@@ -271,27 +235,6 @@ function openAs403(bytes: Uint8Array, keys: readonly VerifierKey[]): OpenedNote 
     return openNote(parseNote(bytes), keys, nodeEd25519);
   } catch (error) {
     if (error instanceof NoteError) throw new Problem(403, 'witness/not-signed', error.message);
-    throw error;
-  }
-}
-
-/** What a note's signatures are over: everything before the last empty line. */
-function textOf(note: Uint8Array): string {
-  const all = decodeUtf8(note);
-  const split = all.lastIndexOf('\n\n');
-  if (split < 0) throw new NoteError('note/malformed', 'the checkpoint has no signatures');
-  return all.slice(0, split + 1);
-}
-
-function text(lines: readonly NoteSignature[]): string {
-  return lines.map((line) => `${formatSignatureLine(line)}\n`).join('');
-}
-
-function readAs400<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof NoteError) throw new Problem(400, 'witness/malformed', error.message);
     throw error;
   }
 }

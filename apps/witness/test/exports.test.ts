@@ -4,6 +4,9 @@ import * as witness from '../src/index.js';
 
 test('what the package exports', () => {
   assert.equal(Object.keys(witness).sort(), [
+    'ByteSource',
+    'Mirror',
+    'MirrorConflict',
     'SizeConflict',
     'Witness',
     'WitnessError',

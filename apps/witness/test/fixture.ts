@@ -19,18 +19,21 @@ export const WITNESS_SIGNERS: readonly Signer[] = [
   signerOf(NAME, KEY_TYPE.mldsa44Cosignature, 0x77),
 ];
 
+const folders: string[] = [];
+process.on('exit', () => {
+  for (const path of folders) rmSync(path, { recursive: true, force: true });
+});
+
 /** A folder that is gone when the process ends. */
 export function temporaryFolder(): string {
   const path = mkdtempSync(join(tmpdir(), 'treering-witness-'));
-  process.on('exit', () => rmSync(path, { recursive: true, force: true }));
+  folders.push(path);
   return path;
 }
 
 /** A witness in a folder, and its HTTP face. */
 export function openWitness(data = temporaryFolder(), clock: () => number = Date.now, signers = WITNESS_SIGNERS) {
-  const path = join(data, 'witness.db');
-  const anchor = createFileAnchor(join(data, 'generation'));
-  const store = openOrCreate(path, anchor);
+  const store = openStore(data);
   const witness = new Witness({ store, signers, clock });
   const logger = pino({ level: 'silent' });
   const app = createApp({ witness, metrics: createMetrics(witness), bodies: new ByteBudget(1 << 26), logger });
@@ -39,7 +42,10 @@ export function openWitness(data = temporaryFolder(), clock: () => number = Date
   return { data, witness, store, app, add: (body: string | Uint8Array) => post('/add-checkpoint', body), post };
 }
 
-function openOrCreate(path: string, anchor: ReturnType<typeof createFileAnchor>): WitnessStore {
+/** The store in a folder, made when there is none. */
+export function openStore(data: string): WitnessStore {
+  const path = join(data, 'witness.db');
+  const anchor = createFileAnchor(join(data, 'generation'));
   try {
     return WitnessStore.open(path, { mode: 'open' }, anchor);
   } catch (error) {

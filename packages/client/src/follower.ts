@@ -7,7 +7,6 @@ import {
   MerkleInputError,
   type NodeVisitor,
   type Proof,
-  ProofError,
   portableHasher,
   proveConsistency,
   proveInclusion,
@@ -17,6 +16,7 @@ import {
 } from '@treering/merkle';
 import { ClientError } from './errors.js';
 import type { TlogReader } from './tlog-reader.js';
+import { held } from './verified.js';
 
 /** Entries that were proved to be in the tree that is followed. */
 export interface EntryBatch {
@@ -155,14 +155,10 @@ export class Follower {
 
   /** A full bundle has one node above it, a partial one is at the edge. */
   async #isIn(tree: AuthenticTiles, index: number, leaves: Uint8Array): Promise<boolean> {
-    try {
-      if (leaves.length < TILE_WIDTH * HASH_SIZE) return equalBytes((await tree.tile(0, index)).hashes, leaves);
-      const range = new CompactRange(this.#hasher);
-      range.appendMany(leaves);
-      return equalBytes(range.root(), await tree.readHashes([{ level: TILE_HEIGHT, index }]));
-    } catch (error) {
-      throw notVerified(error);
-    }
+    if (leaves.length < TILE_WIDTH * HASH_SIZE) return equalBytes((await held(tree.tile(0, index))).hashes, leaves);
+    const range = new CompactRange(this.#hasher);
+    range.appendMany(leaves);
+    return equalBytes(range.root(), await held(tree.readHashes([{ level: TILE_HEIGHT, index }])));
   }
 }
 
@@ -172,12 +168,9 @@ export class Follower {
  */
 export async function requireContained(tree: AuthenticTiles, size: number, root: Uint8Array, hasher: Hasher): Promise<void> {
   if (size === 0) return;
-  try {
-    const other = (await restoreRange(tree, size, hasher)).root();
-    if (!equalBytes(other, root)) throw new HistoryMismatch(size, other, await proveConsistency(tree, size, tree.size, hasher));
-  } catch (error) {
-    throw notVerified(error);
-  }
+  const other = (await held(restoreRange(tree, size, hasher))).root();
+  if (equalBytes(other, root)) return;
+  throw new HistoryMismatch(size, other, await held(proveConsistency(tree, size, tree.size, hasher)));
 }
 
 /** The first entry of a bundle that is not what the tree contains, or why that cannot be told. */
@@ -187,26 +180,13 @@ async function mismatch(
   entries: readonly Uint8Array[],
   leaves: Uint8Array,
 ): Promise<Error> {
-  try {
-    const { hashes } = await tree.tile(0, start / TILE_WIDTH);
-    for (let i = 0; i * HASH_SIZE < hashes.length; i++) {
-      const leaf = hashes.slice(i * HASH_SIZE, (i + 1) * HASH_SIZE);
-      if (i < entries.length && equalBytes(leaf, leaves.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE))) continue;
-      return new EntryMismatch(start + i, entries[i], leaf, await proveInclusion(tree, start + i, tree.size));
-    }
-    return new ClientError(
-      'client/not-verified',
-      `the log gives out other hashes than its tree contains from entry ${start} on`,
-    );
-  } catch (error) {
-    return notVerified(error);
+  const { hashes } = await held(tree.tile(0, start / TILE_WIDTH));
+  for (let i = 0; i * HASH_SIZE < hashes.length; i++) {
+    const leaf = hashes.slice(i * HASH_SIZE, (i + 1) * HASH_SIZE);
+    if (i < entries.length && equalBytes(leaf, leaves.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE))) continue;
+    return new EntryMismatch(start + i, entries[i], leaf, await held(proveInclusion(tree, start + i, tree.size)));
   }
-}
-
-/** Tiles that do not lead to the root are the log's fault, and are said so. */
-function notVerified(error: unknown): Error {
-  if (!(error instanceof ProofError || error instanceof MerkleInputError)) return error as Error;
-  return new ClientError('client/not-verified', `the log's tiles do not hold: ${error.message}`, { cause: error });
+  return new ClientError('client/not-verified', `the log gives out other hashes than its tree contains from entry ${start} on`);
 }
 
 /** The part of a batch from an index on. */

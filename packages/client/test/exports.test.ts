@@ -11,6 +11,7 @@ test('what the package exports', () => {
     'Follower',
     'HistoryMismatch',
     'LogClient',
+    'MirrorClient',
     'MonitorClient',
     'TlogReader',
     'WitnessClient',

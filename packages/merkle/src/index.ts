@@ -1,6 +1,7 @@
 export { AuthenticTiles } from './authentic-tiles.js';
 export { CompactRange, type NodeVisitor, rangeNodes } from './compact-range.js';
 export { formatEntryBundle, parseEntryBundle } from './entry-bundle.js';
+export { type EntryPackage, entryPackages, formatEntryPackage } from './entry-package.js';
 export { MerkleInputError, MerkleStateError, ProofError } from './errors.js';
 export { type HashReader, type NodeId, restoreRange } from './hash-reader.js';
 export { checkHash, emptyRoot, equalBytes, HASH_SIZE, type Hasher, portableHasher } from './hasher.js';

@@ -17,6 +17,15 @@ export {
   type VerifierKey,
 } from './key.js';
 export {
+  type AddEntriesHeader,
+  formatAddEntriesHeader,
+  formatMirrorInfo,
+  MAX_TICKET_SIZE,
+  MIRROR_INFO_TYPE,
+  type MirrorInfo,
+  parseMirrorInfo,
+} from './mirror-request.js';
+export {
   formatNote,
   formatSignatureLine,
   MAX_NOTE_SIZE,

@@ -10,6 +10,8 @@ test('the public face of @treering/server', () => {
     'RateLimit',
     'TITLES',
     'acceptsGzip',
+    'answerCheckpoint',
+    'answerTile',
     'base64',
     'body',
     'createLogger',

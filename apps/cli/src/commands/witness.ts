@@ -16,6 +16,7 @@ export interface WitnessFlags {
   readonly anchor?: string;
   readonly signWith?: string;
   readonly mirror?: boolean;
+  readonly mirrorName?: string;
   readonly connections?: number;
   readonly logLevel?: string;
 }
@@ -33,6 +34,7 @@ export async function serveWitnessCommand(session: Session, flags: WitnessFlags)
         anchor: flags.anchor ?? env.TREERING_ANCHOR,
         key: flags.signWith ?? env.TREERING_SIGN_WITH,
         mirror: flags.mirror,
+        mirror_name: flags.mirrorName,
         connections: flags.connections,
         log_level: flags.logLevel ?? env.TREERING_LOG_LEVEL,
       }),
@@ -46,9 +48,29 @@ export async function serveWitnessCommand(session: Session, flags: WitnessFlags)
   await writeFile(join(settings.data, 'witness.vkey'), `${served.vkeys.join('\n')}\n`);
   terminal.line(`${terminal.bold(printable(name))} cosigns at ${served.url}`);
   for (const { key } of signers) terminal.line(`  verifier key  ${formatVerifierKey(key).slice(0, 120)}`);
-  for (const origin of store.origins()) terminal.line(`  log           ${printable(origin)}`);
+  const mirror = served.mirror && {
+    name: served.mirror.name,
+    vkeys: served.mirror.signers.map(({ key }) => formatVerifierKey(key)),
+  };
+  if (mirror !== undefined) {
+    await writeFile(join(settings.data, 'mirror.vkey'), `${mirror.vkeys.join('\n')}\n`);
+    terminal.line(`${terminal.bold(printable(mirror.name))} mirrors at ${served.url}/mirror`);
+    for (const vkey of mirror.vkeys) terminal.line(`  verifier key  ${vkey.slice(0, 120)}`);
+  }
+  for (const origin of store.origins()) {
+    terminal.line(`  log           ${printable(origin)}`);
+    const lost = mirror === undefined ? undefined : store.mirrored(origin)?.lost;
+    if (lost !== undefined) terminal.remark(`Its mirror is locked: ${lost}. See "treering witness unlock".`);
+  }
   if (store.locked !== undefined) terminal.remark(`It is locked: ${store.locked}. See "treering witness unlock".`);
-  terminal.result({ name, url: served.url, vkeys: served.vkeys, logs: store.origins(), locked: store.locked ?? null });
+  terminal.result({
+    name,
+    url: served.url,
+    vkeys: served.vkeys,
+    logs: store.origins(),
+    locked: store.locked ?? null,
+    mirror: mirror ?? null,
+  });
   await signalled;
   await served.close();
   return EXIT.ok;
@@ -92,14 +114,16 @@ export async function unlock(
   const notes = await Promise.all(heads.map((path) => readFile(resolve(cwd, path))));
   const anchor = flags.anchor ?? env.TREERING_ANCHOR;
   const key = flags.signWith ?? env.TREERING_SIGN_WITH;
-  const { adopted, reason } = await unlockWitness(
+  const { adopted, reason, refilled } = await unlockWitness(
     { data: settings.data, ...(anchor === undefined ? {} : { anchor }), ...(key === undefined ? {} : { key }) },
     notes.map((note) => new Uint8Array(note)),
   );
   for (const { origin, size } of adopted) terminal.line(`${printable(origin)} goes on from ${size} entries`);
+  for (const origin of refilled) terminal.line(`The copy of ${printable(origin)} is filled again by the next uploads.`);
   terminal.line(reason === undefined ? 'The witness was not locked.' : 'The witness is unlocked.');
   terminal.result({
     unlocked: reason !== undefined,
     adopted: adopted.map(({ origin, size }) => ({ origin, size: String(size) })),
+    refilled,
   });
 }
