@@ -11,6 +11,7 @@ import { parseStatement } from '@treering/statement';
 import type { EntryInfo, Storage, StoredHead } from '@treering/storage';
 import { MARK } from './attachments.js';
 import { tombstoneOf } from './erasure.js';
+import { isWaitingNote, readWaitingNote } from './waiting-evidence.js';
 
 /** Something that is wrong, and where. */
 export interface Finding {
@@ -270,20 +271,31 @@ async function checkAttachments(
   find: (where: string, what: string) => void,
 ): Promise<number> {
   let count = 0;
+  // Evidence of enrolments that were under way: it stays or goes with the next start. The notes come first.
+  const waiting = new Set<string>();
   for (let after = ''; ; ) {
     const page = await storage.attachments(after, 100);
     for (const digest of page) {
       if (erased.has(digest)) continue;
+      if (isWaitingNote(digest)) {
+        const note = await storage.attachment(digest).catch(() => null);
+        const said = readWaitingNote(note);
+        if (said !== undefined) waiting.add(said.digest);
+        else if (note !== null) find(`attachment ${digest}`, 'it is no note of evidence that waits');
+        continue;
+      }
       count++;
       const blob = await storage.attachment(digest).catch(() => null);
       const where = `attachment ${digest}`;
-      if (blob === null) find(where, 'it cannot be read');
-      else if (createHash('sha256').update(blob.subarray(1)).digest('hex') !== digest)
+      if (blob === null) {
+        if (!waiting.has(digest)) find(where, 'it cannot be read');
+      } else if (createHash('sha256').update(blob.subarray(1)).digest('hex') !== digest)
         find(where, 'its bytes do not hash to its name');
       if (erased.has(tombstoneOf(digest))) find(where, 'a correction erased it, and it is still stored');
       const access = named.get(digest);
-      if (access === undefined) find(where, 'no entry names it');
-      else if (access === 'withheld') find(where, 'its entry says that it is never sent, and it is stored');
+      if (access === undefined) {
+        if (!waiting.has(digest)) find(where, 'no entry names it');
+      } else if (access === 'withheld') find(where, 'its entry says that it is never sent, and it is stored');
       else if (blob !== null && blob[0] !== MARK[access])
         find(where, `its entry says that it is ${access}, and it is stored otherwise`);
     }
