@@ -109,8 +109,8 @@ async function checkHead(
 
 /** Goes through all entries in order and builds tree, tiles and governance again. */
 class Walk {
-  /** Who may read the attachments that the entries name, by their digests. */
-  readonly named = new Map<string, AttachmentRef['access']>();
+  /** Who may read the attachments that the entries name, by their digests: several entries may name one, and not agree. */
+  readonly named = new Map<string, Set<AttachmentRef['access']>>();
   /** What corrections erased: digests by the address of the mark that is stored instead. */
   readonly erased = new Map<string, string>();
   /** Number of entries and newest entry of each topic, as the entries themselves say. */
@@ -191,7 +191,7 @@ class Walk {
       this.topics.set(statement.sub, { count: (this.topics.get(statement.sub)?.count ?? 0) + 1, latest: index });
       let candidate = createCandidate(statement, leaf);
       const { record } = candidate;
-      for (const { digest, access } of record?.attachments ?? []) this.named.set(hex(digest), access);
+      for (const { digest, access } of record?.attachments ?? []) this.#name(hex(digest), access);
       for (const digest of (record?.type === 'correction' ? record.erased : undefined) ?? [])
         this.erased.set(tombstoneOf(hex(digest)), hex(digest));
       if (info !== undefined && info.topic !== statement.sub)
@@ -213,6 +213,12 @@ class Walk {
     } catch (error) {
       this.#find(where, `it is no statement that the log could have admitted: ${(error as Error).message}`);
     }
+  }
+
+  #name(digest: string, access: AttachmentRef['access']): void {
+    const known = this.named.get(digest);
+    if (known === undefined) this.named.set(digest, new Set([access]));
+    else known.add(access);
   }
 
   async #append(index: number, leaf: Uint8Array): Promise<void> {
@@ -266,7 +272,7 @@ async function checkTopics(
 
 async function checkAttachments(
   storage: Storage,
-  named: ReadonlyMap<string, AttachmentRef['access']>,
+  named: ReadonlyMap<string, ReadonlySet<AttachmentRef['access']>>,
   erased: ReadonlyMap<string, string>,
   find: (where: string, what: string) => void,
 ): Promise<number> {
@@ -293,11 +299,12 @@ async function checkAttachments(
         find(where, 'its bytes do not hash to its name');
       if (erased.has(tombstoneOf(digest))) find(where, 'a correction erased it, and it is still stored');
       const access = named.get(digest);
+      const sent = [...(access ?? [])].filter((level) => level !== 'withheld');
       if (access === undefined) {
         if (!waiting.has(digest)) find(where, 'no entry names it');
-      } else if (access === 'withheld') find(where, 'its entry says that it is never sent, and it is stored');
-      else if (blob !== null && blob[0] !== MARK[access])
-        find(where, `its entry says that it is ${access}, and it is stored otherwise`);
+      } else if (sent.length === 0) find(where, 'its entry says that it is never sent, and it is stored');
+      else if (blob !== null && !sent.some((level) => blob[0] === MARK[level]))
+        find(where, `its entry says that it is ${sent.join(' or ')}, and it is stored otherwise`);
     }
     if (page.length < 100) return count;
     after = page[page.length - 1];
