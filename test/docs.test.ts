@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import {
   chmodSync,
   cpSync,
@@ -23,7 +24,10 @@ import { COMMAND, Workplace } from './e2e/command.js';
  *   ```sh          bash -euo pipefail. All sh blocks of one file are one shell session, in their order, in one folder.
  *   ```ts          a module, run by tsx in the same folder after the sh blocks before it, with the workspace's packages at hand.
  *   ```sh no-run   shown to readers only; the same for ts. What is not run is printed.
+ *   ```yaml policy a policy, or a part of one, which `treering policy check` must take; it has signing-key.pem and trusted_root.json.
  *   other, or none not code of ours: pictures, formats, output.
+ *
+ * A line that begins with `! ` is refused: bash does not end for it, so that what it says must fail may as well succeed.
  *
  * Each file has a folder and a log of its own, both fresh. In the folder are two versions of a real model (wink-1.8.0 and
  * wink-1.8.1), guardrails.yaml and prompt.txt. `treering` is on the PATH; TREERING_DATA, TREERING_STATE and TREERING_LOG_URL
@@ -31,7 +35,9 @@ import { COMMAND, Workplace } from './e2e/command.js';
  */
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const KNOWN = ['sh', 'ts', 'sh no-run', 'ts no-run'];
+const KNOWN = ['sh', 'ts', 'sh no-run', 'ts no-run', 'yaml policy'];
+/** Milliseconds for all blocks of one file. */
+const PATIENCE = 600_000;
 
 interface Block {
   /** The words behind the fence. */
@@ -97,9 +103,40 @@ test('a block that fails is a failure, with its line and its output', async () =
   assert.match(module ?? '', /x\.md:12[\s\S]*as expected/);
 });
 
+/** Lines that bash takes for the negation of a command; under `set -e` neither outcome of it ends anything. */
+function negations({ info, line, code }: Block): string[] {
+  if (!info.startsWith('sh')) return [];
+  return code.split('\n').flatMap((text, i) => (/^\s*! /.test(text) ? [`${line + i + 1}: ${text}`] : []));
+}
+
+test('the negation of a command is found, and is no way to fail', async () => {
+  const block = { info: 'sh', line: 1, code: 'true\n! true\n  ! false\necho "! x"\n' };
+  assert.equal(negations(block), ['3: ! true', '4:   ! false']);
+  assert.equal(negations({ ...block, info: 'text' }), []);
+  assert.is(await runBlocks('x.md', [block], new Workplace(), ''), undefined);
+});
+
+/** Reads a policy, or a part of one, with the command. */
+async function checkPolicy(code: string): Promise<{ exit: number | null; output: string }> {
+  const place = new Workplace();
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  place.write('signing-key.pem', publicKey.export({ type: 'spki', format: 'pem' }) as string);
+  place.write('trusted_root.json', '{}\n');
+  const registrars = '  - { name: registrars, who: { roles: [registrar] }, may: [identity], on: ["identity/*"] }\n';
+  place.write('policy.yaml', /^rules:$/m.test(code) ? code : `rules:\n${registrars}${code}`);
+  const { code: exit, stdout, stderr } = await place.run(['policy', 'check', 'policy.yaml']);
+  return { exit, output: stdout + stderr };
+}
+
+test('a policy that cannot be meant is found', async () => {
+  assert.is((await checkPolicy('limits: { attachments: 3 }\n')).exit, 0);
+  assert.is((await checkPolicy('limits: { attachment: 3 }\n')).exit, 2);
+  assert.is((await checkPolicy('rules:\n')).exit, 2);
+});
+
 for (const file of files) {
   const blocks = blocksOf(file, readFileSync(join(ROOT, file), 'utf8'));
-  const ours = blocks.filter(({ info }) => /^(sh|ts|bash|shell|console|typescript|js|javascript)\b/.test(info));
+  const ours = blocks.filter(({ info }) => /^(sh|ts|bash|shell|console|typescript|js|javascript|ya?ml)\b/.test(info));
   for (const { info, line } of ours.filter((block) => block.info.endsWith('no-run')))
     console.log(`not run: ${file}:${line} (${info})`);
 
@@ -107,6 +144,16 @@ for (const file of files) {
     for (const { info, line } of ours)
       assert.ok(KNOWN.includes(info), `${file}:${line}: \`${info}\` is none of ${KNOWN.join(', ')}`);
   });
+
+  test(`${file}: what must fail is said in a way that can fail`, () => {
+    assert.equal(ours.flatMap(negations), []);
+  });
+
+  for (const { line, code } of blocks.filter(({ info }) => info === 'yaml policy'))
+    test(`${file}:${line}: this is a policy`, async () => {
+      const { exit, output } = await checkPolicy(code);
+      assert.is(exit, 0, output);
+    });
 
   const runnable = blocks.filter(({ info }) => info === 'sh' || info === 'ts');
   if (runnable.length === 0) continue;
@@ -175,7 +222,7 @@ function run(
   env: Readonly<Record<string, string>>,
 ): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: 180_000, detached: true });
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: PATIENCE, detached: true });
     const chunks: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));

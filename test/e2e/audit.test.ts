@@ -5,13 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { main } from '@treering/cli';
 import { dataFolder, initLog, openAnchor, openLogKeys, parseConfig, STARTING_POLICY, serveLog } from '@treering/log';
-import { bundlePath } from '@treering/merkle';
+import { bundlePath, CompactRange } from '@treering/merkle';
 import { nodeHasher } from '@treering/merkle/node';
-import { createSigner, formatVerifierKey, KEY_TYPE } from '@treering/note';
+import { createSigner, formatCheckpoint, formatNote, formatVerifierKey, KEY_TYPE } from '@treering/note';
 import { nodeEd25519, readKeyFile } from '@treering/note/node';
-import { type ChangeRecord, encodeRecord, type PolicyBody } from '@treering/record';
+import { type ChangeRecord, decodeRecord, encodeRecord, type PolicyBody, type RecordOf } from '@treering/record';
 import { Sequencer } from '@treering/sequencer';
-import { createStatementSigner, encodeCoseKey, type StatementSigner, signStatement } from '@treering/statement';
+import { createStatementSigner, encodeCoseKey, parseStatement, type StatementSigner, signStatement } from '@treering/statement';
 import { openSqliteStorage } from '@treering/storage-sqlite';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -113,12 +113,16 @@ async function serveFiles(folder: string, alter: (entry: Buffer) => Buffer = (en
   const head = await storage.head();
   const entries = await storage.entries(0, head?.size ?? 0);
   await storage.close();
-  const bundle = entries.map((bytes) => {
-    const entry = alter(Buffer.from(bytes));
-    return Buffer.concat([Buffer.of(entry.length >> 8, entry.length & 0xff), entry]);
-  });
+  return serveEntries(
+    entries.map((bytes) => alter(Buffer.from(bytes))),
+    head?.note as Uint8Array,
+  );
+}
+
+async function serveEntries(entries: readonly Uint8Array[], note: Uint8Array): Promise<string> {
+  const bundle = entries.map((entry) => Buffer.concat([Buffer.of(entry.length >> 8, entry.length & 0xff), entry]));
   const files = new Map<string, Uint8Array>([
-    ['/checkpoint', head?.note as Uint8Array],
+    ['/checkpoint', note],
     [`/${bundlePath({ index: 0, width: entries.length })}`, Buffer.concat(bundle)],
   ]);
   const server = createServer(({ url = '' }, response) => {
@@ -282,6 +286,53 @@ test('the key of another log is not taken for this one', async () => {
   const { code, stdout } = await treering(['audit', await serveFiles(data), '--log-key', other, '--json']);
   assert.is(code, 1);
   assert.is(JSON.parse(stdout).error.code, 'client/not-verified');
+});
+
+/** Entries as they are, under a head that somebody else's key signs. Returns where they are and that key. */
+async function signedBySomebody(entries: readonly Uint8Array[]): Promise<{ url: string; key: string }> {
+  const signer = createSigner(ORIGIN, KEY_TYPE.ed25519, randomBytes(32), nodeEd25519);
+  const range = new CompactRange(nodeHasher);
+  for (const entry of entries) range.append(leafOf(entry));
+  const text = formatCheckpoint({ origin: ORIGIN, size: BigInt(entries.length), root: range.root(), extensions: [] });
+  const url = await serveEntries(entries, formatNote({ text, signatures: [signer.sign(text)] }));
+  return { url, key: formatVerifierKey(signer.key) };
+}
+
+const storedEntries = async (): Promise<Uint8Array[]> => {
+  const storage = openSqliteStorage(dataFolder(data).store, { mode: 'read' });
+  return storage.entries(0, NEXT).finally(() => storage.close());
+};
+
+test('a head that none of the keys signed which the log names is reported', async () => {
+  const { url, key } = await signedBySomebody(await storedEntries());
+  const { code, text, report } = await audit(url, key);
+  assert.is(code, 1, text);
+  const [{ index, code: found }] = report.findings;
+  assert.equal([report.findings.length, index, found], [1, 0, 'audit/other-keys']);
+  assert.match(text, "none of the log's keys that this entry names signed the head");
+});
+
+test('keys of the log that are none are reported', async () => {
+  const [charter] = await storedEntries();
+  const record = decodeRecord(parseStatement(charter).payload) as RecordOf<'charter'>;
+  const { url, key } = await signedBySomebody([await entryBy(admin, { ...record, log_keys: ['no key at all'] })]);
+  const { code, report } = await audit(url, key);
+  assert.equal([code, report.findings[0].index, report.findings[0].code], [1, 0, 'audit/other-keys']);
+});
+
+test('from an amendment of the keys on, the old ones alone are not enough', async () => {
+  const folder = place.path('amended');
+  await initLog(folder, { origin: ORIGIN });
+  const config = parseConfig({ data: folder, listen: '127.0.0.1:0', log_level: 'silent', publish_interval: 20 });
+  const served = await serveLog(config);
+  const ada = party('admin', (await readKeyFile(dataFolder(folder).adminKey)).seed);
+  const next = formatVerifierKey(createSigner(ORIGIN, KEY_TYPE.ed25519, randomBytes(32), nodeEd25519).key);
+  await served.log.submit(await entryBy(ada, { ...EXAMPLES.amendment.minimal, log_keys: [next] }));
+  await served.log.publisher.publish();
+  const { code, report } = await audit(served.url, served.vkey);
+  await served.close();
+  assert.is(code, 1);
+  assert.equal([report.findings[0].index, report.findings[0].code, report.log_keys], [1, 'audit/other-keys', [next]]);
 });
 
 test('a log that is away cannot be audited: exit code 3', async () => {

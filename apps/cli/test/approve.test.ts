@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { stateDigest } from '@treering/record';
 import { test } from 'uvu';
@@ -72,6 +73,21 @@ test('a change is read to the reviewer before it is signed: what differs from th
   const { type, decision, role, target, subject } = await recordAt(size);
   assert.equal([type, decision, role, subject], ['approval', 'approve', 'approver', 'model/wink']);
   assert.is(Buffer.from(target.$bytes, 'base64url').toString('hex'), second.leaf);
+});
+
+test('a version that nobody approved is no measure for the next one: the approved one is, and the others are named', async () => {
+  const first = await recordModel(desk, 'sly', '1', eve);
+  const approval = await desk.result(approve(first.index, carol, '--yes'));
+  const second = await recordModel(desk, 'sly', '2', eve);
+  await desk.result(approve(second.index, carol, '--yes', '--reject'));
+  const third = await recordModel(desk, 'sly', '3', eve);
+  const { stdout } = await typing(desk, approve(third.index), 'n');
+  assert.match(stdout, `Recorded before it, approved by nobody else and not deployed: entry ${second.index}.`);
+  assert.match(stdout, `What differs from entry ${first.index}, which carol approved with entry ${approval.index}:`);
+  assert.match(stdout, /~ version: 1 → 3\n/);
+  await recordModel(desk, 'unseen', '1', eve);
+  const last = await recordModel(desk, 'unseen', '2', eve);
+  assert.match((await typing(desk, approve(last.index), 'n')).stdout, 'No earlier version was approved or deployed');
 });
 
 for (const answer of ['', 'no', 'yess', 'Y e s'])
@@ -164,6 +180,18 @@ test('what is no record, or not there, is not approved', async () => {
     assert.is((await desk.call(approve(entry, carol, '--yes'))).code, 2, entry);
     assert.is(sizeOf(desk), size);
   }
+});
+
+test('what was deployed is a measure too', async () => {
+  desk.write('open.yaml', readFileSync(desk.path('policy.yaml'), 'utf8').replace('model/*, need', 'model/closed, need'));
+  await desk.result(['policy', 'set', 'open.yaml', '--reason', 'Most models are deployed without approvals.']);
+  const first = await recordModel(desk, 'live', '1', eve);
+  const active = deploy(first.leaf);
+  desk.write('deployment.yaml', readFileSync(desk.path('deployment.yaml'), 'utf8').replace('phase: intent', 'phase: active'));
+  const { index } = await desk.result(active);
+  const second = await recordModel(desk, 'live', '2', eve);
+  const { stdout } = await typing(desk, approve(second.index), 'n');
+  assert.match(stdout, `What differs from entry ${first.index}, which entry ${index} deployed:`);
 });
 
 test.run();

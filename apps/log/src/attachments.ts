@@ -4,10 +4,11 @@ import { type AttachmentRef, SALT_SIZE } from '@treering/record';
 import { Problem } from '@treering/server';
 import { decodeBase64Url, parseStatement, type SignedStatement, StatementError, signatureCheck } from '@treering/statement';
 import { checkSignatureOffThread } from '@treering/statement/node';
-import { type Storage, StorageError } from '@treering/storage';
+import type { Storage } from '@treering/storage';
 import type { GovernedAdmission } from './admission.js';
 import { ERASED, Erasure } from './erasure.js';
 import { Staging } from './staging.js';
+import { isWaitingNote } from './waiting-evidence.js';
 
 /** First byte of a stored blob: who may read it. */
 export const MARK = { public: 0x70, restricted: 0x72 } as const;
@@ -100,15 +101,6 @@ export class Attachments {
     return this.#storage.putAttachment(digest, marked);
   }
 
-  /** Takes back a blob that was put before its statement, which was then refused. Old pages may keep it for a while. */
-  async takeBack(digest: string): Promise<void> {
-    try {
-      await this.#storage.removeAttachment(digest);
-    } catch (error) {
-      if (!(error instanceof StorageError) || error.code !== 'storage/busy') throw error;
-    }
-  }
-
   /**
    * Reads a blob.
    * @param authorization for a restricted one `Treering <base64url of a signed statement about access/<digest>>`
@@ -119,7 +111,7 @@ export class Attachments {
     authorization: string | undefined,
     now: number,
   ): Promise<{ blob: Uint8Array; restricted: boolean }> {
-    const marked = await this.#storage.attachment(digest);
+    const marked = isWaitingNote(digest) ? null : await this.#storage.attachment(digest);
     await this.#requireNotErased(digest);
     if (marked === null || marked[0] === ERASED)
       throw new Problem(404, 'attachment/missing', 'there is no such attachment, or it was removed');

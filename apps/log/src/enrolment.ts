@@ -2,6 +2,7 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { clockSkew, rolesFor } from '@treering/governance';
 import { type OpenedKey, requireStatementSigner } from '@treering/keys';
+import { nodeHasher } from '@treering/merkle/node';
 import { readSecretFile, writeSecretFile } from '@treering/note/node';
 import { type Attachment, createAttachment, encodeRecord, type OidcProvider, type RecordOf } from '@treering/record';
 import { Problem } from '@treering/server';
@@ -73,22 +74,11 @@ export class Registrar {
       const record = this.#record(provider, verified, key, roles, evidence, Math.min(iat, now));
       const claims = { iss: `${this.#log.origin}/identity/${this.#name}`, sub: record.subject, iat: now };
       const statement = await signStatement(claims, encodeRecord(record), this.#signer);
-      return { accepted: await this.#submit(statement.entry, evidence), record };
+      const leaf = nodeHasher.hashLeaf(statement.entry);
+      const accepted = await this.#log.evidence.during({ ...evidence, leaf }, () => this.#log.submit(statement.entry));
+      return { accepted, record };
     } finally {
       this.#pending.delete(pending);
-    }
-  }
-
-  /** The evidence is durable before the enrolment is: an enrolment in the log can always be verified again. */
-  async #submit(entry: Uint8Array, { ref, blob }: Attachment): Promise<Accepted> {
-    const { attachments } = this.#log;
-    const digest = Buffer.from(ref.digest).toString('hex');
-    await attachments.put(digest, blob, ref);
-    try {
-      return await this.#log.submit(entry);
-    } catch (error) {
-      if (error instanceof Problem && error.details.index === undefined) await attachments.takeBack(digest);
-      throw error;
     }
   }
 

@@ -11,6 +11,7 @@ import { parseStatement } from '@treering/statement';
 import type { EntryInfo, Storage, StoredHead } from '@treering/storage';
 import { MARK } from './attachments.js';
 import { tombstoneOf } from './erasure.js';
+import { isWaitingNote, readWaitingNote } from './waiting-evidence.js';
 
 /** Something that is wrong, and where. */
 export interface Finding {
@@ -108,8 +109,8 @@ async function checkHead(
 
 /** Goes through all entries in order and builds tree, tiles and governance again. */
 class Walk {
-  /** Who may read the attachments that the entries name, by their digests. */
-  readonly named = new Map<string, AttachmentRef['access']>();
+  /** Who may read the attachments that the entries name, by their digests: several entries may name one, and not agree. */
+  readonly named = new Map<string, Set<AttachmentRef['access']>>();
   /** What corrections erased: digests by the address of the mark that is stored instead. */
   readonly erased = new Map<string, string>();
   /** Number of entries and newest entry of each topic, as the entries themselves say. */
@@ -190,7 +191,7 @@ class Walk {
       this.topics.set(statement.sub, { count: (this.topics.get(statement.sub)?.count ?? 0) + 1, latest: index });
       let candidate = createCandidate(statement, leaf);
       const { record } = candidate;
-      for (const { digest, access } of record?.attachments ?? []) this.named.set(hex(digest), access);
+      for (const { digest, access } of record?.attachments ?? []) this.#name(hex(digest), access);
       for (const digest of (record?.type === 'correction' ? record.erased : undefined) ?? [])
         this.erased.set(tombstoneOf(hex(digest)), hex(digest));
       if (info !== undefined && info.topic !== statement.sub)
@@ -212,6 +213,12 @@ class Walk {
     } catch (error) {
       this.#find(where, `it is no statement that the log could have admitted: ${(error as Error).message}`);
     }
+  }
+
+  #name(digest: string, access: AttachmentRef['access']): void {
+    const known = this.named.get(digest);
+    if (known === undefined) this.named.set(digest, new Set([access]));
+    else known.add(access);
   }
 
   async #append(index: number, leaf: Uint8Array): Promise<void> {
@@ -265,27 +272,39 @@ async function checkTopics(
 
 async function checkAttachments(
   storage: Storage,
-  named: ReadonlyMap<string, AttachmentRef['access']>,
+  named: ReadonlyMap<string, ReadonlySet<AttachmentRef['access']>>,
   erased: ReadonlyMap<string, string>,
   find: (where: string, what: string) => void,
 ): Promise<number> {
   let count = 0;
+  // Evidence of enrolments that were under way: it stays or goes with the next start. The notes come first.
+  const waiting = new Set<string>();
   for (let after = ''; ; ) {
     const page = await storage.attachments(after, 100);
     for (const digest of page) {
       if (erased.has(digest)) continue;
+      if (isWaitingNote(digest)) {
+        const note = await storage.attachment(digest).catch(() => null);
+        const said = readWaitingNote(note);
+        if (said !== undefined) waiting.add(said.digest);
+        else if (note !== null) find(`attachment ${digest}`, 'it is no note of evidence that waits');
+        continue;
+      }
       count++;
       const blob = await storage.attachment(digest).catch(() => null);
       const where = `attachment ${digest}`;
-      if (blob === null) find(where, 'it cannot be read');
-      else if (createHash('sha256').update(blob.subarray(1)).digest('hex') !== digest)
+      if (blob === null) {
+        if (!waiting.has(digest)) find(where, 'it cannot be read');
+      } else if (createHash('sha256').update(blob.subarray(1)).digest('hex') !== digest)
         find(where, 'its bytes do not hash to its name');
       if (erased.has(tombstoneOf(digest))) find(where, 'a correction erased it, and it is still stored');
       const access = named.get(digest);
-      if (access === undefined) find(where, 'no entry names it');
-      else if (access === 'withheld') find(where, 'its entry says that it is never sent, and it is stored');
-      else if (blob !== null && blob[0] !== MARK[access])
-        find(where, `its entry says that it is ${access}, and it is stored otherwise`);
+      const sent = [...(access ?? [])].filter((level) => level !== 'withheld');
+      if (access === undefined) {
+        if (!waiting.has(digest)) find(where, 'no entry names it');
+      } else if (sent.length === 0) find(where, 'its entry says that it is never sent, and it is stored');
+      else if (blob !== null && !sent.some((level) => blob[0] === MARK[level]))
+        find(where, `its entry says that it is ${sent.join(' or ')}, and it is stored otherwise`);
     }
     if (page.length < 100) return count;
     after = page[page.length - 1];

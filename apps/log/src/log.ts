@@ -20,6 +20,7 @@ import { Attachments } from './attachments.js';
 import { ErasureQueue } from './erasure-queue.js';
 import type { LogKeys } from './keys.js';
 import type { SnapshotStore } from './snapshot.js';
+import { WaitingEvidence } from './waiting-evidence.js';
 import { Witnesses, type WitnessOptions } from './witnesses.js';
 
 /** What a log is made of. Clock, store and anchor come from outside, so that tests can put theirs in. */
@@ -61,6 +62,7 @@ export class Log {
   readonly publisher: Publisher;
   readonly admission: GovernedAdmission;
   readonly attachments: Attachments;
+  readonly evidence: WaitingEvidence;
   readonly witnesses: Witnesses | undefined;
   readonly clock: () => number;
   readonly #means: Means;
@@ -85,7 +87,9 @@ export class Log {
     this.publisher = publisher;
     this.witnesses = witnesses;
     this.attachments = new Attachments(parts.storage, admission);
-    this.#erasures = new ErasureQueue(this.attachments.erasure, { indexOf: (leaf) => this.#indexOf(leaf) });
+    const logged = { indexOf: (leaf: Uint8Array) => this.#indexOf(leaf) };
+    this.#erasures = new ErasureQueue(this.attachments.erasure, logged);
+    this.evidence = new WaitingEvidence(parts.storage, this.attachments, logged);
     this.#means = parts.means;
     this.#keys = parts.keys;
   }
@@ -159,6 +163,7 @@ export class Log {
       // What a reader is in the way of is tried again while the log runs.
       await log.#erasures.carryOut(leaf, index).catch(() => undefined);
     }
+    await log.evidence.sweep();
     sequencer.onCommit((head) => {
       // Within the commit, before anything more is admitted: the state is exactly that of this head.
       if (log.#erasures.isEmpty && admission.snapshotIsDue(head.size)) admission.saveSnapshot(head);
@@ -309,6 +314,7 @@ export class Log {
   async close(): Promise<void> {
     await this.sequencer.close();
     this.#erasures.stop();
+    this.evidence.stop();
     // The first call may share a run that began before the last commit.
     for (let i = 0; i < 2 && this.sequencer.trouble === undefined; i++) {
       await this.publisher.publish().catch((error: unknown) => {

@@ -271,6 +271,11 @@ export class LogClient {
     return this.#http.request(path, authorization === undefined ? {} : { headers: { Authorization: authorization } });
   }
 
+  /** Whether the log says that it enrols keys by token, unverified. @throws ClientError */
+  async enrolsByToken(): Promise<boolean> {
+    return parseJsonObject(await this.#http.request('/v1/enrolment')).open === true;
+  }
+
   /** Asks for the enrolment of a key by token: `request` is the statement that asks. @throws ClientError */
   async enrol(request: Uint8Array): Promise<{ id: string; index: number }> {
     const bytes = await this.#http.request('/v1/enrolment', {

@@ -1,7 +1,8 @@
-import { decodeBase64, decodeUtf8, NoteError } from '@treering/note';
+import { decodeBase64, NoteError } from '@treering/note';
+import { printable } from '@treering/record';
 import { type DsseEnvelope, dsseFromJson, StatementError } from '@treering/statement';
 import { ForeignError } from './errors.js';
-import { members } from './in-toto.js';
+import { members, parseStrictJson } from './strict-json.js';
 
 /** The public key or the certificates that a bundle is said to be signed with. */
 export type BundleMaterial =
@@ -31,13 +32,14 @@ export function parseBundle(bytes: Uint8Array): SigstoreBundle {
   if (bytes.length > MOST_BYTES) throw malformed(`has more than ${MOST_BYTES} bytes`);
   let json: unknown;
   try {
-    json = JSON.parse(decodeUtf8(bytes));
-  } catch {
-    throw malformed('is no JSON');
+    json = parseStrictJson(bytes);
+  } catch (error) {
+    throw malformed(`is no JSON that reads in one way: ${printable((error as Error).message)}`);
   }
   const bundle = members(json);
   if (bundle === undefined) throw malformed('is no JSON object');
-  const { mediaType, verificationMaterial, dsseEnvelope, messageSignature } = bundle;
+  const { mediaType, verificationMaterial, dsseEnvelope, messageSignature, ...rest } = bundle;
+  requireNothing(rest);
   if (typeof mediaType !== 'string' || !MEDIA_TYPES.test(mediaType))
     throw new ForeignError('foreign/unsupported', 'the bundle has a media type that is not read here');
   if (messageSignature !== undefined)
@@ -53,14 +55,50 @@ export function parseBundle(bytes: Uint8Array): SigstoreBundle {
     throw malformed(`holds no DSSE envelope: ${error.message}`);
   }
   if (envelope.signatures.length !== 1) throw malformed('does not have exactly one signature');
+  requireEnvelope(dsseEnvelope as Record<string, unknown>);
   const material = members(verificationMaterial);
   if (material === undefined) throw malformed('has no verification material');
-  const { tlogEntries } = material;
-  if (tlogEntries !== undefined && !Array.isArray(tlogEntries)) throw malformed('has log entries that are no list');
-  return { mediaType, material: readMaterial(material), envelope, logged: (tlogEntries?.length ?? 0) > 0, json };
+  const { tlogEntries, timestampVerificationData, ...signer } = material;
+  if ((tlogEntries ?? undefined) !== undefined && !Array.isArray(tlogEntries))
+    throw malformed('has log entries that are no list');
+  const logged = Array.isArray(tlogEntries) && tlogEntries.length > 0;
+  const read = readMaterial(signer);
+  // Only certificates that a transparency log vouches for are verified with them; elsewhere nobody would look at them.
+  if ((logged && read.kind === 'public-key') || (!logged && hasTimestamps(timestampVerificationData)))
+    throw new ForeignError(
+      'foreign/unsupported',
+      'the bundle carries log entries or timestamps that are not verified for this kind of signer',
+    );
+  return { mediaType, material: read, envelope, logged, json };
 }
 
-function readMaterial({ publicKey, x509CertificateChain, certificate }: Record<string, unknown>): BundleMaterial {
+function hasTimestamps(data: unknown): boolean {
+  if ((data ?? undefined) === undefined) return false;
+  const { rfc3161Timestamps, ...rest } = members(data) ?? malformedTimestamps();
+  requireNothing(rest);
+  if ((rfc3161Timestamps ?? undefined) === undefined) return false;
+  if (!Array.isArray(rfc3161Timestamps)) return malformedTimestamps();
+  return rfc3161Timestamps.length > 0;
+}
+
+function malformedTimestamps(): never {
+  throw malformed('has timestamps that are no list');
+}
+
+function requireEnvelope({ payload: _, payloadType: __, signatures, ...rest }: Record<string, unknown>): void {
+  requireNothing(rest);
+  for (const { sig: _, keyid: __, ...more } of signatures as Record<string, unknown>[]) requireNothing(more);
+}
+
+/** What this reader does not know, it could not verify either. */
+function requireNothing(rest: Record<string, unknown>): void {
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined)
+    throw new ForeignError('foreign/unsupported', `the bundle has a member that is not read here: ${printable(unknown)}`);
+}
+
+function readMaterial({ publicKey, x509CertificateChain, certificate, ...rest }: Record<string, unknown>): BundleMaterial {
+  requireNothing(rest);
   const given = [publicKey, x509CertificateChain, certificate].filter((item) => item !== undefined);
   if (given.length !== 1) throw malformed('does not have exactly one of public key, certificate and certificate chain');
   if (publicKey !== undefined) {

@@ -1,5 +1,7 @@
-import { decodeUtf8 } from '@treering/note';
+import { printable } from '@treering/record';
 import { ForeignError } from './errors.js';
+import { checkModelSigning } from './model-signing.js';
+import { members, parseStrictJson } from './strict-json.js';
 
 /** The media type of in-toto statements in a DSSE envelope. */
 export const IN_TOTO_PAYLOAD = 'application/vnd.in-toto+json';
@@ -13,8 +15,9 @@ export interface InTotoStatement {
 const TYPES: readonly unknown[] = ['https://in-toto.io/Statement/v1', 'https://in-toto.io/Statement/v0.1'];
 
 /**
- * Reads what an in-toto statement says of itself; its predicate stays unread.
- * @throws ForeignError (foreign/malformed)
+ * Reads what an in-toto statement says of itself. Its predicate stays unread, but for that of model signing, which has to be about
+ * the subject.
+ * @throws ForeignError foreign/malformed or foreign/unsupported
  */
 export function parseInToto(payload: Uint8Array): InTotoStatement {
   const fail = (why: string): never => {
@@ -22,9 +25,9 @@ export function parseInToto(payload: Uint8Array): InTotoStatement {
   };
   let json: unknown;
   try {
-    json = JSON.parse(decodeUtf8(payload));
-  } catch {
-    return fail('is no JSON');
+    json = parseStrictJson(payload);
+  } catch (error) {
+    return fail(`is no JSON that reads in one way: ${printable((error as Error).message)}`);
   }
   const statement = members(json) ?? fail('is no JSON object');
   if (!TYPES.includes(statement._type)) fail(`has the type ${String(statement._type)}`);
@@ -35,12 +38,10 @@ export function parseInToto(payload: Uint8Array): InTotoStatement {
     const { name, digest } = members(item) ?? fail('has a subject that is none');
     const digests = Object.entries(members(digest) ?? {});
     if (digests.length === 0 || !digests.every(([, value]) => typeof value === 'string')) fail('has a subject without digest');
+    if (digests.some(([hash, value]) => hash === 'sha256' && !/^[0-9a-f]{64}$/.test(value as string)))
+      fail('has a SHA-256 digest that is not 64 lower-case hex digits');
     return { name: typeof name === 'string' ? name : '', digests: Object.fromEntries(digests) as Record<string, string> };
   });
+  checkModelSigning(statement, payload);
   return { predicateType: predicateType as string, subjects };
-}
-
-/** The members of a JSON object, or undefined for anything else. */
-export function members(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
 }

@@ -57,6 +57,42 @@ test('a bundle with entries of a transparency log says so', () => {
   refusesAll({ 'entries that are no list': withMaterial({ certificate: CERTIFICATE, tlogEntries: { 0: {} } }) }, /log entries/);
 });
 
+const ROWS: readonly [string, unknown, boolean][] = [
+  ['log entries beside a public key', { publicKey: {}, tlogEntries: [{ logIndex: '1' }] }, false],
+  ['timestamps beside a public key', { publicKey: {}, timestampVerificationData: { rfc3161Timestamps: [{}] } }, false],
+  [
+    'timestamps without log entries',
+    { certificate: CERTIFICATE, timestampVerificationData: { rfc3161Timestamps: [{}] } },
+    false,
+  ],
+  ['a member of the material that nobody knows', { publicKey: {}, comment: 'audited' }, false],
+  ['timestamps of another kind', { publicKey: {}, timestampVerificationData: { others: [] } }, false],
+  ['empty lists', { publicKey: {}, tlogEntries: [], timestampVerificationData: { rfc3161Timestamps: [] } }, true],
+  ['nothing in their place', { publicKey: {}, tlogEntries: null, timestampVerificationData: null }, true],
+  ['both beside a certificate', { certificate: CERTIFICATE, tlogEntries: [{}], timestampVerificationData: {} }, true],
+];
+for (const [what, material, good] of ROWS)
+  test(`${what}: ${good ? 'read' : 'refused, because nobody would verify them'}`, () => {
+    if (good) read(withMaterial(material));
+    else refuses(() => read(withMaterial(material)), 'foreign/unsupported', what);
+  });
+
+test('a member that nobody knows, and one that is there twice, are refused', () => {
+  refuses(() => read({ ...GOOD, comment: 'audited by the regulator' }), 'foreign/unsupported', 'comment', /comment/);
+  refuses(() => read(withEnvelope({ cert: '…' } as object)), 'foreign/unsupported', 'in the envelope', /cert/);
+  const [signature] = ENVELOPE.signatures;
+  const more = withEnvelope({ signatures: [{ ...signature, cert: '…' }] });
+  refuses(() => read(more), 'foreign/unsupported', 'in the signature', /cert/);
+  const forged = JSON.stringify({ ...ENVELOPE, signatures: [{ sig: base64('forged'), keyid: '' }] });
+  const twice: Readonly<Record<string, string>> = {
+    'the envelope': JSON.stringify(GOOD).replace('"dsseEnvelope":', `"dsseEnvelope":${forged},"dsseEnvelope":`),
+    'the payload': JSON.stringify(GOOD).replace('"payload":', '"payload":"AAAA","payload":'),
+    'the payload, escaped': JSON.stringify(GOOD).replace('"payload":', '"p\\u0061yload":"AAAA","payload":'),
+  };
+  for (const [what, text] of Object.entries(twice))
+    refuses(() => parseBundle(utf8(text)), 'foreign/malformed', what, /is there twice/);
+});
+
 test('the media types of versions 0.1 to 0.3 are read, and no others', () => {
   const types = ['+json;version=0.1', '+json;version=0.2', '+json;version=0.3', '.v0.3+json'];
   for (const type of types) {

@@ -89,6 +89,16 @@ test('the order of a chain matters', () => {
   notVerified(() => verify([root, intermediate, signer]), 'backwards', /.*/);
 });
 
+test('nothing travels behind the root that did not issue it', () => {
+  const junk = maker.make({ subject: '/CN=junk', by: root, extensions: AUTHORITY });
+  for (const chain of [
+    [signer, intermediate, root, junk],
+    [signer, intermediate, junk],
+    [signer, intermediate, root, root, intermediate],
+  ])
+    notVerified(() => verify(chain), `${chain.length} certificates`, /not issued by the next/);
+});
+
 test('every certificate is valid at the time of signing', () => {
   verify([signer, intermediate], issuerOf([root]), NOW + 3000 * DAY);
   notVerified(() => verify([signer, intermediate], issuerOf([root]), NOW - DAY), 'not yet valid', /not valid at/);

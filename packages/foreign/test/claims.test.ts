@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { formatManifest } from '@treering/record';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -7,12 +8,13 @@ import { refuses } from './expect-error.js';
 const utf8 = (value: unknown): Uint8Array =>
   new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value));
 const DIGEST = 'ab'.repeat(32);
+const OTHER = '00'.repeat(32);
 const GOOD = {
   _type: 'https://in-toto.io/Statement/v1',
   predicateType: 'https://slsa.dev/provenance/v1',
   subject: [
     { name: 'pkg:npm/a@1', digest: { sha512: 'cd', sha256: DIGEST } },
-    { name: 'b', digest: { sha256: '00' } },
+    { name: 'b', digest: { sha256: OTHER } },
   ] as unknown,
   predicate: { anything: true },
 };
@@ -35,7 +37,7 @@ test('an in-toto statement says what it is about', () => {
       predicateType: GOOD.predicateType,
       subjects: [
         { name: 'pkg:npm/a@1', digests: { sha512: 'cd', sha256: DIGEST } },
-        { name: 'b', digests: { sha256: '00' } },
+        { name: 'b', digests: { sha256: OTHER } },
       ],
     });
   const [{ name }] = parseInToto(utf8({ ...GOOD, subject: [{ digest: { sha256: DIGEST } }] })).subjects;
@@ -63,6 +65,11 @@ test('what is no in-toto statement is refused', () => {
     'an empty digest': { ...GOOD, subject: [{ name: 'a', digest: {} }] },
     'a digest that is text': { ...GOOD, subject: [{ name: 'a', digest: DIGEST }] },
     'a digest that is a number': { ...GOOD, subject: [{ name: 'a', digest: { sha256: 1 } }] },
+    'a SHA-256 in upper case': { ...GOOD, subject: [{ name: 'a', digest: { sha256: DIGEST.toUpperCase() } }] },
+    'a SHA-256 cut short': { ...GOOD, subject: [{ name: 'a', digest: { sha256: DIGEST.slice(2) } }] },
+    'a SHA-256 that is none, of the second subject': { ...GOOD, subject: [{ digest }, { digest: { sha256: 'XYZ' } }] },
+    'two lists of subjects': JSON.stringify(GOOD).replace('"subject"', '"subject":[],"subject"'),
+    'a name escaped in another way': JSON.stringify(GOOD).replace('"subject"', '"subjec\\u0074":[],"subject"'),
     'a second subject that is none': { ...GOOD, subject: [{ name: 'a', digest }, 'b'] },
   };
   for (const [what, statement] of Object.entries(wrong)) {
@@ -72,13 +79,23 @@ test('what is no in-toto statement is refused', () => {
   refuses(() => parseInToto(Uint8Array.of(0x22, 0xff, 0x22)), 'foreign/malformed', 'bad UTF-8', /no JSON/);
 });
 
-test('the claims of an in-toto statement are those of its first subject', () => {
-  assert.equal(claims(GOOD), {
-    payload_type: IN_TOTO_PAYLOAD,
-    predicate_type: GOOD.predicateType,
+test('the claims of an in-toto statement are those of all its subjects', () => {
+  const subject = [
+    { name: 'pkg:npm/a@1', digest: { sha512: 'cd', sha256: DIGEST } },
+    { name: 'pkg:npm/a@1', digest: { sha256: DIGEST } },
+  ];
+  const claimed = { payload_type: IN_TOTO_PAYLOAD, predicate_type: GOOD.predicateType };
+  assert.equal(claims({ ...GOOD, subject }), { ...claimed, subject_name: 'pkg:npm/a@1', subject_digest: DIGEST });
+  assert.equal(claims({ ...GOOD, subject: subject.slice(0, 1) }), {
+    ...claimed,
     subject_name: 'pkg:npm/a@1',
     subject_digest: DIGEST,
   });
+  assert.equal(claims(GOOD), claimed, 'what differs is claimed of none');
+  const [first] = subject;
+  const named = { ...claimed, subject_name: first.name };
+  assert.equal(claims({ ...GOOD, subject: [first, { ...first, digest: { sha256: OTHER } }] }), named, 'another digest');
+  assert.equal(claims({ ...GOOD, subject: [first, { ...first, digest: { sha512: 'cd' } }] }), named, 'no such digest');
   const { subject_digest } = claims({ ...GOOD, subject: [{ name: 'a', digest: { sha512: 'cd' } }] });
   assert.is(subject_digest, undefined, 'another hash is no claim');
 });
@@ -114,16 +131,49 @@ test('a model-signing statement hashes to its subject', () => {
   }
 });
 
-test('a model-signing statement over shards or with another hash is taken as it says', () => {
-  for (const serialization of [
-    { method: 'shards', hash_type: 'sha256', shard_size: 1000 },
-    { method: 'files', hash_type: 'blake2b' },
-  ]) {
-    const changed = structuredClone(MODEL);
-    changed.predicate.serialization = serialization;
-    changed.subject[0].digest.sha256 = DIGEST;
-    assert.is(claims(changed).subject_digest, DIGEST);
-  }
+const OTHER_WAYS = [
+  { serialization: { method: 'shards', hash_type: 'sha256', shard_size: 1000 }, digests: ['11'.repeat(32), '22'.repeat(32)] },
+  { serialization: { method: 'files', hash_type: 'blake2b' }, digests: ['11'.repeat(64), '22'.repeat(64)] },
+];
+for (const { serialization, digests } of OTHER_WAYS) {
+  const over = (list: readonly string[]): string =>
+    createHash('sha256')
+      .update(Buffer.from(list.join(''), 'hex'))
+      .digest('hex');
+  const statement = {
+    ...MODEL,
+    subject: [{ name: 'wink', digest: { sha256: over(digests) } }],
+    predicate: {
+      serialization,
+      resources: digests.map((digest, i) => ({ name: `a:${i}`, algorithm: serialization.hash_type, digest })),
+    },
+  };
+  const name = `${serialization.method} with ${serialization.hash_type}`;
+
+  test(`a model-signing statement over ${name} hashes to its subject too`, () => {
+    assert.is(claims(statement).subject_digest, over(digests));
+    const changes: Readonly<Record<string, (json: typeof statement) => void>> = {
+      'another root': (j) => (j.subject[0].digest.sha256 = DIGEST),
+      'another order': (j) => j.predicate.resources.reverse(),
+      'a resource fewer': (j) => j.predicate.resources.pop(),
+      'no resources': (j) => (j.predicate.resources = []),
+      'a resource twice': (j) => (j.predicate.resources[1].name = 'a:0'),
+      'a digest that is none': (j) => (j.predicate.resources[0].digest = 'aa'),
+      'a second subject': (j) => j.subject.push(j.subject[0]),
+    };
+    for (const [what, change] of Object.entries(changes)) {
+      const changed = structuredClone(statement);
+      change(changed);
+      refuses(() => claims(changed), 'foreign/malformed', what, /model signing statement/);
+    }
+  });
+}
+
+test('a model-signing statement says how it was made, and is of version 1.0', () => {
+  for (const predicate of [{}, { resources: MODEL.predicate.resources }, undefined, []])
+    refuses(() => claims({ ...MODEL, predicate }), 'foreign/malformed', JSON.stringify(predicate), /how it was made/);
+  for (const version of ['signature/v0.1', 'signature/v1.1', 'Digests/v0.1', ''])
+    refuses(() => claims({ ...MODEL, predicateType: `https://model_signing/${version}` }), 'foreign/unsupported', version);
 });
 
 test.run();

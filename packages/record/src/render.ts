@@ -55,7 +55,7 @@ function title(record: ChangeRecord): string {
         ? `${record.kind === 'workload' ? 'Workload' : 'Person'} ${record.id} may sign as ${record.roles?.join(', ') || 'nobody in particular'}`
         : `A key of ${record.id} is revoked`;
     case 'policy':
-      return `A new policy with ${count(record.policy.rules.length, 'rule')} is in force`;
+      return `A policy with ${count(record.policy.rules.length, 'rule')}`;
     case 'system':
       return `System ${record.name} is described`;
     case 'model':

@@ -68,7 +68,7 @@ test('titles say what happened', () => {
     'The log log.example/ai begins, with 2 administrators',
     'Workload trainer@ci may sign as engineer, machine',
     'The charter is amended: log keys, administrators, threshold, witnesses',
-    'A new policy with 3 rules is in force',
+    'A policy with 3 rules',
     'System credit is described',
     'Model credit-score version 2026.3 (finetune)',
     'Configuration credit-api version 44, 2 files, with uncommitted changes',

@@ -1,7 +1,7 @@
-import { nodeMeans } from '@treering/foreign/node';
-import { Audit, type AuditFinding } from '@treering/governance';
+import type { AuditFinding } from '@treering/governance';
 import { printable } from '@treering/record';
 import { EXIT } from '../exit.js';
+import { replayLog } from '../replay.js';
 import type { Session } from '../session.js';
 
 const MOST_FINDINGS = 1000;
@@ -10,37 +10,16 @@ const MOST_FINDINGS = 1000;
 export async function audit(session: Session): Promise<number> {
   const { terminal } = session;
   const client = session.client();
-  const head = await client.head();
-  const replay = new Audit(nodeMeans);
   const findings: AuditFinding[] = [];
-  const bar = terminal.progress('auditing');
-  const report = (finding: AuditFinding): void => {
+  const onFinding = (finding: AuditFinding): void => {
     if (findings.length >= MOST_FINDINGS) return;
     findings.push(finding);
     const { index, code, rule, message } = finding;
     terminal.line(`${terminal.colour('bad', '✗')} entry ${index}: ${printable(message)}`);
     terminal.line(`    decided by ${printable(rule)} (${code})`);
   };
-  try {
-    for await (const entry of client.replay(head)) {
-      const audited = await replay.next(entry);
-      if (!audited.admitted) report(audited.finding);
-      if (replay.size % 256 === 0) bar.update(replay.size, head.size);
-    }
-  } finally {
-    bar.stop();
-  }
-  const { state } = replay;
+  const { head, state } = await replayLog(session, client, { onFinding });
   const { origin } = session.trust();
-  // The rules within a log could be somebody else's: its charter names the log, and its keys sign the head.
-  if (head.size > 0 && state.charter !== undefined && state.charter.origin !== origin) {
-    report({
-      index: 0,
-      code: 'governance/bad-charter',
-      rule: 'charter',
-      message: `the charter is for ${state.charter.origin}, and this log is ${origin}`,
-    });
-  }
   terminal.line(`${head.size} entries replayed; they hash to the signed head, root ${Buffer.from(head.root).toString('hex')}`);
   terminal.line(
     findings.length === 0
@@ -63,6 +42,10 @@ export async function audit(session: Session): Promise<number> {
     size: head.size,
     root: Buffer.from(head.root).toString('hex'),
     policy: state.policyIndex,
+    administrators: state.administrators().map(({ id }) => id),
+    threshold: state.threshold,
+    log_keys: state.logKeys,
+    witnesses: state.witnesses,
     findings,
   });
   return findings.length === 0 ? EXIT.ok : EXIT.failed;

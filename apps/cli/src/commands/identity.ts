@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
-import type { RecordOf } from '@treering/record';
+import { ClientError, type LogClient, type ReadEntry } from '@treering/client';
+import type { ChangeRecord, RecordOf } from '@treering/record';
 import { coseKeyThumbprint, parseCoseKey } from '@treering/statement';
 import { UsageError } from '../exit.js';
 import type { Session } from '../session.js';
@@ -30,15 +31,30 @@ export async function revoke(session: Session, id: string, flags: RevokeFlags): 
   await submitRecord(session, client, record, { proof, wait: flags.wait });
 }
 
-/** The key of an identity with a thumbprint, from the records that enrolled it. */
-async function keyOf(client: ReturnType<Session['client']>, id: string, thumbprint: string): Promise<Uint8Array> {
+/** The key of an identity with a thumbprint, from the records that enrolled it: its own, or those that name administrators. */
+async function keyOf(client: LogClient, id: string, thumbprint: string): Promise<Uint8Array> {
   if (!/^[0-9a-f]{64}$/.test(thumbprint))
     throw new UsageError('--thumbprint takes 64 hex digits, as "treering keygen" prints them');
-  for (const { record } of await client.history(`identity/${id}`)) {
-    if (record?.type !== 'identity' || record.key === undefined) continue;
-    if (hex(coseKeyThumbprint(parseCoseKey(record.key))) === thumbprint) return record.key;
+  for (const subject of [`identity/${id}`, 'charter']) {
+    for (const { record } of await historyOf(client, subject)) {
+      const fitting = keysIn(record, id).find((key) => hex(coseKeyThumbprint(parseCoseKey(key))) === thumbprint);
+      if (fitting !== undefined) return fitting;
+    }
   }
   throw new UsageError(`the log has enrolled no key of ${id} with this thumbprint`);
+}
+
+async function historyOf(client: LogClient, subject: string): Promise<readonly ReadEntry[]> {
+  return client.history(subject).catch((error: unknown) => {
+    if (error instanceof ClientError && error.status === 404) return [];
+    throw error;
+  });
+}
+
+function keysIn(record: ChangeRecord | undefined, id: string): Uint8Array[] {
+  if (record?.type === 'identity') return record.key === undefined ? [] : [record.key];
+  if (record?.type !== 'charter' && record?.type !== 'amendment') return [];
+  return (record.administrators ?? []).filter((administrator) => administrator.id === id).map(({ key }) => key);
 }
 
 function hex(bytes: Uint8Array): string {

@@ -2,14 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { LogClient } from '@treering/client';
 import { ENROLMENT_CONTENT_TYPE, enrolmentNonce, jwkThumbprint } from '@treering/log';
 import { createSigner, KEY_TYPE } from '@treering/note';
 import { nodeEd25519, readKeyFile, writeKeyFile } from '@treering/note/node';
-import { printable } from '@treering/record';
+import { type OidcProvider, printable } from '@treering/record';
 import { coseKeyThumbprint, createStatementSigner, encodeCbor, encodeCoseKey, signStatement } from '@treering/statement';
 import * as oidc from 'openid-client';
-import { z } from 'zod';
 import { EXIT, UsageError } from '../exit.js';
+import { provedRules } from '../replay.js';
 import type { Session } from '../session.js';
 
 /** Flags of `login`. */
@@ -22,17 +23,6 @@ export interface LoginFlags {
   readonly prepare?: boolean;
 }
 
-const providers = z.array(
-  z.object({
-    name: z.string(),
-    issuer: z.string(),
-    audience: z.string(),
-    kind: z.enum(['person', 'workload']),
-    binding: z.string(),
-  }),
-);
-type Provider = z.infer<typeof providers>[number];
-
 /**
  * `login`: proves with a token of the company's identity provider, or with a pipeline's workload token, who somebody is, and gets
  * a fresh key enrolled for a limited time.
@@ -41,7 +31,7 @@ export async function login(session: Session, flags: LoginFlags): Promise<number
   const { terminal, cwd } = session;
   const { origin } = session.trust();
   const client = session.client();
-  const provider = await chooseProvider(session, flags);
+  const provider = await chooseProvider(session, client, flags);
   const path = resolve(cwd, flags.out ?? `${provider.name}.key`);
   if (existsSync(path)) throw new UsageError(`${path} exists; a key is never written over another`);
   const pending = `${path}.pending`;
@@ -92,34 +82,40 @@ export async function login(session: Session, flags: LoginFlags): Promise<number
   return EXIT.ok;
 }
 
-/** Providers are what the log says they are; the enrolment itself is decided by the policy in it. */
-async function chooseProvider({ settings }: Session, { provider: name, tokenFile, prepare }: LoginFlags): Promise<Provider> {
-  const response = await fetch(`${settings.url}/v1/enrolment`, { redirect: 'error', signal: AbortSignal.timeout(30_000) });
-  const answer = z.object({ open: z.boolean(), providers }).safeParse(await response.json());
-  if (!answer.success) throw new UsageError('the log does not say which identity providers it takes');
-  if (!answer.data.open) throw new UsageError('this log enrols nobody by token; an administrator records an identity');
+/**
+ * Whose login page somebody is sent to, and whose token is asked for, is said by the policy in force, from a replay: a log that
+ * lies, or somebody in between, could name any other. That the log enrols at all is only what it says.
+ */
+async function chooseProvider(session: Session, client: LogClient, flags: LoginFlags): Promise<OidcProvider> {
+  const { provider: name, tokenFile, prepare } = flags;
+  if (!(await client.enrolsByToken()))
+    throw new UsageError('this log enrols nobody by token; an administrator records an identity');
+  const { state } = await provedRules(session, client);
+  const providers = state.policy?.oidc ?? [];
   const kind = tokenFile === undefined && !prepare ? 'person' : undefined;
-  const fitting = answer.data.providers.filter((known) =>
+  const fitting = providers.filter((known) =>
     name === undefined ? kind === undefined || known.kind === kind : known.name === name,
   );
   if (fitting.length === 1) return fitting[0];
-  const names = answer.data.providers.map((known) => printable(known.name)).join(', ') || 'none';
+  const names = providers.map((known) => printable(known.name)).join(', ') || 'none';
   throw new UsageError(
     fitting.length === 0 ? `no identity provider fits; the policy names ${names}` : `--provider chooses one of ${names}`,
   );
 }
 
 /** OAuth 2.0 device authorization grant (RFC 8628): the user approves in any browser. */
-async function askProvider(session: Session, provider: Provider, scope: string, nonce: string): Promise<string> {
+async function askProvider(session: Session, provider: OidcProvider, scope: string, nonce: string): Promise<string> {
   const issuer = new URL(provider.issuer);
-  const loopback = issuer.protocol === 'http:';
+  const insecure = issuer.protocol === 'http:';
+  if (insecure && !isLoopback(issuer.hostname))
+    throw new UsageError(`the identity provider ${printable(provider.issuer)} is not reached over TLS`);
   try {
     const config = await oidc.discovery(
       issuer,
       provider.audience,
       undefined,
       oidc.None(),
-      loopback ? { execute: [oidc.allowInsecureRequests] } : {},
+      insecure ? { execute: [oidc.allowInsecureRequests] } : {},
     );
     const device = await oidc.initiateDeviceAuthorization(config, { scope, nonce });
     session.terminal.remark(`Open ${printable(device.verification_uri_complete ?? device.verification_uri)}`);
@@ -146,6 +142,10 @@ async function readToken({ cwd }: Session, path: string): Promise<string> {
   if (token.length > MAX_TOKEN)
     throw new UsageError(`the token in ${path} has ${token.length} characters; a log takes at most ${MAX_TOKEN}`);
   return token;
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
 function sameBytes(a: Uint8Array | undefined, b: Uint8Array): boolean {

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { LogClient, ReadEntry } from '@treering/client';
 import { explainPolicy, ruleFor } from '@treering/governance';
 import {
   type ChangeRecord,
@@ -16,20 +15,20 @@ import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { EXIT, UsageError } from '../exit.js';
 import { readPolicyFile } from '../policy-file.js';
+import { provedRules } from '../replay.js';
 import type { Session } from '../session.js';
 import { previousLeaf, submitRecord } from '../submit.js';
-import { signers } from './read.js';
 
 /** `policy show`: the policy in force, in plain language or as YAML. */
 export async function showPolicy(session: Session, flags: { yaml?: boolean }): Promise<void> {
-  const { entry, policy } = await policyInForce(session, session.client());
+  const { index, policy } = await policyInForce(session);
   const { terminal } = session;
   if (flags.yaml) terminal.line(stringify(toJson(policy), { lineWidth: 0 }).trimEnd());
   else {
-    terminal.line(terminal.bold(`The policy of entry ${entry.index}`));
+    terminal.line(terminal.bold(`The policy of entry ${index}`));
     for (const sentence of explainPolicy(policy).sentences) terminal.line(`  ${printable(sentence)}`);
   }
-  terminal.result({ index: entry.index, policy: toJson(policy) });
+  terminal.result({ index, policy: toJson(policy) });
 }
 
 /** `policy check`: reads a policy file to people, before anybody signs it. */
@@ -87,8 +86,7 @@ export async function testPolicy(session: Session, path: string, table: string):
 export async function diffPolicy(session: Session, path: string, other: string | undefined): Promise<void> {
   const { terminal, cwd } = session;
   const after = await readPolicyFile(resolve(cwd, path));
-  const before =
-    other === undefined ? (await policyInForce(session, session.client())).policy : await readPolicyFile(resolve(cwd, other));
+  const before = other === undefined ? (await policyInForce(session)).policy : await readPolicyFile(resolve(cwd, other));
   const differences = changesBetween(before, after);
   for (const { path: member, before: old, after: now } of differences) {
     const name = printable(member);
@@ -133,16 +131,11 @@ export async function setPolicy(session: Session, path: string, flags: SetPolicy
     );
 }
 
-/** The policy that the log says is in force: the entry is proved, that it is the one is only what the log says. */
-async function policyInForce(session: Session, client: LogClient): Promise<{ entry: ReadEntry; policy: PolicyBody }> {
-  const { policy: about } = await client.about();
-  const index = (about as { index?: unknown } | null)?.index;
-  if (typeof index !== 'number') throw new UsageError('the log names no policy');
-  const entry = await client.entry(index);
-  await signers(session, client).verifySigner(entry);
-  if (entry.record?.type !== 'policy' && entry.record?.type !== 'charter')
-    throw new UsageError(`entry ${index}, which the log calls its policy, is none`);
-  return { entry, policy: entry.record.policy };
+/** The policy in force, proved by a replay: it is not only what the log says. */
+async function policyInForce(session: Session): Promise<{ index: number; policy: PolicyBody }> {
+  const { state } = await provedRules(session, session.client());
+  if (state.policy === undefined) throw new UsageError('the log has no charter, and so no policy');
+  return { index: state.policyIndex, policy: state.policy };
 }
 
 function changesBetween(before: PolicyBody, after: PolicyBody) {

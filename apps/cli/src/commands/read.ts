@@ -76,7 +76,7 @@ function isOutside(session: Session, { record, statement }: ReadEntry): boolean 
   return record === undefined && !statement.iss.startsWith(`${session.trust().origin}/`);
 }
 
-export function signers(session: Session, client: LogClient): EnrolledKeys {
+function signers(session: Session, client: LogClient): EnrolledKeys {
   return new EnrolledKeys(client, session.trust().origin, nodeEd25519);
 }
 

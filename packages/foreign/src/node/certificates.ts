@@ -45,6 +45,7 @@ function followChain(chain: readonly Uint8Array[], issuer: Issuer, at: number | 
   const roots = (issuer.roots ?? []).map((der) => ({ der, certificate: parse(der) }));
   const [signer] = certificates;
   let why = `the certificates lead to no root of ${printable(issuer.issuer)} in the policy`;
+  let found: CertificateFinding | undefined;
   const path: X509Certificate[] = [];
   for (const certificate of certificates) {
     const below = path[path.length - 1];
@@ -57,11 +58,13 @@ function followChain(chain: readonly Uint8Array[], issuer: Issuer, at: number | 
     )) {
       const whole = root.certificate.equals(certificate) ? path : [...path, root.certificate];
       const wrong = pathMistake(whole, date);
-      if (wrong === undefined) return findingOf(signer, root.der, issuer);
-      why = wrong;
+      if (wrong === undefined) found ??= findingOf(signer, root.der, issuer);
+      else why = wrong;
     }
   }
-  throw notVerified(why);
+  if (found === undefined) throw notVerified(why);
+  // Also what lies behind the root was issued certificate by certificate: nothing else travels in a chain.
+  return found;
 }
 
 /** What is wrong with a path from the signer (first) to a root. */

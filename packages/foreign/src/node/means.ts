@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IssuerFinding, Means } from '@treering/governance';
 import { nodeEd25519 } from '@treering/note/node';
-import type { Issuer } from '@treering/record';
+import { type Issuer, printable } from '@treering/record';
 import {
   type CoseKey,
   type DsseEnvelope,
@@ -15,6 +15,7 @@ import { checkSignatureOffThread } from '@treering/statement/node';
 import { parseBundle, type SigstoreBundle } from '../bundle.js';
 import { claimsOf } from '../claims.js';
 import { ForeignError } from '../errors.js';
+import { parseStrictJson } from '../strict-json.js';
 import { verifyCertificates } from './certificates.js';
 import { verifySigstore } from './sigstore.js';
 
@@ -37,7 +38,7 @@ export function verifyBundle(
   at: number | undefined,
 ): IssuerFinding {
   const bundle = /^application\/vnd\.dev\.sigstore\.bundle\b/i.test(contentType) ? parseBundle(bytes) : undefined;
-  const envelope = bundle?.envelope ?? parseDsse(bytes);
+  const envelope = bundle?.envelope ?? parseEnvelope(bytes);
   const claims = claimsOf(envelope);
   let reason = 'the policy names no issuer who could have signed it';
   for (const issuer of issuers) {
@@ -50,6 +51,20 @@ export function verifyBundle(
     }
   }
   throw new ForeignError('foreign/not-verified', `the signature within holds under no issuer of the policy: ${reason}`);
+}
+
+/** A bare envelope, which reads in one way. */
+function parseEnvelope(bytes: Uint8Array): DsseEnvelope {
+  const envelope = parseDsse(bytes);
+  try {
+    parseStrictJson(bytes);
+  } catch (error) {
+    throw new ForeignError(
+      'foreign/malformed',
+      `the envelope does not read in one way: ${printable((error as Error).message)}`,
+    );
+  }
+  return envelope;
 }
 
 interface Found {

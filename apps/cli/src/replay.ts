@@ -1,0 +1,93 @@
+import { ClientError, type LogClient, type VerifiedHead } from '@treering/client';
+import { nodeMeans } from '@treering/foreign/node';
+import { Audit, type AuditFinding, type Candidate, type GovernanceState } from '@treering/governance';
+import { type LogTrust, NoteError, openCheckpoint, parseVerifierKey } from '@treering/note';
+import { nodeEd25519 } from '@treering/note/node';
+import { printable } from '@treering/record';
+import type { Session } from './session.js';
+
+/** What a whole log amounts to, by nothing but its entries. */
+export interface ReplayedLog {
+  readonly head: VerifiedHead;
+  /** The rules for the next entry. */
+  readonly state: GovernanceState;
+}
+
+/** What is told on the way. */
+export interface ReplayListener {
+  /** An entry that the rules in force for it admit; `state` has taken it in. */
+  readonly onEntry?: (index: number, candidate: Candidate, state: GovernanceState) => void;
+  readonly onFinding: (finding: AuditFinding) => void;
+}
+
+/**
+ * Replays a log under its newest head, and decides every admission again. What was told counts only when this ends without an
+ * error: then the entries hash to the signed head.
+ * @throws ClientError
+ */
+export async function replayLog(session: Session, client: LogClient, listener: ReplayListener): Promise<ReplayedLog> {
+  const head = await client.head();
+  const replay = new Audit(nodeMeans);
+  const { state } = replay;
+  const bar = session.terminal.progress('replaying');
+  let keys = state.logKeys;
+  let keysFrom = 0;
+  try {
+    for await (const entry of client.replay(head)) {
+      const audited = await replay.next(entry);
+      const index = replay.size - 1;
+      if (audited.admitted) listener.onEntry?.(index, audited.candidate, state);
+      else listener.onFinding(audited.finding);
+      if (state.logKeys !== keys) [keys, keysFrom] = [state.logKeys, index];
+      if (replay.size % 256 === 0) bar.update(replay.size, head.size);
+    }
+  } finally {
+    bar.stop();
+  }
+  const other = state.charter === undefined ? undefined : otherLog(state, head, session.trust(), keysFrom);
+  if (other !== undefined) listener.onFinding(other);
+  return { head, state };
+}
+
+/**
+ * The rules in force of the configured log, proved by a replay.
+ * @throws ClientError client/not-verified when something is in the log against its rules
+ */
+export async function provedRules(
+  session: Session,
+  client: LogClient,
+  onEntry?: ReplayListener['onEntry'],
+): Promise<ReplayedLog> {
+  const onFinding = ({ index, message }: AuditFinding): never => {
+    throw new ClientError(
+      'client/not-verified',
+      `the log does not keep to its own rules (entry ${index}: ${printable(message)}); "treering audit" says more`,
+    );
+  };
+  return replayLog(session, client, { onFinding, ...(onEntry === undefined ? {} : { onEntry }) });
+}
+
+/** The rules within a log could be somebody else's: its charter names the log, and the keys that it names sign the head. */
+function otherLog(state: GovernanceState, head: VerifiedHead, trust: LogTrust, keysFrom: number): AuditFinding | undefined {
+  const { origin } = trust;
+  const of = state.charter?.origin;
+  if (of !== origin)
+    return {
+      index: 0,
+      code: 'governance/bad-charter',
+      rule: 'charter',
+      message: `the charter is for ${of}, and this log is ${origin}`,
+    };
+  try {
+    openCheckpoint(head.note, { origin, logKeys: state.logKeys.map(parseVerifierKey) }, nodeEd25519);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof NoteError)) throw error;
+    return {
+      index: keysFrom,
+      code: 'audit/other-keys',
+      rule: 'charter',
+      message: `none of the log's keys that this entry names signed the head of ${head.size} entries (${error.message})`,
+    };
+  }
+}
