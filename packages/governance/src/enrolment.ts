@@ -1,3 +1,4 @@
+import { equalBytes } from '@treering/merkle';
 import { hex } from '@treering/note';
 import type { OidcProvider, PolicyRule, RecordOf } from '@treering/record';
 import { coseKeyThumbprint, parseCoseKey, StatementError } from '@treering/statement';
@@ -57,15 +58,20 @@ function checkAdministrators(
   return refuse('governance/locks-out', ADMINISTRATORS, message);
 }
 
-/** Which roles the rule lets its holder give without a token. */
+/** Which roles the rule lets its holder give without a token; a rule that gives some takes no token, which is not seen here. */
 function checkGrant(
   signer: Identity,
   record: RecordOf<'identity'>,
   allowing: PolicyRule | undefined,
   rule: string,
 ): Refusal | undefined {
-  if (signer.administrator || record.action === 'revoke' || record.oidc !== undefined) return undefined;
+  if (signer.administrator || record.action === 'revoke') return undefined;
   const grants = allowing?.grants;
+  if (record.oidc !== undefined) {
+    if (grants === undefined) return undefined;
+    const message = 'this rule grants roles and takes no tokens; a registrar has a rule that names identity, without grants';
+    return refuse('governance/not-allowed', rule, message);
+  }
   if (grants === undefined) {
     const message =
       'this rule enrols only what the token of an identity provider proves; name roles in its grants to allow more';
@@ -84,7 +90,7 @@ function checkToken(state: GovernanceState, record: RecordOf<'identity'>, iat: n
   if (record.action !== 'enrol') return wrong('a token enrols a key and revokes none');
   const provider = state.policy?.oidc?.find((known) => known.name === name);
   if (provider === undefined) return wrong(`the policy names no identity provider ${name}`);
-  if (record.evidence === undefined) return wrong('an enrolment by token names its evidence');
+  if (!holdsEvidence(record)) return wrong('an enrolment by token names its evidence, which is a restricted attachment of it');
   if (record.kind !== provider.kind) return wrong(`tokens of ${name} enrol a ${provider.kind}`);
   if (!new RegExp(`^${literal(provider.prefix)}-[a-z2-7]{26}$`).test(record.id))
     return wrong(`an id from ${name} reads ${provider.prefix}-<26 characters>`);
@@ -96,6 +102,12 @@ function checkToken(state: GovernanceState, record: RecordOf<'identity'>, iat: n
   const used = state.tokenUse(hex(token));
   if (used === undefined) return undefined;
   return refuse('governance/token-used', `identity@${used}`, `this token enrolled a key already, with entry ${used}`);
+}
+
+/** What re-verifies the token later has to be stored, and to be read by those only who may see whom it names. */
+function holdsEvidence({ evidence, attachments }: RecordOf<'identity'>): boolean {
+  if (evidence?.access !== 'restricted') return false;
+  return (attachments ?? []).some(({ digest, access }) => access === 'restricted' && equalBytes(digest, evidence.digest));
 }
 
 function literal(text: string): string {

@@ -1,4 +1,5 @@
 import type { ApprovalRule, OidcProvider, PolicyBody, PolicyRule } from '@treering/record';
+import { ADMINISTRATOR_ROLE } from './decision.js';
 import { matchesGlob } from './glob.js';
 
 /** A policy in plain language, and what looks wrong in it. */
@@ -26,17 +27,19 @@ export function explainPolicy(policy: PolicyBody): PolicyReading {
   return { sentences, mistakes: mistakesOf(policy), remarks: remarksOf(policy) };
 }
 
-function readRule({ name, who, may, on, grants }: PolicyRule): string {
+function readRule(rule: PolicyRule): string {
+  const { name, who, may, on, grants } = rule;
   const people = [
     who.roles && `whoever holds the role ${who.roles.join(' or ')}`,
     who.ids?.join(' or '),
     who.issuer && `the issuer ${who.issuer}${who.claims === undefined ? '' : ` with ${pairs(who.claims)}`}`,
   ].filter(Boolean);
   const what = may.includes('*')
-    ? 'everything'
+    ? `everything${may.includes('identity') || grants !== undefined ? '' : ' but identity'}`
     : may.map((type) => (type === 'foreign' ? 'foreign statements' : type)).join(', ');
   const where = on.includes('**') ? 'on every subject' : `on ${on.join(' and ')}`;
-  const gives = grants === undefined ? '' : `, and gives the roles ${grants.join(', ') || 'none'}`;
+  const tokens = takesTokens(rule) ? ', and enrols what a token of an identity provider proves' : '';
+  const gives = grants === undefined ? tokens : `, and gives the roles ${grants.join(', ') || 'none'}`;
   return `${name}: ${people.join(', being ')} may record ${what} ${where}${gives}.`;
 }
 
@@ -79,9 +82,13 @@ function mistakesOf(policy: PolicyBody): string[] {
     if (who.issuer !== undefined && !known)
       out.push(`the rule ${name} is about the issuer ${who.issuer}, whose keys the policy does not name`);
   }
-  if ((policy.oidc ?? []).length > 0 && !policy.rules.some(({ may }) => may.includes('identity') || may.includes('*')))
-    out.push('identity providers are named, and no rule lets a registrar record identity');
+  if ((policy.oidc ?? []).length > 0 && !policy.rules.some(takesTokens))
+    out.push('identity providers are named, and no rule lets a registrar record identity by their tokens, without grants');
   return out;
+}
+
+function takesTokens({ may, grants }: PolicyRule): boolean {
+  return may.includes('identity') && grants === undefined;
 }
 
 function canApprove({ rules }: PolicyBody, role: string, on: string): boolean {
@@ -98,9 +105,12 @@ function remarksOf(policy: PolicyBody): string[] {
   const out: string[] = [];
   const deploys = policy.rules.some(({ may }) => may.includes('deployment') || may.includes('*'));
   if (deploys && (policy.approvals ?? []).length === 0) out.push('nothing has to be approved before it is deployed');
-  for (const { name, grants, may } of policy.rules) {
-    if (may.includes('identity') && grants === undefined && (policy.oidc ?? []).length === 0)
+  for (const rule of policy.rules) {
+    const { name, may } = rule;
+    if (takesTokens(rule) && (policy.oidc ?? []).length === 0)
       out.push(`the rule ${name} lets record identity, without grants and without identity providers: it enrols nobody`);
+    if (may.includes('*') && !isForAdministrators(rule))
+      out.push(`the rule ${name} lets record everything, also freezes and corrections: name the types that are meant`);
   }
   for (const { name, binding, kind } of policy.oidc ?? []) {
     if (binding === 'possession')
@@ -112,6 +122,10 @@ function remarksOf(policy: PolicyBody): string[] {
     if (!not_author) out.push(`authors may approve their own changes of ${on}`);
   }
   return out;
+}
+
+function isForAdministrators({ who: { roles } }: PolicyRule): boolean {
+  return roles?.length === 1 && roles[0] === ADMINISTRATOR_ROLE;
 }
 
 function pairs(claims: Readonly<Record<string, string>>): string {

@@ -55,18 +55,25 @@ export function findForeignRule(
   return undefined;
 }
 
+/** A rule that grants roles itself takes no tokens: whoever it is about is nobody who verifies them. */
 function givesRoles({ grants }: PolicyRule, record: RecordOf<'identity'>): boolean {
-  if (record.oidc !== undefined || record.action === 'revoke') return true;
+  if (record.action === 'revoke') return true;
+  if (record.oidc !== undefined) return grants === undefined;
   return grants !== undefined && (record.roles ?? []).every((role) => grants.includes(role));
 }
 
 function fits(rule: PolicyRule, signer: Pick<Identity, 'id' | 'roles'>, record: ChangeRecord): boolean {
   // Issuer and claims describe foreign statements; a record by an enrolled key never fits such a rule.
   if (rule.who.issuer !== undefined || !fitsSigner(rule, signer)) return false;
-  if (!rule.may.includes('*') && !rule.may.includes(record.type)) return false;
+  if (!opens(rule, record.type)) return false;
   // What is frozen must lie within the rule as well as the name of the freeze.
   if (record.type === 'freeze' && record.on !== undefined && !rule.on.some((glob) => coversGlob(glob, record.on))) return false;
   return rule.on.some((glob) => matchesGlob(glob, record.subject));
+}
+
+/** Whether a rule opens a type. With `*`, identities are meant only where the rule says which roles it gives. */
+function opens({ may, grants }: PolicyRule, type: ChangeRecord['type']): boolean {
+  return may.includes(type) || (may.includes('*') && (type !== 'identity' || grants !== undefined));
 }
 
 function fitsSigner({ who: { roles, ids, issuer } }: PolicyRule, signer: Pick<Identity, 'id' | 'roles'> | undefined): boolean {

@@ -9,6 +9,13 @@ const clerk = party('clerk', 2);
 const ID = `ci.x-${'a2'.repeat(13)}`;
 const job = party(ID, 3);
 const token = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
+const stored = {
+  name: 'evidence.json',
+  media_type: 'application/json',
+  size: 9,
+  digest: token(9),
+  access: 'restricted' as const,
+};
 
 const CI: OidcProvider = {
   name: 'ci',
@@ -45,6 +52,7 @@ function byToken(change: Partial<RecordOf<'identity'>> = {}, who = job) {
     kind: 'workload',
     valid_until: NOW + 3600,
     evidence: { digest: token(9), access: 'restricted' },
+    attachments: [stored],
     oidc: { provider: 'ci', token: token(1) },
     ...change,
   });
@@ -149,6 +157,42 @@ test('an enrolment by token names its evidence, and is no revocation', async () 
     const { message } = await log.refuses(by, revoking, 'governance/not-allowed', 'policy@0/oidc/ci');
     assert.match(message, 'revokes none');
   }
+});
+
+test('the evidence is stored with the enrolment, and only for those who are enrolled', async () => {
+  await refusedBy({ attachments: undefined });
+  await refusedBy({ attachments: [] });
+  await refusedBy({ attachments: [{ ...stored, digest: token(8) }] });
+  for (const access of ['public', 'withheld'] as const) {
+    await refusedBy({ attachments: [{ ...stored, access }] });
+    await refusedBy({ evidence: { digest: stored.digest, access } });
+  }
+  const log = await exchanging();
+  await log.log(clerk, byToken({ attachments: [{ ...stored, name: 'other', digest: token(8), access: 'public' }, stored] }));
+});
+
+const invented = byToken({ oidc: { provider: 'ci', token: token(77) } });
+
+test('a rule that grants roles takes no tokens, so that nobody goes beyond it by inventing one', async () => {
+  const granting = { name: 'onboarding', who: { roles: ['host'] }, may: ['identity' as const], on: ['identity/**'] };
+  const log = await exchanging({ ...POLICY, rules: [{ ...granting, grants: ['viewer'] }, ...POLICY.rules] });
+  const host = party('host', 5);
+  await log.log(ada, enrolment(host, ['host']));
+  await refuses(log, host, enrolment(party('guest', 6), ['machine']), 'governance/not-allowed', 'policy@0/onboarding');
+  await refuses(log, host, invented, 'governance/not-allowed', 'policy@0/onboarding');
+  await log.log(ada, enrolment(host, ['host', 'registrar']));
+  await log.log(host, invented, 'policy@0/exchange');
+});
+
+test('a rule that lets record everything makes nobody a registrar', async () => {
+  const rules = [{ name: 'engineers', who: { roles: ['engineer'] }, may: ['*' as const], on: ['**'] }];
+  const log = await exchanging({ ...POLICY, rules });
+  const eve = party('eve', 5);
+  await log.log(ada, enrolment(eve, ['engineer']));
+  for (const draft of [invented, revocation('clerk')]) await refuses(log, eve, draft, 'governance/not-allowed', 'default deny');
+  const granting = [{ ...rules[0], grants: ['machine'] }];
+  await log.log(ada, { type: 'policy', subject: 'policy', policy: { ...POLICY, rules: granting } });
+  await refuses(log, eve, invented, 'governance/not-allowed', 'policy@3/engineers');
 });
 
 test('a token counts once, for whatever key and whoever hands it in', async () => {

@@ -1,0 +1,37 @@
+import type { PolicyBody, PolicyRule } from '@treering/record';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { EXAMPLES } from '../../record/test/examples.js';
+import { explainPolicy } from '../src/index.js';
+
+// What a policy says to people before it is signed, and what is wrong with it.
+
+const ENGINEERS: PolicyRule = { name: 'engineers', who: { roles: ['engineer'] }, may: ['model'], on: ['model/*'] };
+const [CI] = EXAMPLES.policy.full.policy.oidc ?? [];
+const read = (rules: PolicyRule[], change: Partial<PolicyBody> = {}) => explainPolicy({ rules, ...change });
+
+test('whoever may record everything is remarked upon, administrators not', () => {
+  assert.match(read([{ ...ENGINEERS, may: ['*'] }]).remarks.join(), 'the rule engineers lets record everything');
+  const named = { ...ENGINEERS, may: ['*' as const], who: { roles: ['administrator'] } };
+  assert.equal(read([named], { approvals: [] }).remarks, ['nothing has to be approved before it is deployed']);
+  for (const who of [{ roles: ['administrator', 'engineer'] }, { ids: ['ada'] }])
+    assert.match(read([{ ...named, who }]).remarks.join(), 'lets record everything');
+});
+
+test('everything is everything but identity, unless the rule says which roles it gives', () => {
+  assert.match(read([{ ...ENGINEERS, may: ['*'] }]).sentences[0], 'may record everything but identity on model/*.');
+  const giving = { ...ENGINEERS, may: ['*' as const], grants: ['engineer'] };
+  assert.match(read([giving]).sentences[0], 'may record everything on model/*, and gives the roles engineer.');
+});
+
+test('identity providers need a rule that takes their tokens', () => {
+  const registrars: PolicyRule = { ...ENGINEERS, name: 'registrars', may: ['identity'], on: ['identity/*'] };
+  const oidc = { oidc: [CI] };
+  assert.equal(read([registrars], oidc).mistakes, []);
+  assert.match(read([registrars], oidc).sentences[0], 'enrols what a token of an identity provider proves');
+  for (const rule of [ENGINEERS, { ...ENGINEERS, may: ['*' as const] }, { ...registrars, grants: ['engineer'] }])
+    assert.match(read([rule], oidc).mistakes.join(), 'no rule lets a registrar');
+  assert.match(read([registrars]).remarks.join(), 'it enrols nobody');
+});
+
+test.run();
