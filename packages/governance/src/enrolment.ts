@@ -44,6 +44,8 @@ function checkAdministrators(
   const enrols = record.action === 'enrol';
   const touches = (identity: Identity): boolean => kid === undefined || hex(coseKeyThumbprint(identity.key)) === kid;
   const theirKey = state.administrators().some((identity) => identity.id === record.id && touches(identity));
+  // Whoever stole an administrator's key may have enrolled others under that name; none of them is an administrator.
+  if (!enrols && kid !== undefined && !theirKey) return undefined;
   if (state.threshold > 1 && (record.id !== signer.id || (enrols && theirKey))) {
     const message = `${state.threshold} administrators must agree to change the keys of ${record.id}: record an amendment of the administrators`;
     return refuse('governance/not-allowed', ADMINISTRATORS, message);

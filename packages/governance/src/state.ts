@@ -2,6 +2,7 @@ import { hex } from '@treering/note';
 import type { AttachmentRef, PolicyBody, RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey } from '@treering/statement';
 import type { Candidate } from './candidate.js';
+import { ADMINISTRATOR_ROLE } from './decision.js';
 import { GovernanceError } from './errors.js';
 
 /** A key that may sign, and for whom. */
@@ -292,7 +293,7 @@ export class GovernanceState {
       this.#set('threshold', charter.threshold),
       this.#set('logKeys', charter.log_keys),
       this.#set('witnesses', charter.witnesses),
-      ...this.#setAdministrators(index, charter.administrators, keys),
+      ...this.#setAdministrators(index, index, charter.administrators, keys),
     ]);
   }
 
@@ -302,12 +303,13 @@ export class GovernanceState {
     const proposal: Proposal = { index, leaf, record, agreed: kid === undefined ? [] : [hex(kid)] };
     if (this.threshold <= 1) {
       const superseded = remove(this.#parts.proposals, record.subject);
-      return all([superseded, this.#putInForce(proposal)]);
+      return all([superseded, this.#putInForce(proposal, index)]);
     }
     return put(this.#parts.proposals, record.subject, proposal);
   }
 
-  #putInForce({ index, record }: Proposal): Undo {
+  /** @param from the entry that completes the agreement */
+  #putInForce({ index, record }: Proposal, from: number): Undo {
     if (record.type === 'policy') return all([this.#set('policy', record.policy), this.#set('policyIndex', index)]);
     const { administrators, threshold, log_keys, witnesses } = record;
     const keys = administrators?.map(({ key }) => parseCoseKey(key)) ?? [];
@@ -315,17 +317,27 @@ export class GovernanceState {
       ...(threshold === undefined ? [] : [this.#set('threshold', threshold)]),
       ...(log_keys === undefined ? [] : [this.#set('logKeys', log_keys)]),
       ...(witnesses === undefined ? [] : [this.#set('witnesses', witnesses)]),
-      ...(administrators === undefined ? [] : this.#setAdministrators(index, administrators, keys)),
+      ...(administrators === undefined ? [] : this.#setAdministrators(index, from, administrators, keys)),
     ]);
   }
 
-  #setAdministrators(index: number, list: RecordOf<'charter'>['administrators'], keys: readonly CoseKey[]): Undo[] {
+  /** A key that a new list leaves out may be stolen: it ends. Whoever is left out keeps other keys, but not the role. */
+  #setAdministrators(
+    index: number,
+    from: number,
+    list: RecordOf<'charter'>['administrators'],
+    keys: readonly CoseKey[],
+  ): Undo[] {
     const kids = keys.map((key) => hex(coseKeyThumbprint(key)));
+    const before = this.identities().filter(({ administrator }) => administrator);
+    const leaving = new Set(before.map(({ id }) => id).filter((id) => !list.some((one) => one.id === id)));
     const undos: Undo[] = [];
     for (const [kid, identity] of this.#parts.identities) {
-      if (!identity.administrator || kids.includes(kid)) continue;
-      const roles = identity.roles.filter((role) => role !== 'administrator');
-      undos.push(put(this.#parts.identities, kid, { ...identity, roles, administrator: false }));
+      const ends = identity.administrator && !kids.includes(kid);
+      if (!ends && !leaving.has(identity.id)) continue;
+      const roles = identity.roles.filter((role) => role !== ADMINISTRATOR_ROLE);
+      const revokedAt = identity.revokedAt ?? (ends ? from : undefined);
+      undos.push(put(this.#parts.identities, kid, { ...identity, roles, administrator: false, revokedAt }));
     }
     list.forEach(({ id, roles }, i) => {
       const known = this.#parts.identities.get(kids[i]);
@@ -349,7 +361,7 @@ export class GovernanceState {
     const kid = hex(statement.kid as Uint8Array);
     const target = hex(record.target);
     const proposal = this.#parts.proposals.get(record.subject);
-    if (proposal !== undefined && hex(proposal.leaf) === target) return this.#agree(proposal, kid, record);
+    if (proposal !== undefined && hex(proposal.leaf) === target) return this.#agree(proposal, index, kid, record);
     const id = this.identityOf(kid)?.id ?? '';
     const fact: ApprovalFact = {
       id,
@@ -366,12 +378,12 @@ export class GovernanceState {
     return put(this.#parts.approvals, target, [...others, fact]);
   }
 
-  #agree(proposal: Proposal, kid: string, { subject, decision }: RecordOf<'approval'>): Undo {
+  #agree(proposal: Proposal, index: number, kid: string, { subject, decision }: RecordOf<'approval'>): Undo {
     if (decision === 'reject') return remove(this.#parts.proposals, subject);
     const agreed = [...proposal.agreed.filter((known) => known !== kid), kid];
     const next = { ...proposal, agreed };
     if (this.agreeing(next) < this.threshold) return put(this.#parts.proposals, subject, next);
-    return all([remove(this.#parts.proposals, subject), this.#putInForce(next)]);
+    return all([remove(this.#parts.proposals, subject), this.#putInForce(next, index)]);
   }
 
   /** How many different administrators, not revoked meanwhile, agree on a proposal. */
