@@ -3,6 +3,7 @@ import { hex } from '@treering/note';
 import type { OidcProvider, PolicyRule, RecordOf } from '@treering/record';
 import { coseKeyThumbprint, parseCoseKey, StatementError } from '@treering/statement';
 import { ADMINISTRATOR_ROLE, ADMINISTRATORS, type Refusal, refuse } from './decision.js';
+import { checkEnroller } from './enroller.js';
 import { matchesText } from './glob.js';
 import type { GovernanceState, Identity } from './state.js';
 
@@ -29,6 +30,9 @@ export function checkEnrolment(
     (record.oidc === undefined ? undefined : checkToken(state, record, iat)) ??
     checkGrant(signer, record, allowing, rule) ??
     checkKey(state, record) ??
+    (signer.administrator || record.action === 'revoke'
+      ? undefined
+      : checkEnroller(state, record, keyOf(state, record), allowing, rule)) ??
     (theirs ? checkAdministrators(state, signer, record, iat) : undefined)
   );
 }
@@ -142,6 +146,10 @@ function checkKey(state: GovernanceState, record: RecordOf<'identity'>): Refusal
     );
   }
   return undefined;
+}
+
+function keyOf(state: GovernanceState, record: RecordOf<'identity'>): Identity | undefined {
+  return state.identity(coseKeyThumbprint(parseCoseKey(record.key as Uint8Array)));
 }
 
 /**

@@ -112,6 +112,11 @@ function remarksOf(policy: PolicyBody): string[] {
     if (may.includes('*') && !isForAdministrators(rule))
       out.push(`the rule ${name} lets record everything, also freezes and corrections: name the types that are meant`);
   }
+  for (const { prefix } of policy.oidc ?? []) {
+    const about = policy.rules.find(({ who }) => who.ids?.some((id) => id.startsWith(`${prefix}-`)));
+    if (about !== undefined)
+      out.push(`the rule ${about.name} is about ids of ${prefix}-…: administrators enrol them, and no token does any more`);
+  }
   for (const { name, binding, kind } of policy.oidc ?? []) {
     if (binding === 'possession')
       out.push(

@@ -4,7 +4,7 @@ import { GovernanceError } from './errors.js';
 import { type ApprovalFact, emptyParts, GovernanceState, type Identity, type Proposal, type StateParts } from './state.js';
 
 /** Changes when the form of a snapshot or what a replay remembers does: older ones are then replayed instead of read. */
-const FORM = 1;
+const FORM = 3;
 
 /**
  * A state as bytes, from which a replay can go on. Two states that decide alike have the same bytes. Nothing in it is signed:

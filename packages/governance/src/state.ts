@@ -2,8 +2,10 @@ import { hex } from '@treering/note';
 import type { AttachmentRef, PolicyBody, RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey } from '@treering/statement';
 import type { Candidate } from './candidate.js';
-import { ADMINISTRATOR_ROLE } from './decision.js';
+import { ADMINISTRATOR_ROLE, ADMINISTRATORS } from './decision.js';
+import { enrollerOf } from './enroller.js';
 import { GovernanceError } from './errors.js';
+import { findRule } from './rules.js';
 
 /** A key that may sign, and for whom. */
 export interface Identity {
@@ -16,6 +18,8 @@ export interface Identity {
   readonly administrator: boolean;
   /** The entry that enrolled it. */
   readonly enrolledAt: number;
+  /** What enrolled it (`enrollerOf`): nothing else gives this id further keys, but administrators. */
+  readonly enrolledBy: string;
   /** The entry from which on it may not sign any more. */
   readonly revokedAt: number | undefined;
 }
@@ -267,7 +271,7 @@ export class GovernanceState {
       case 'approval':
         return this.#decide(index, candidate, record);
       case 'identity':
-        return record.action === 'enrol' ? this.#enrol(index, record) : this.#revoke(index, record);
+        return record.action === 'enrol' ? this.#enrol(index, candidate, record) : this.#revoke(index, record);
       case 'freeze':
         return this.#set('freezes', [...this.#parts.freezes, { on: record.on, until: record.until, index }]);
       default:
@@ -350,6 +354,7 @@ export class GovernanceState {
           validUntil: undefined,
           administrator: true,
           enrolledAt: known?.administrator ? known.enrolledAt : index,
+          enrolledBy: ADMINISTRATORS,
           revokedAt: undefined,
         }),
       );
@@ -431,7 +436,9 @@ export class GovernanceState {
     return put(this.#parts.attached, id, { day: newest, bytes });
   }
 
-  #enrol(index: number, record: RecordOf<'identity'>): Undo {
+  #enrol(index: number, { statement }: Candidate, record: RecordOf<'identity'>): Undo {
+    const signer = this.identity(statement.kid);
+    const allowed = signer === undefined ? undefined : findRule(this, signer, record);
     const key = parseCoseKey(record.key as Uint8Array);
     const kid = hex(coseKeyThumbprint(key));
     const undos = [
@@ -443,6 +450,7 @@ export class GovernanceState {
         validUntil: record.valid_until,
         administrator: this.#parts.identities.get(kid)?.administrator ?? false,
         enrolledAt: index,
+        enrolledBy: enrollerOf(record, signer, allowed?.allowing),
         revokedAt: undefined,
       }),
     ];

@@ -195,6 +195,38 @@ test('a rule that lets record everything makes nobody a registrar', async () => 
   await refuses(log, eve, invented, 'governance/not-allowed', 'policy@3/engineers');
 });
 
+test('whoever logged in before does so again, with another key and what the token says then', async () => {
+  const log = await exchanging();
+  await log.log(clerk, byToken());
+  await log.log(clerk, byToken({ roles: ['tester'], oidc: { provider: 'ci', token: token(2) } }));
+  const next = party(ID, 7);
+  await log.log(clerk, byToken({ oidc: { provider: 'ci', token: token(3) } }, next));
+  await log.log(ada, byToken({ oidc: { provider: 'ci', token: token(4) } }, party(ID, 8)));
+  const renamed = [{ ...CI, name: 'build' }];
+  await log.log(ada, { type: 'policy', subject: 'policy', policy: { ...POLICY, oidc: renamed } });
+  await log.log(clerk, byToken({ oidc: { provider: 'build', token: token(5) } }, party(ID, 9)));
+});
+
+test('a pseudonym belongs to tokens, unless an administrator or another rule gave it away before', async () => {
+  const granting = { ...POLICY.rules[0], name: 'hosts', who: { roles: ['host'] }, grants: ['machine'] };
+  const log = await exchanging({ ...POLICY, rules: [...POLICY.rules, granting] });
+  const host = party('host', 5);
+  await log.log(ada, enrolment(host, ['host']));
+  await log.log(clerk, byToken());
+  await refuses(log, host, enrolment(party(ID, 6), ['machine']), 'governance/not-allowed', 'policy@0/hosts');
+  const other = party(`ci.x-${'b3'.repeat(13)}`, 7);
+  await log.log(host, enrolment(other, ['machine']), 'policy@0/hosts');
+  const later = byToken({ oidc: { provider: 'ci', token: token(2) } }, other);
+  await refuses(log, clerk, later, 'governance/not-allowed', 'policy@0/exchange');
+});
+
+test('a token does not enrol an id that a rule of the policy is about', async () => {
+  const rules = [...POLICY.rules, { name: 'chief', who: { ids: [ID] }, may: ['system' as const], on: ['**'] }];
+  const log = await exchanging({ ...POLICY, rules });
+  await refuses(log, clerk, byToken(), 'governance/not-allowed', 'policy@0/exchange');
+  await log.log(ada, byToken());
+});
+
 test('a token counts once, for whatever key and whoever hands it in', async () => {
   const log = await exchanging();
   await log.log(clerk, byToken());

@@ -34,4 +34,10 @@ test('identity providers need a rule that takes their tokens', () => {
   assert.match(read([registrars]).remarks.join(), 'it enrols nobody');
 });
 
+test('a rule about a pseudonym is remarked upon: it ends enrolments by token', () => {
+  const rules = (id: string): PolicyRule[] => [{ ...ENGINEERS, who: { ids: [id] } }];
+  assert.match(read(rules(`ci-${'a'.repeat(26)}`), { oidc: [CI] }).remarks.join(), 'no token does any more');
+  assert.not.match(read(rules('cid'), { oidc: [CI] }).remarks.join(), 'no token');
+});
+
 test.run();
