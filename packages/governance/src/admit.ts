@@ -8,6 +8,7 @@ import type { Candidate, IssuerFinding } from './candidate.js';
 import { admitAgreement, admitCharter, admitProposal } from './charter.js';
 import { ADMINISTRATORS, type Decision, type Refusal, refuse } from './decision.js';
 import { checkEnrolment } from './enrolment.js';
+import { isForAdministrators } from './freezes.js';
 import { matchesGlob, matchesText } from './glob.js';
 import { findForeignRule, findRule } from './rules.js';
 import { attachedBytes, dayOf, type GovernanceState, type Identity } from './state.js';
@@ -44,7 +45,8 @@ export function admit(state: GovernanceState, candidate: Candidate): Decision {
 }
 
 function admitRecord(state: GovernanceState, candidate: Candidate, signer: Identity, record: ChangeRecord): Decision {
-  if (record.type === 'policy' || record.type === 'amendment') {
+  const proposes = record.type === 'freeze' && isForAdministrators(state, record);
+  if (record.type === 'policy' || record.type === 'amendment' || proposes) {
     const decision = admitProposal(state, signer, record);
     return decision.admitted ? (checkPrevious(state, record) ?? decision) : decision;
   }

@@ -5,6 +5,7 @@ import type { Candidate } from './candidate.js';
 import { ADMINISTRATOR_ROLE, ADMINISTRATORS } from './decision.js';
 import { enrollerOf } from './enroller.js';
 import { GovernanceError } from './errors.js';
+import { isForAdministrators, withFreeze } from './freezes.js';
 import { findRule } from './rules.js';
 
 /** A key that may sign, and for whom. */
@@ -68,9 +69,9 @@ export interface ApprovalFact {
   readonly leaf: string;
 }
 
-/** A policy or an amendment that waits for more administrators to agree. */
+/** A policy, an amendment or a freeze that waits for more administrators to agree. */
 export interface Proposal extends LatestRecord {
-  readonly record: RecordOf<'policy'> | RecordOf<'amendment'>;
+  readonly record: RecordOf<'policy'> | RecordOf<'amendment'> | RecordOf<'freeze'>;
   /** Thumbprints of the administrators' keys that agreed, the author's first; 64 hex digits each. */
   readonly agreed: readonly string[];
 }
@@ -103,7 +104,7 @@ export interface StateParts {
   readonly approvals: Map<string, readonly ApprovalFact[]>;
   /** Who made each model and configuration that was ever recorded, by leaf hash in hex. */
   readonly authors: Map<string, readonly string[]>;
-  /** By subject: `policy` or `charter`. */
+  /** By subject: `policy`, `charter` or `freeze/<name>`. */
   readonly proposals: Map<string, Proposal>;
   /** OIDC tokens that enrolled a key, by SHA-256 in hex, with the index of the entry. */
   readonly tokens: Map<string, number>;
@@ -222,12 +223,17 @@ export class GovernanceState {
     return this.#parts.approvals.get(leaf) ?? [];
   }
 
-  /** The policy (`policy`) or amendment (`charter`) that waits for administrators to agree. */
+  /** All that waits for administrators to agree. */
+  proposals(): Proposal[] {
+    return [...this.#parts.proposals.values()];
+  }
+
+  /** The policy (`policy`), amendment (`charter`) or freeze that waits for administrators to agree. */
   proposal(subject: string): Proposal | undefined {
     return this.#parts.proposals.get(subject);
   }
 
-  /** The freezes that were recorded. */
+  /** The freezes that were recorded and not lifted. */
   freezes(): readonly Freeze[] {
     return this.#parts.freezes;
   }
@@ -273,7 +279,8 @@ export class GovernanceState {
       case 'identity':
         return record.action === 'enrol' ? this.#enrol(index, candidate, record) : this.#revoke(index, record);
       case 'freeze':
-        return this.#set('freezes', [...this.#parts.freezes, { on: record.on, until: record.until, index }]);
+        if (isForAdministrators(this, record)) return this.#propose(index, candidate, record);
+        return this.#set('freezes', withFreeze(this.#parts.freezes, record, index));
       default:
         return () => undefined;
     }
@@ -301,7 +308,7 @@ export class GovernanceState {
     ]);
   }
 
-  /** A policy or an amendment is in force at once if one administrator suffices; otherwise it waits. */
+  /** What administrators decide on is in force at once if one administrator suffices; otherwise it waits. */
   #propose(index: number, { leaf, statement }: Candidate, record: Proposal['record']): Undo {
     const { kid } = statement;
     const proposal: Proposal = { index, leaf, record, agreed: kid === undefined ? [] : [hex(kid)] };
@@ -315,6 +322,7 @@ export class GovernanceState {
   /** @param from the entry that completes the agreement */
   #putInForce({ index, record }: Proposal, from: number): Undo {
     if (record.type === 'policy') return all([this.#set('policy', record.policy), this.#set('policyIndex', index)]);
+    if (record.type === 'freeze') return this.#set('freezes', withFreeze(this.#parts.freezes, record, index));
     const { administrators, threshold, log_keys, witnesses } = record;
     const keys = administrators?.map(({ key }) => parseCoseKey(key)) ?? [];
     return all([

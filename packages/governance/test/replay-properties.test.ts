@@ -78,6 +78,8 @@ const proposals = await sign([
   [ada, amendment({ threshold: 1, witnesses: ['w'] })],
   [edsger, amendment({ administrators: listOf(ada, eve), threshold: 2 })],
   [grace, amendment({ threshold: 3 })],
+  [ada, { type: 'freeze', subject: 'freeze/all', on: '**' }],
+  [edsger, { type: 'freeze', subject: 'freeze/none', on: '**', until: 0 }],
 ]);
 const versions = await sign([
   [eve, modelDraft('score', 1)],

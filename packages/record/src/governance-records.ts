@@ -268,7 +268,7 @@ export const correction = z.strictObject({
   erased: z.array(digest).max(256).optional(),
 });
 
-/** The log, or the subjects that a glob names, accept no more. */
+/** The log, or the subjects that a glob names, accept no more, for ever or until a time; 0 lifts all freezes within the glob. */
 export const freeze = z.strictObject({ ...common, type: z.literal('freeze'), on: glob, until: seconds.optional() });
 
 /** Written by the log alone: the root of its as-of map. */
