@@ -11,7 +11,7 @@ import { checkEnrolment } from './enrolment.js';
 import { isForAdministrators } from './freezes.js';
 import { matchesGlob, matchesText } from './glob.js';
 import { findForeignRule, findRule } from './rules.js';
-import { attachedBytes, dayOf, type GovernanceState, type Identity } from './state.js';
+import { attachedBytes, attacherOf, dayOf, type GovernanceState, type Identity } from './state.js';
 
 /** Seconds by which `iat` may differ from the log's clock, unless the policy narrows it. */
 export const DEFAULT_CLOCK_SKEW = 300;
@@ -209,11 +209,12 @@ function checkLimits(
   if (large !== undefined)
     return over(`the policy allows attachments of ${most} bytes, ${printable(large.name)} has ${large.size}`);
   if (limits?.attachment_quota !== undefined && attachments.length > 0) {
-    const used = state.attachedOn(signer.id, dayOf(candidate.statement.iat as number));
+    const id = attacherOf(signer.id, record);
+    const used = state.attachedOn(id, dayOf(candidate.statement.iat as number));
     const wanted = attachedBytes(attachments);
     if (used + wanted > limits.attachment_quota)
       return over(
-        `the policy allows ${limits.attachment_quota} bytes of attachments a day, and ${signer.id} has attached ${used} before these ${wanted}`,
+        `the policy allows ${limits.attachment_quota} bytes of attachments a day, and ${id} has attached ${used} before these ${wanted}`,
       );
   }
   if (record.type === 'deployment' && record.break_glass && limits?.break_glass !== true)

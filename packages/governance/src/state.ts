@@ -1,5 +1,5 @@
 import { hex } from '@treering/note';
-import type { AttachmentRef, PolicyBody, RecordOf } from '@treering/record';
+import type { AttachmentRef, ChangeRecord, PolicyBody, RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey } from '@treering/statement';
 import type { Candidate } from './candidate.js';
 import { ADMINISTRATOR_ROLE, ADMINISTRATORS } from './decision.js';
@@ -108,7 +108,7 @@ export interface StateParts {
   readonly proposals: Map<string, Proposal>;
   /** OIDC tokens that enrolled a key, by SHA-256 in hex, with the index of the entry. */
   readonly tokens: Map<string, number>;
-  /** Bytes that an identity attached on its newest day (days since the epoch, UTC). */
+  /** Bytes that an identity attached, or logged in with, on its newest day (days since the epoch, UTC). */
   readonly attached: Map<string, { readonly day: number; readonly bytes: number }>;
 }
 
@@ -435,8 +435,8 @@ export class GovernanceState {
     return all(undos);
   }
 
-  #attach({ statement }: Candidate, attachments: readonly AttachmentRef[]): Undo {
-    const id = this.identity(statement.kid)?.id ?? statement.iss;
+  #attach({ statement, record }: Candidate, attachments: readonly AttachmentRef[]): Undo {
+    const id = attacherOf(this.identity(statement.kid)?.id ?? statement.iss, record);
     const day = dayOf(statement.iat ?? 0);
     const known = this.#parts.attached.get(id);
     const newest = Math.max(day, known?.day ?? 0);
@@ -480,6 +480,11 @@ export class GovernanceState {
 /** Days since the epoch, UTC, of a time in seconds. */
 export function dayOf(seconds: number): number {
   return Math.floor(seconds / 86_400);
+}
+
+/** On whom attachments count. What re-verifies a token counts on whom it enrols: one person's logins take up nobody else's. */
+export function attacherOf(signer: string, record: ChangeRecord | undefined): string {
+  return record?.type === 'identity' && record.oidc !== undefined ? record.id : signer;
 }
 
 /** Bytes of all attachments that are sent; what is withheld takes no room. */

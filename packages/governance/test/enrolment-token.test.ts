@@ -227,6 +227,16 @@ test('a token does not enrol an id that a rule of the policy is about', async ()
   await log.log(ada, byToken());
 });
 
+test('evidence counts towards the quota of whom it enrols, not of the registrar', async () => {
+  const log = await exchanging({ ...POLICY, limits: { attachment_quota: 20 } });
+  const logIn = (n: number, who = job) => byToken({ oidc: { provider: 'ci', token: token(n) } }, who);
+  await log.log(clerk, logIn(1));
+  await log.log(clerk, logIn(2, party(ID, 4)));
+  await refuses(log, clerk, logIn(3, party(ID, 5)), 'governance/limit', 'policy@0/limits');
+  await log.log(clerk, logIn(4, party(`ci.x-${'b3'.repeat(13)}`, 6)));
+  await log.log(clerk, logIn(5), undefined, { iat: NOW + 86_400 });
+});
+
 test('a token counts once, for whatever key and whoever hands it in', async () => {
   const log = await exchanging();
   await log.log(clerk, byToken());
