@@ -1,6 +1,7 @@
 import { hex } from '@treering/note';
 import type { ApprovalRule, RecordOf } from '@treering/record';
 import { type Refusal, refuse } from './decision.js';
+import { checkState } from './deployed-state.js';
 import { matchesGlob, reaches } from './glob.js';
 import type { ApprovalFact, DeploymentFacts, GovernanceState, Identity, Version } from './state.js';
 
@@ -52,15 +53,16 @@ export function checkDeployment(state: GovernanceState, record: RecordOf<'deploy
   const previous = state.version('deployment', record.subject);
   const continues = record.phase !== 'intent' && previous !== undefined && carriesOn(record, previous.deployment);
   const named = checkNamed(state, record, continues ? previous : undefined);
-  if (named !== undefined || record.phase === 'ended' || record.break_glass) return named;
+  if (named !== undefined || record.phase === 'ended') return named;
+  if (record.break_glass) return checkState(state, record);
   if (!continues || previous?.deployment?.phase !== 'active') {
     for (const part of ['model', 'config'] as const) {
       const refusal = checkPart(state, part, record[part], iat);
       if (refusal !== undefined) return refusal;
     }
   }
-  const unknown = checkAuthors(state, record);
-  if (unknown !== undefined || record.phase !== 'active') return unknown;
+  const wrong = checkState(state, record);
+  if (wrong !== undefined || record.phase !== 'active') return wrong;
   for (const rule of rulesFor(state, record.subject)) {
     if (!continues || previous?.deployment === undefined) {
       return refuse(
@@ -74,15 +76,6 @@ export function checkDeployment(state: GovernanceState, record: RecordOf<'deploy
     if (refusal !== undefined) return refusal;
   }
   return undefined;
-}
-
-/** Where authors may not approve, the log must know who they are. */
-function checkAuthors(state: GovernanceState, record: RecordOf<'deployment'>): Refusal | undefined {
-  const rule = rulesFor(state, record.subject).find(({ not_author }) => not_author);
-  const part = (['model', 'config'] as const).find((name) => state.authors(hex(record[name])) === undefined);
-  if (rule === undefined || part === undefined) return undefined;
-  const message = `the log has no ${part} record with the leaf hash ${hex(record[part])}, so nobody knows who may not approve its deployment`;
-  return refuse('governance/not-approved', ruleName(state, rule), message);
 }
 
 function carriesOn(record: RecordOf<'deployment'>, before: DeploymentFacts | undefined): boolean {

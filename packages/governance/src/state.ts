@@ -1,5 +1,5 @@
 import { hex } from '@treering/note';
-import type { AttachmentRef, ChangeRecord, PolicyBody, RecordOf } from '@treering/record';
+import { type AttachmentRef, type ChangeRecord, configDigest, type PolicyBody, type RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey } from '@treering/statement';
 import type { Candidate } from './candidate.js';
 import { ADMINISTRATOR_ROLE, ADMINISTRATORS } from './decision.js';
@@ -40,6 +40,15 @@ export interface Version extends LatestRecord {
   /** Whose change it is: the ids of those who signed it and, for a deployment, the model and configuration that it names. */
   readonly authors: readonly string[];
   readonly deployment: DeploymentFacts | undefined;
+}
+
+/** A model or a configuration that was recorded, in whatever version. */
+export interface Content {
+  readonly type: 'model' | 'config';
+  /** What it is, whatever it is called: a model's digest, or `configDigest`; 64 hex digits. */
+  readonly digest: string;
+  /** Whose change it is, by id. */
+  readonly authors: readonly string[];
 }
 
 /** What a deployment record says that a later one may continue. Digests and leaf hashes in hex. */
@@ -102,8 +111,8 @@ export interface StateParts {
   readonly versions: Map<string, Version>;
   /** By the leaf hash of the newest version in hex. */
   readonly approvals: Map<string, readonly ApprovalFact[]>;
-  /** Who made each model and configuration that was ever recorded, by leaf hash in hex. */
-  readonly authors: Map<string, readonly string[]>;
+  /** Each model and configuration that was ever recorded, by leaf hash in hex. */
+  readonly contents: Map<string, Content>;
   /** By subject: `policy`, `charter` or `freeze/<name>`. */
   readonly proposals: Map<string, Proposal>;
   /** OIDC tokens that enrolled a key, by SHA-256 in hex, with the index of the entry. */
@@ -126,7 +135,7 @@ export function emptyParts(): StateParts {
     latest: new Map(),
     versions: new Map(),
     approvals: new Map(),
-    authors: new Map(),
+    contents: new Map(),
     proposals: new Map(),
     tokens: new Map(),
     attached: new Map(),
@@ -213,9 +222,9 @@ export class GovernanceState {
     return this.#byLeaf.get(leaf);
   }
 
-  /** Who made the model or configuration with this leaf hash (hex), of whatever version; undefined when the log has none. */
-  authors(leaf: string): readonly string[] | undefined {
-    return this.#parts.authors.get(leaf);
+  /** The model or configuration with this leaf hash (hex), of whatever version; undefined when the log has none. */
+  content(leaf: string): Content | undefined {
+    return this.#parts.contents.get(leaf);
   }
 
   /** The decisions about an entry, one for each person. */
@@ -411,7 +420,7 @@ export class GovernanceState {
     const before = this.#parts.versions.get(key);
     const signer = this.identity(statement.kid)?.id ?? statement.iss;
     const named = record?.type === 'deployment' ? [record.model, record.config] : [];
-    const authors = [...new Set([signer, ...named.flatMap((part) => this.authors(hex(part)) ?? [])])];
+    const authors = [...new Set([signer, ...named.flatMap((part) => this.content(hex(part))?.authors ?? [])])];
     const deployment: DeploymentFacts | undefined =
       record?.type !== 'deployment'
         ? undefined
@@ -426,7 +435,8 @@ export class GovernanceState {
           };
     const version: Version = { index, leaf, subject: statement.sub, type, authors, deployment };
     const undos = [put(this.#parts.versions, key, version)];
-    if (type === 'model' || type === 'config') undos.push(put(this.#parts.authors, hex(leaf), authors));
+    const digest = record === undefined ? undefined : digestOf(record);
+    if (digest !== undefined) undos.push(put(this.#parts.contents, hex(leaf), { ...digest, authors }));
     if (before !== undefined) {
       // A later version voids what was approved of the earlier one.
       undos.push(remove(this.#parts.approvals, hex(before.leaf)), remove(this.#byLeaf, hex(before.leaf)));
@@ -480,6 +490,11 @@ export class GovernanceState {
 /** Days since the epoch, UTC, of a time in seconds. */
 export function dayOf(seconds: number): number {
   return Math.floor(seconds / 86_400);
+}
+
+function digestOf(record: ChangeRecord): Pick<Content, 'type' | 'digest'> | undefined {
+  if (record.type === 'model') return { type: 'model', digest: hex(record.digest) };
+  return record.type === 'config' ? { type: 'config', digest: hex(configDigest(record)) } : undefined;
 }
 
 /** On whom attachments count. What re-verifies a token counts on whom it enrols: one person's logins take up nobody else's. */

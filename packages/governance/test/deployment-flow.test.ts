@@ -34,11 +34,7 @@ test('what goes live has an approved intent with the same model, configuration a
   await log.log(carol, approvalDraft(SUBJECT, intent));
   const other = await log.log(eve, modelDraft('other'));
   const change = { phase: 'active' as const, image: new Uint8Array(32).fill(7) };
-  for (const draft of [
-    carries(other, config, 'active'),
-    { ...active, state: new Uint8Array(32) },
-    deploymentDraft(model, config, change),
-  ])
+  for (const draft of [carries(other, config, 'active'), deploymentDraft(model, config, change)])
     await refusesUnchanged(log, eve, draft, 'governance/not-approved', rule('deploy/**'));
   await log.log(bot, active, 'policy@0/all');
   await log.log(bot, active);
