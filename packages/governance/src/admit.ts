@@ -54,12 +54,13 @@ function admitRecord(state: GovernanceState, candidate: Candidate, signer: Ident
   if (agreement !== undefined) return agreement.admitted ? (checkPrevious(state, record) ?? agreement) : agreement;
   const allowed = findRule(state, signer, record);
   if (!allowed.admitted) return allowed;
-  // A freeze never locks the administrators out of the log's own rules.
-  const frozen = allowed.rule === ADMINISTRATORS ? undefined : checkFreezes(state, candidate);
+  // Neither a freeze nor a limit ever locks the administrators out of the log's own rules.
+  const governs = allowed.rule === ADMINISTRATORS;
+  const frozen = governs ? undefined : checkFreezes(state, candidate);
   if (frozen !== undefined) return frozen;
   const iat = candidate.statement.iat as number;
   const refusal =
-    checkLimits(state, candidate, signer, record) ??
+    (governs ? undefined : checkLimits(state, candidate, signer, record)) ??
     (record.type === 'identity' ? checkEnrolment(state, signer, record, iat, allowed.allowing, allowed.rule) : undefined) ??
     (record.type === 'approval' ? checkApproval(state, signer, record, iat) : undefined) ??
     (record.type === 'deployment' ? checkDeployment(state, record, iat) : undefined) ??

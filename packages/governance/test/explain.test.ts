@@ -40,4 +40,37 @@ test('a rule about a pseudonym is remarked upon: it ends enrolments by token', (
   assert.not.match(read(rules('cid'), { oidc: [CI] }).remarks.join(), 'no token');
 });
 
+test('who approves must be let approve wherever approvals are asked for', () => {
+  const approving = (...on: string[]): PolicyRule => ({ ...ENGINEERS, who: { roles: ['approver'] }, may: ['approval'], on });
+  const mistakes = (on: string, rule: PolicyRule): string[] =>
+    read([rule], { approvals: [{ on, need: 1, roles: ['approver'], not_author: true }] }).mistakes;
+  const good = [
+    ['model/*', approving('model/*')],
+    ['model/x', approving('config/*', 'model/*')],
+    ['deploy/production/**', approving('deploy/**')],
+    ['**', approving('model/*', 'config/*', 'deploy/**')],
+    ['**', approving('**')],
+  ] as const;
+  for (const [on, rule] of good) assert.equal(mistakes(on, rule), [], on);
+  const bad = [
+    ['model/*', approving('model/x')],
+    ['model/**', approving('model/*')],
+    ['deploy/**', approving('deploy/production/**')],
+    ['**', approving('model/*', 'config/*')],
+    ['model/*', { ...approving('model/*'), may: ['model' as const] }],
+  ] as const;
+  for (const [on, rule] of bad) assert.match(mistakes(on, rule).join(), 'something could not be deployed', on);
+});
+
+test('limits that nobody could log in under are mistakes, and approvals that are old at once are remarked upon', () => {
+  const registrars: PolicyRule = { ...ENGINEERS, may: ['identity'], on: ['identity/*'] };
+  for (const limits of [{ attachments: 0 }, { attachment_bytes: 100 }, { attachment_quota: 16_383 }]) {
+    assert.match(read([registrars], { oidc: [CI], limits }).mistakes.join(), 'nobody could log in');
+    assert.equal(read([ENGINEERS], { limits }).mistakes, []);
+  }
+  assert.equal(read([registrars], { oidc: [CI], limits: { attachments: 1, attachment_bytes: 16_384 } }).mistakes, []);
+  const approvals = [{ on: 'model/*', need: 1, roles: ['approver'], not_author: true, within: 1 }];
+  assert.match(read([ENGINEERS], { approvals }).remarks.join(), 'too old after 1 seconds');
+});
+
 test.run();
