@@ -40,6 +40,7 @@ export function saveState(state: GovernanceState): Uint8Array {
     approvals: new Map([...parts.approvals].map(([leaf, facts]) => [leaf, facts.map((fact) => ({ ...fact }))])),
     proposals: new Map([...parts.proposals].map(([subject, p]) => [subject, { ...p, record: encodeRecord(p.record) }])),
     contents: new Map([...parts.contents].map(([leaf, { type, digest, authors }]) => [leaf, [type, digest, authors]])),
+    makers: parts.makers,
     tokens: parts.tokens,
     attached: new Map([...parts.attached].map(([id, { day, bytes }]) => [id, [day, bytes]])),
   } as unknown as CborInput);
@@ -102,6 +103,7 @@ function restore(bytes: Uint8Array): GovernanceState {
     const [type, digest, authors] = value as [Content['type'], string, string[]];
     parts.contents.set(leaf, { type, digest, authors });
   }
+  for (const [maker, authors] of entries(get('makers'))) parts.makers.set(maker, authors as string[]);
   for (const [token, index] of entries(get('tokens'))) parts.tokens.set(token, index as number);
   for (const [id, value] of entries(get('attached'))) {
     const [day, bytes] = value as [number, number];

@@ -37,7 +37,10 @@ export interface Version extends LatestRecord {
   readonly subject: string;
   /** A record type, or `foreign`. */
   readonly type: string;
-  /** Whose change it is: the ids of those who signed it and, for a deployment, the model and configuration that it names. */
+  /**
+   * Whose change it is: the ids of those who signed it or the same model or configuration before and, for a deployment, of the
+   * authors of those that it names.
+   */
   readonly authors: readonly string[];
   readonly deployment: DeploymentFacts | undefined;
 }
@@ -113,6 +116,8 @@ export interface StateParts {
   readonly approvals: Map<string, readonly ApprovalFact[]>;
   /** Each model and configuration that was ever recorded, by leaf hash in hex. */
   readonly contents: Map<string, Content>;
+  /** Whose change each model and configuration is, by type and digest, whatever it was recorded as. */
+  readonly makers: Map<string, readonly string[]>;
   /** By subject: `policy`, `charter` or `freeze/<name>`. */
   readonly proposals: Map<string, Proposal>;
   /** OIDC tokens that enrolled a key, by SHA-256 in hex, with the index of the entry. */
@@ -136,6 +141,7 @@ export function emptyParts(): StateParts {
     versions: new Map(),
     approvals: new Map(),
     contents: new Map(),
+    makers: new Map(),
     proposals: new Map(),
     tokens: new Map(),
     attached: new Map(),
@@ -420,7 +426,11 @@ export class GovernanceState {
     const before = this.#parts.versions.get(key);
     const signer = this.identity(statement.kid)?.id ?? statement.iss;
     const named = record?.type === 'deployment' ? [record.model, record.config] : [];
-    const authors = [...new Set([signer, ...named.flatMap((part) => this.content(hex(part))?.authors ?? [])])];
+    const made = record === undefined ? undefined : digestOf(record);
+    const maker = `${made?.type} ${made?.digest}`;
+    // To record once more what somebody made does not make it one's own.
+    const makers = made === undefined ? [] : (this.#parts.makers.get(maker) ?? []);
+    const authors = [...new Set([signer, ...makers, ...named.flatMap((part) => this.content(hex(part))?.authors ?? [])])];
     const deployment: DeploymentFacts | undefined =
       record?.type !== 'deployment'
         ? undefined
@@ -435,8 +445,8 @@ export class GovernanceState {
           };
     const version: Version = { index, leaf, subject: statement.sub, type, authors, deployment };
     const undos = [put(this.#parts.versions, key, version)];
-    const digest = record === undefined ? undefined : digestOf(record);
-    if (digest !== undefined) undos.push(put(this.#parts.contents, hex(leaf), { ...digest, authors }));
+    if (made !== undefined)
+      undos.push(put(this.#parts.contents, hex(leaf), { ...made, authors }), put(this.#parts.makers, maker, authors));
     if (before !== undefined) {
       // A later version voids what was approved of the earlier one.
       undos.push(remove(this.#parts.approvals, hex(before.leaf)), remove(this.#byLeaf, hex(before.leaf)));
