@@ -9,7 +9,15 @@ import { bundlePath, CompactRange } from '@treering/merkle';
 import { nodeHasher } from '@treering/merkle/node';
 import { createSigner, formatCheckpoint, formatNote, formatVerifierKey, KEY_TYPE } from '@treering/note';
 import { nodeEd25519, readKeyFile } from '@treering/note/node';
-import { type ChangeRecord, decodeRecord, encodeRecord, type PolicyBody, type RecordOf } from '@treering/record';
+import {
+  type ChangeRecord,
+  configDigest,
+  decodeRecord,
+  encodeRecord,
+  type PolicyBody,
+  type RecordOf,
+  stateDigest,
+} from '@treering/record';
 import { Sequencer } from '@treering/sequencer';
 import { createStatementSigner, encodeCoseKey, parseStatement, type StatementSigner, signStatement } from '@treering/statement';
 import { openSqliteStorage } from '@treering/storage-sqlite';
@@ -61,6 +69,7 @@ const enrolment = ({ id, signer }: Party, roles: string[]): ChangeRecord => ({
   valid_until: Math.floor(Date.now() / 1000) + 86_400,
 });
 
+const state = stateDigest(EXAMPLES.model.minimal.digest, configDigest(EXAMPLES.config.minimal));
 const leafOf = (entry: Uint8Array) => Uint8Array.from(nodeHasher.hashLeaf(entry));
 
 /** Begins a log: eve, who engineers and approves, a guest without roles, and a model and a configuration of eve's. */
@@ -74,7 +83,7 @@ async function begin(data: string) {
     await served.log.submit(await entryBy(admin, record));
   for (const entry of [model, config]) await served.log.submit(entry);
   await served.close();
-  const deployment: ChangeRecord = { ...EXAMPLES.deployment.minimal, model: leafOf(model), config: leafOf(config) };
+  const deployment: ChangeRecord = { ...EXAMPLES.deployment.minimal, model: leafOf(model), config: leafOf(config), state };
   const approval: ChangeRecord = { ...EXAMPLES.approval.minimal, subject: 'model/credit-score', target: leafOf(model) };
   return { admin, vkey: served.vkey, deployment, approval };
 }
@@ -252,7 +261,7 @@ test('a log with records of every type and foreign statements passes while it is
   const config1 = await log(EXAMPLES.config.minimal, eve);
   await log({ ...EXAMPLES.evaluation.minimal, model: target, config: config1 }, eve);
   await log({ ...EXAMPLES.approval.minimal, subject: EXAMPLES.model.minimal.subject, target }, eve);
-  const deployed = await log({ ...EXAMPLES.deployment.minimal, model: target, config: config1 }, eve);
+  const deployed = await log({ ...EXAMPLES.deployment.minimal, model: target, config: config1, state }, eve);
   await log({ ...attestation.minimal, deployment: deployed });
   await log({ ...verification.minimal, deployment: deployed });
   for (const { minimal } of [plan, assessment, incident]) await log(minimal);

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
-import { stateDigest } from '@treering/record';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { deskWithLog } from './fixture.js';
@@ -42,9 +41,7 @@ const recordAt = async (index: number) => (await desk.result(['show', String(ind
 
 /** The arguments that deploy a model with the configuration. */
 function deploy(model: string): string[] {
-  const bytes = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));
-  const state = Buffer.from(stateDigest(bytes(model), bytes(config))).toString('hex');
-  const digests = `model: "${model}"\nconfig: "${config}"\nstate: "${state}"\napprovals: []\n`;
+  const digests = `model: "${model}"\nconfig: "${config}"\napprovals: []\n`;
   desk.write(
     'deployment.yaml',
     `subject: deploy/production/api\nreason: The model goes into production.\nphase: intent\nenvironment: production\nservice: api\n${digests}`,

@@ -21,7 +21,10 @@ const inForce = async (): Promise<number> => (await desk.result(['policy', 'show
 test('a log begins with the policy of its charter, in words and as a file to edit', async () => {
   const { stdout } = await desk.call(['policy', 'show']);
   assert.match(stdout, 'The policy of entry 0');
-  assert.match(stdout, 'administrators: whoever holds the role administrator may record everything on every subject.');
+  assert.match(
+    stdout,
+    'administrators: whoever holds the role administrator may record everything but identity on every subject.',
+  );
   assert.match(stdout, 'Everything else is refused.');
   const yaml = (await desk.call(['policy', 'show', '--yaml'])).stdout;
   const { index, policy } = await desk.result(['policy', 'show']);

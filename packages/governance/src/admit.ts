@@ -8,9 +8,10 @@ import type { Candidate, IssuerFinding } from './candidate.js';
 import { admitAgreement, admitCharter, admitProposal } from './charter.js';
 import { ADMINISTRATORS, type Decision, type Refusal, refuse } from './decision.js';
 import { checkEnrolment } from './enrolment.js';
+import { isForAdministrators } from './freezes.js';
 import { matchesGlob, matchesText } from './glob.js';
 import { findForeignRule, findRule } from './rules.js';
-import { attachedBytes, dayOf, type GovernanceState, type Identity } from './state.js';
+import { attachedBytes, attacherOf, dayOf, type GovernanceState, type Identity } from './state.js';
 
 /** Seconds by which `iat` may differ from the log's clock, unless the policy narrows it. */
 export const DEFAULT_CLOCK_SKEW = 300;
@@ -44,7 +45,8 @@ export function admit(state: GovernanceState, candidate: Candidate): Decision {
 }
 
 function admitRecord(state: GovernanceState, candidate: Candidate, signer: Identity, record: ChangeRecord): Decision {
-  if (record.type === 'policy' || record.type === 'amendment') {
+  const proposes = record.type === 'freeze' && isForAdministrators(state, record);
+  if (record.type === 'policy' || record.type === 'amendment' || proposes) {
     const decision = admitProposal(state, signer, record);
     return decision.admitted ? (checkPrevious(state, record) ?? decision) : decision;
   }
@@ -52,12 +54,13 @@ function admitRecord(state: GovernanceState, candidate: Candidate, signer: Ident
   if (agreement !== undefined) return agreement.admitted ? (checkPrevious(state, record) ?? agreement) : agreement;
   const allowed = findRule(state, signer, record);
   if (!allowed.admitted) return allowed;
-  // A freeze never locks the administrators out of the log's own rules.
-  const frozen = allowed.rule === ADMINISTRATORS ? undefined : checkFreezes(state, candidate);
+  // Neither a freeze nor a limit ever locks the administrators out of the log's own rules.
+  const governs = allowed.rule === ADMINISTRATORS;
+  const frozen = governs ? undefined : checkFreezes(state, candidate);
   if (frozen !== undefined) return frozen;
   const iat = candidate.statement.iat as number;
   const refusal =
-    checkLimits(state, candidate, signer, record) ??
+    (governs ? undefined : checkLimits(state, candidate, signer, record)) ??
     (record.type === 'identity' ? checkEnrolment(state, signer, record, iat, allowed.allowing, allowed.rule) : undefined) ??
     (record.type === 'approval' ? checkApproval(state, signer, record, iat) : undefined) ??
     (record.type === 'deployment' ? checkDeployment(state, record, iat) : undefined) ??
@@ -207,11 +210,12 @@ function checkLimits(
   if (large !== undefined)
     return over(`the policy allows attachments of ${most} bytes, ${printable(large.name)} has ${large.size}`);
   if (limits?.attachment_quota !== undefined && attachments.length > 0) {
-    const used = state.attachedOn(signer.id, dayOf(candidate.statement.iat as number));
+    const id = attacherOf(signer.id, record);
+    const used = state.attachedOn(id, dayOf(candidate.statement.iat as number));
     const wanted = attachedBytes(attachments);
     if (used + wanted > limits.attachment_quota)
       return over(
-        `the policy allows ${limits.attachment_quota} bytes of attachments a day, and ${signer.id} has attached ${used} before these ${wanted}`,
+        `the policy allows ${limits.attachment_quota} bytes of attachments a day, and ${id} has attached ${used} before these ${wanted}`,
       );
   }
   if (record.type === 'deployment' && record.break_glass && limits?.break_glass !== true)

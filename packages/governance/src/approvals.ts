@@ -1,6 +1,7 @@
 import { hex } from '@treering/note';
 import type { ApprovalRule, RecordOf } from '@treering/record';
 import { type Refusal, refuse } from './decision.js';
+import { checkState } from './deployed-state.js';
 import { matchesGlob, reaches } from './glob.js';
 import type { ApprovalFact, DeploymentFacts, GovernanceState, Identity, Version } from './state.js';
 
@@ -45,22 +46,23 @@ export function checkApproval(
 
 /**
  * Checks that what a deployment needs is approved: before an `intent` the model and the configuration, before `active` the
- * intent itself. What was begun may be carried on: an `active` record with the state of the intent or active record before it
- * is not asked again for the model and the configuration.
+ * intent itself, and those of the intent once more: they may have been withdrawn since. Only what is active already is carried on
+ * by a further `active` record with the same state, unless that one was rejected.
  */
 export function checkDeployment(state: GovernanceState, record: RecordOf<'deployment'>, iat: number): Refusal | undefined {
   const previous = state.version('deployment', record.subject);
   const continues = record.phase !== 'intent' && previous !== undefined && carriesOn(record, previous.deployment);
   const named = checkNamed(state, record, continues ? previous : undefined);
-  if (named !== undefined || record.phase === 'ended' || record.break_glass) return named;
-  if (!continues) {
+  if (named !== undefined || record.phase === 'ended') return named;
+  if (record.break_glass) return checkState(state, record);
+  if (!continues || previous?.deployment?.phase !== 'active') {
     for (const part of ['model', 'config'] as const) {
       const refusal = checkPart(state, part, record[part], iat);
       if (refusal !== undefined) return refusal;
     }
   }
-  const unknown = checkAuthors(state, record);
-  if (unknown !== undefined || record.phase !== 'active') return unknown;
+  const wrong = checkState(state, record);
+  if (wrong !== undefined || record.phase !== 'active') return wrong;
   for (const rule of rulesFor(state, record.subject)) {
     if (!continues || previous?.deployment === undefined) {
       return refuse(
@@ -69,20 +71,11 @@ export function checkDeployment(state: GovernanceState, record: RecordOf<'deploy
         `a deployment to ${record.subject} needs approvals, and they are given to its intent: record the intent first, with the same model, configuration and state`,
       );
     }
-    if (previous.deployment.phase !== 'intent') continue;
-    const refusal = checkTally(state, previous, rule, iat);
+    const check = previous.deployment.phase === 'intent' ? checkTally : checkRejections;
+    const refusal = check(state, previous, rule, iat);
     if (refusal !== undefined) return refusal;
   }
   return undefined;
-}
-
-/** Where authors may not approve, the log must know who they are. */
-function checkAuthors(state: GovernanceState, record: RecordOf<'deployment'>): Refusal | undefined {
-  const rule = rulesFor(state, record.subject).find(({ not_author }) => not_author);
-  const part = (['model', 'config'] as const).find((name) => state.authors(hex(record[name])) === undefined);
-  if (rule === undefined || part === undefined) return undefined;
-  const message = `the log has no ${part} record with the leaf hash ${hex(record[part])}, so nobody knows who may not approve its deployment`;
-  return refuse('governance/not-approved', ruleName(state, rule), message);
 }
 
 function carriesOn(record: RecordOf<'deployment'>, before: DeploymentFacts | undefined): boolean {
@@ -154,20 +147,27 @@ export function tallyApprovals(state: GovernanceState, target: Version, rule: Ap
   };
 }
 
+function checkRejections(state: GovernanceState, target: Version, rule: ApprovalRule, at: number): Refusal | undefined {
+  const { rejected } = tallyApprovals(state, target, rule, at);
+  if (rejected.length === 0) return undefined;
+  const message = `${nameOf(target)} was rejected by ${rejected.map(({ id }) => id).join(', ')} with entry ${rejected[0].index}`;
+  return refuse('governance/not-approved', ruleName(state, rule), message);
+}
+
 function checkTally(state: GovernanceState, target: Version, rule: ApprovalRule, at: number): Refusal | undefined {
-  const { approved, rejected } = tallyApprovals(state, target, rule, at);
-  const what = `entry ${target.index} (${target.type} ${target.subject})`;
-  if (rejected.length > 0) {
-    const message = `${what} was rejected by ${rejected.map(({ id }) => id).join(', ')} with entry ${rejected[0].index}`;
-    return refuse('governance/not-approved', ruleName(state, rule), message);
-  }
-  if (approved.length >= rule.need) return undefined;
+  const rejected = checkRejections(state, target, rule, at);
+  const { approved } = tallyApprovals(state, target, rule, at);
+  if (rejected !== undefined || approved.length >= rule.need) return rejected;
   const fresh = rule.within === undefined ? '' : `, not older than ${rule.within} seconds`;
   return refuse(
     'governance/not-approved',
     ruleName(state, rule),
-    `${what} needs ${rule.need} approvals by ${rule.roles.join(' or ')}${rule.not_author ? ' other than its authors' : ''}${fresh}, and has ${approved.length}`,
+    `${nameOf(target)} needs ${rule.need} approvals by ${rule.roles.join(' or ')}${rule.not_author ? ' other than its authors' : ''}${fresh}, and has ${approved.length}`,
   );
+}
+
+function nameOf({ index, type, subject }: Version): string {
+  return `entry ${index} (${type} ${subject})`;
 }
 
 /** The approval rules of the policy in force that a subject falls under. */

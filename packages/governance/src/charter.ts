@@ -6,7 +6,7 @@ import type { Candidate } from './candidate.js';
 import { ADMINISTRATORS, type Decision, type Refusal, refuse } from './decision.js';
 import type { GovernanceState, Identity, Proposal } from './state.js';
 
-/** How a log begins, and how administrators change what it began with: charter, amendments, policies. */
+/** How a log begins, and what administrators decide on together: amendments, policies, and freezes that stop the log. */
 
 /** Decides on entry 0. */
 export function admitCharter({ statement, record }: Candidate): Decision {
@@ -41,10 +41,12 @@ export function charterSigner(
   return at < 0 ? undefined : { id: charter.administrators[at].id, key: keys[at] };
 }
 
-/** Decides on a new policy or an amendment. In force at once, or when as many administrators as the threshold asks for agree. */
+/** Decides on a new policy, an amendment, or a freeze that is the administrators'. In force at once, or when as many administrators as the threshold asks for agree. */
 export function admitProposal(state: GovernanceState, signer: Identity, record: Proposal['record']): Decision {
   if (!signer.administrator) {
-    return refuse('governance/not-allowed', ADMINISTRATORS, `only an administrator of the charter records ${record.type}`);
+    const what =
+      record.type === 'freeze' ? 'lifts a freeze, or freezes without an end or across subjects' : `records ${record.type}`;
+    return refuse('governance/not-allowed', ADMINISTRATORS, `only an administrator of the charter ${what}`);
   }
   return proposalMistake(state, record) ?? { admitted: true, rule: ADMINISTRATORS };
 }
@@ -69,6 +71,7 @@ export function admitAgreement(state: GovernanceState, signer: Identity, record:
 
 function proposalMistake(state: GovernanceState, record: Proposal['record']): Refusal | undefined {
   const origin = state.charter?.origin ?? '';
+  if (record.type === 'freeze') return undefined;
   if (record.type === 'amendment') return amendmentMistake(state, record, origin);
   const wrong = policyMistake(record.policy, origin);
   return wrong === undefined ? undefined : refuse('governance/invalid-record', 'policy', wrong);

@@ -1,7 +1,9 @@
+import { equalBytes } from '@treering/merkle';
 import { hex } from '@treering/note';
 import type { OidcProvider, PolicyRule, RecordOf } from '@treering/record';
 import { coseKeyThumbprint, parseCoseKey, StatementError } from '@treering/statement';
 import { ADMINISTRATOR_ROLE, ADMINISTRATORS, type Refusal, refuse } from './decision.js';
+import { checkEnroller } from './enroller.js';
 import { matchesText } from './glob.js';
 import type { GovernanceState, Identity } from './state.js';
 
@@ -28,6 +30,9 @@ export function checkEnrolment(
     (record.oidc === undefined ? undefined : checkToken(state, record, iat)) ??
     checkGrant(signer, record, allowing, rule) ??
     checkKey(state, record) ??
+    (signer.administrator || record.action === 'revoke'
+      ? undefined
+      : checkEnroller(state, record, keyOf(state, record), allowing, rule)) ??
     (theirs ? checkAdministrators(state, signer, record, iat) : undefined)
   );
 }
@@ -43,6 +48,8 @@ function checkAdministrators(
   const enrols = record.action === 'enrol';
   const touches = (identity: Identity): boolean => kid === undefined || hex(coseKeyThumbprint(identity.key)) === kid;
   const theirKey = state.administrators().some((identity) => identity.id === record.id && touches(identity));
+  // Whoever stole an administrator's key may have enrolled others under that name; none of them is an administrator.
+  if (!enrols && kid !== undefined && !theirKey) return undefined;
   if (state.threshold > 1 && (record.id !== signer.id || (enrols && theirKey))) {
     const message = `${state.threshold} administrators must agree to change the keys of ${record.id}: record an amendment of the administrators`;
     return refuse('governance/not-allowed', ADMINISTRATORS, message);
@@ -57,15 +64,20 @@ function checkAdministrators(
   return refuse('governance/locks-out', ADMINISTRATORS, message);
 }
 
-/** Which roles the rule lets its holder give without a token. */
+/** Which roles the rule lets its holder give without a token; a rule that gives some takes no token, which is not seen here. */
 function checkGrant(
   signer: Identity,
   record: RecordOf<'identity'>,
   allowing: PolicyRule | undefined,
   rule: string,
 ): Refusal | undefined {
-  if (signer.administrator || record.action === 'revoke' || record.oidc !== undefined) return undefined;
+  if (signer.administrator || record.action === 'revoke') return undefined;
   const grants = allowing?.grants;
+  if (record.oidc !== undefined) {
+    if (grants === undefined) return undefined;
+    const message = 'this rule grants roles and takes no tokens; a registrar has a rule that names identity, without grants';
+    return refuse('governance/not-allowed', rule, message);
+  }
   if (grants === undefined) {
     const message =
       'this rule enrols only what the token of an identity provider proves; name roles in its grants to allow more';
@@ -84,7 +96,7 @@ function checkToken(state: GovernanceState, record: RecordOf<'identity'>, iat: n
   if (record.action !== 'enrol') return wrong('a token enrols a key and revokes none');
   const provider = state.policy?.oidc?.find((known) => known.name === name);
   if (provider === undefined) return wrong(`the policy names no identity provider ${name}`);
-  if (record.evidence === undefined) return wrong('an enrolment by token names its evidence');
+  if (!holdsEvidence(record)) return wrong('an enrolment by token names its evidence, which is a restricted attachment of it');
   if (record.kind !== provider.kind) return wrong(`tokens of ${name} enrol a ${provider.kind}`);
   if (!new RegExp(`^${literal(provider.prefix)}-[a-z2-7]{26}$`).test(record.id))
     return wrong(`an id from ${name} reads ${provider.prefix}-<26 characters>`);
@@ -96,6 +108,12 @@ function checkToken(state: GovernanceState, record: RecordOf<'identity'>, iat: n
   const used = state.tokenUse(hex(token));
   if (used === undefined) return undefined;
   return refuse('governance/token-used', `identity@${used}`, `this token enrolled a key already, with entry ${used}`);
+}
+
+/** What re-verifies the token later has to be stored, and to be read by those only who may see whom it names. */
+function holdsEvidence({ evidence, attachments }: RecordOf<'identity'>): boolean {
+  if (evidence?.access !== 'restricted') return false;
+  return (attachments ?? []).some(({ digest, access }) => access === 'restricted' && equalBytes(digest, evidence.digest));
 }
 
 function literal(text: string): string {
@@ -128,6 +146,10 @@ function checkKey(state: GovernanceState, record: RecordOf<'identity'>): Refusal
     );
   }
   return undefined;
+}
+
+function keyOf(state: GovernanceState, record: RecordOf<'identity'>): Identity | undefined {
+  return state.identity(coseKeyThumbprint(parseCoseKey(record.key as Uint8Array)));
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ApprovalRule, OidcProvider, PolicyBody, PolicyRule } from '@treering/record';
-import { matchesGlob } from './glob.js';
+import { ADMINISTRATOR_ROLE } from './decision.js';
+import { coversGlob } from './glob.js';
 
 /** A policy in plain language, and what looks wrong in it. */
 export interface PolicyReading {
@@ -9,6 +10,9 @@ export interface PolicyReading {
   /** What may be meant. */
   readonly remarks: readonly string[];
 }
+
+/** What the evidence of an enrolment may need: header, claims and key of a token. */
+const EVIDENCE_BYTES = 16_384;
 
 /** Reads a policy to people before it is signed. */
 export function explainPolicy(policy: PolicyBody): PolicyReading {
@@ -23,20 +27,22 @@ export function explainPolicy(policy: PolicyBody): PolicyReading {
     ...readLimits(policy),
     'Everything else is refused. Administrators of the charter enrol and revoke keys, and change this policy.',
   ];
-  return { sentences, mistakes: mistakesOf(policy), remarks: remarksOf(policy) };
+  return { sentences, mistakes: [...mistakesOf(policy), ...stallingLimits(policy)], remarks: remarksOf(policy) };
 }
 
-function readRule({ name, who, may, on, grants }: PolicyRule): string {
+function readRule(rule: PolicyRule): string {
+  const { name, who, may, on, grants } = rule;
   const people = [
     who.roles && `whoever holds the role ${who.roles.join(' or ')}`,
     who.ids?.join(' or '),
     who.issuer && `the issuer ${who.issuer}${who.claims === undefined ? '' : ` with ${pairs(who.claims)}`}`,
   ].filter(Boolean);
   const what = may.includes('*')
-    ? 'everything'
+    ? `everything${may.includes('identity') || grants !== undefined ? '' : ' but identity'}`
     : may.map((type) => (type === 'foreign' ? 'foreign statements' : type)).join(', ');
   const where = on.includes('**') ? 'on every subject' : `on ${on.join(' and ')}`;
-  const gives = grants === undefined ? '' : `, and gives the roles ${grants.join(', ') || 'none'}`;
+  const tokens = takesTokens(rule) ? ', and enrols what a token of an identity provider proves' : '';
+  const gives = grants === undefined ? tokens : `, and gives the roles ${grants.join(', ') || 'none'}`;
   return `${name}: ${people.join(', being ')} may record ${what} ${where}${gives}.`;
 }
 
@@ -71,7 +77,7 @@ function mistakesOf(policy: PolicyBody): string[] {
     const givers = roles.filter((role) => canApprove(policy, role, on));
     if (givers.length === 0)
       out.push(
-        `${on} needs ${need} approvals by ${roles.join(' or ')}, and no rule lets any of them record an approval there: nothing could be deployed`,
+        `${on} needs ${need} approvals by ${roles.join(' or ')}, and no rule lets any of them record an approval everywhere there: something could not be deployed`,
       );
   }
   for (const { name, who } of policy.rules) {
@@ -79,28 +85,56 @@ function mistakesOf(policy: PolicyBody): string[] {
     if (who.issuer !== undefined && !known)
       out.push(`the rule ${name} is about the issuer ${who.issuer}, whose keys the policy does not name`);
   }
-  if ((policy.oidc ?? []).length > 0 && !policy.rules.some(({ may }) => may.includes('identity') || may.includes('*')))
-    out.push('identity providers are named, and no rule lets a registrar record identity');
+  if ((policy.oidc ?? []).length > 0 && !policy.rules.some(takesTokens))
+    out.push('identity providers are named, and no rule lets a registrar record identity by their tokens, without grants');
   return out;
 }
 
+function takesTokens({ may, grants }: PolicyRule): boolean {
+  return may.includes('identity') && grants === undefined;
+}
+
+/** Limits that stop what the policy asks for elsewhere. */
+function stallingLimits({ oidc = [], limits }: PolicyBody): string[] {
+  const enrols = oidc.length > 0;
+  const least = Math.min(limits?.attachment_bytes ?? EVIDENCE_BYTES, limits?.attachment_quota ?? EVIDENCE_BYTES);
+  if (enrols && limits?.attachments === 0)
+    return ['no record has an attachment, and an enrolment by token has its evidence attached: nobody could log in'];
+  if (enrols && least < EVIDENCE_BYTES)
+    return [`attachments of ${least} bytes are too small for the evidence of an enrolment by token: nobody could log in`];
+  return [];
+}
+
+/** What is deployed: a pattern for everything is about these. */
+const DEPLOYED = ['model/*', 'config/*', 'deploy/**'];
+
+/** Whether a role approves wherever approvals are asked for, by one rule for each kind of subject. */
 function canApprove({ rules }: PolicyBody, role: string, on: string): boolean {
-  return rules.some((rule) => {
-    const who = rule.who.roles === undefined || rule.who.roles.includes(role);
-    const what = rule.may.includes('approval') || rule.may.includes('*');
-    // A sample of the pattern: what a star stands for, a letter stands for as well.
-    const sample = on.replace(/\*\*/g, 'x').replace(/\*/g, 'x');
-    return who && rule.who.issuer === undefined && what && rule.on.some((glob) => glob === on || matchesGlob(glob, sample));
-  });
+  const approving = rules.filter(
+    ({ who, may }) =>
+      who.issuer === undefined &&
+      (who.roles === undefined || who.roles.includes(role)) &&
+      (may.includes('approval') || may.includes('*')),
+  );
+  const wanted = on === '**' ? DEPLOYED : [on];
+  return wanted.every((pattern) => approving.some((rule) => rule.on.some((glob) => coversGlob(glob, pattern))));
 }
 
 function remarksOf(policy: PolicyBody): string[] {
   const out: string[] = [];
   const deploys = policy.rules.some(({ may }) => may.includes('deployment') || may.includes('*'));
   if (deploys && (policy.approvals ?? []).length === 0) out.push('nothing has to be approved before it is deployed');
-  for (const { name, grants, may } of policy.rules) {
-    if (may.includes('identity') && grants === undefined && (policy.oidc ?? []).length === 0)
+  for (const rule of policy.rules) {
+    const { name, may } = rule;
+    if (takesTokens(rule) && (policy.oidc ?? []).length === 0)
       out.push(`the rule ${name} lets record identity, without grants and without identity providers: it enrols nobody`);
+    if (may.includes('*') && !isForAdministrators(rule))
+      out.push(`the rule ${name} lets record everything, also freezes and corrections: name the types that are meant`);
+  }
+  for (const { prefix } of policy.oidc ?? []) {
+    const about = policy.rules.find(({ who }) => who.ids?.some((id) => id.startsWith(`${prefix}-`)));
+    if (about !== undefined)
+      out.push(`the rule ${about.name} is about ids of ${prefix}-…: administrators enrol them, and no token does any more`);
   }
   for (const { name, binding, kind } of policy.oidc ?? []) {
     if (binding === 'possession')
@@ -108,10 +142,15 @@ function remarksOf(policy: PolicyBody): string[] {
         `tokens of ${name} are bound to no key: whoever steals one first enrols with it, once${kind === 'person' ? '; people should be bound by nonce' : ''}`,
       );
   }
-  for (const { on, not_author } of policy.approvals ?? []) {
+  for (const { on, not_author, within } of policy.approvals ?? []) {
+    if (within !== undefined && within < 60) out.push(`approvals of ${on} are too old after ${duration(within)}`);
     if (!not_author) out.push(`authors may approve their own changes of ${on}`);
   }
   return out;
+}
+
+function isForAdministrators({ who: { roles } }: PolicyRule): boolean {
+  return roles?.length === 1 && roles[0] === ADMINISTRATOR_ROLE;
 }
 
 function pairs(claims: Readonly<Record<string, string>>): string {

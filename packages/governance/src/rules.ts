@@ -1,6 +1,7 @@
 import type { ChangeRecord, PolicyBody, PolicyRule, RecordOf } from '@treering/record';
 import type { IssuerFinding } from './candidate.js';
 import { ADMINISTRATORS, type Decision, refuse } from './decision.js';
+import { enrollerOf, isEnrolledBy } from './enroller.js';
 import { coversGlob, matchesGlob, matchesText } from './glob.js';
 import type { GovernanceState, Identity } from './state.js';
 
@@ -15,14 +16,19 @@ export function findRule(state: GovernanceState, signer: Identity, record: Chang
     return refuse('governance/not-allowed', 'charter', `${record.type} records are written by the log alone`);
   if (record.type === 'identity' && signer.administrator) return { admitted: true, rule: ADMINISTRATORS };
   const fitting = (state.policy?.rules ?? []).filter((rule) => fits(rule, signer, record));
-  // Of several rules that let enrol, the one that may give these roles.
-  const allowing = fitting.find((rule) => record.type !== 'identity' || givesRoles(rule, record)) ?? fitting[0];
+  const allowing = record.type === 'identity' ? enrollingRule(state, fitting, record) : fitting[0];
   if (allowing !== undefined) return { admitted: true, rule: `policy@${state.policyIndex}/${allowing.name}`, allowing };
   return refuse(
     'governance/not-allowed',
     'default deny',
     `no rule of the policy lets ${signer.id} (${signer.roles.join(', ') || 'no role'}) record ${record.type} on ${record.subject}`,
   );
+}
+
+/** Of several rules that let enrol, the one that may give these roles, and rather the one that enrolled the id before. */
+function enrollingRule(state: GovernanceState, fitting: readonly PolicyRule[], record: RecordOf<'identity'>) {
+  const giving = fitting.filter((rule) => givesRoles(rule, record));
+  return giving.find((rule) => isEnrolledBy(state, record.id, enrollerOf(record, undefined, rule))) ?? giving[0] ?? fitting[0];
 }
 
 /**
@@ -55,18 +61,25 @@ export function findForeignRule(
   return undefined;
 }
 
+/** A rule that grants roles itself takes no tokens: whoever it is about is nobody who verifies them. */
 function givesRoles({ grants }: PolicyRule, record: RecordOf<'identity'>): boolean {
-  if (record.oidc !== undefined || record.action === 'revoke') return true;
+  if (record.action === 'revoke') return true;
+  if (record.oidc !== undefined) return grants === undefined;
   return grants !== undefined && (record.roles ?? []).every((role) => grants.includes(role));
 }
 
 function fits(rule: PolicyRule, signer: Pick<Identity, 'id' | 'roles'>, record: ChangeRecord): boolean {
   // Issuer and claims describe foreign statements; a record by an enrolled key never fits such a rule.
   if (rule.who.issuer !== undefined || !fitsSigner(rule, signer)) return false;
-  if (!rule.may.includes('*') && !rule.may.includes(record.type)) return false;
+  if (!opens(rule, record.type)) return false;
   // What is frozen must lie within the rule as well as the name of the freeze.
   if (record.type === 'freeze' && record.on !== undefined && !rule.on.some((glob) => coversGlob(glob, record.on))) return false;
   return rule.on.some((glob) => matchesGlob(glob, record.subject));
+}
+
+/** Whether a rule opens a type. With `*`, identities are meant only where the rule says which roles it gives. */
+function opens({ may, grants }: PolicyRule, type: ChangeRecord['type']): boolean {
+  return may.includes(type) || (may.includes('*') && (type !== 'identity' || grants !== undefined));
 }
 
 function fitsSigner({ who: { roles, ids, issuer } }: PolicyRule, signer: Pick<Identity, 'id' | 'roles'> | undefined): boolean {

@@ -1,10 +1,18 @@
 import { decodeRecord, encodeRecord, type RecordOf } from '@treering/record';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor, encodeCoseKey, parseCoseKey } from '@treering/statement';
 import { GovernanceError } from './errors.js';
-import { type ApprovalFact, emptyParts, GovernanceState, type Identity, type Proposal, type StateParts } from './state.js';
+import {
+  type ApprovalFact,
+  type Content,
+  emptyParts,
+  GovernanceState,
+  type Identity,
+  type Proposal,
+  type StateParts,
+} from './state.js';
 
 /** Changes when the form of a snapshot or what a replay remembers does: older ones are then replayed instead of read. */
-const FORM = 1;
+const FORM = 3;
 
 /**
  * A state as bytes, from which a replay can go on. Two states that decide alike have the same bytes. Nothing in it is signed:
@@ -31,7 +39,8 @@ export function saveState(state: GovernanceState): Uint8Array {
     ),
     approvals: new Map([...parts.approvals].map(([leaf, facts]) => [leaf, facts.map((fact) => ({ ...fact }))])),
     proposals: new Map([...parts.proposals].map(([subject, p]) => [subject, { ...p, record: encodeRecord(p.record) }])),
-    authors: parts.authors,
+    contents: new Map([...parts.contents].map(([leaf, { type, digest, authors }]) => [leaf, [type, digest, authors]])),
+    makers: parts.makers,
     tokens: parts.tokens,
     attached: new Map([...parts.attached].map(([id, { day, bytes }]) => [id, [day, bytes]])),
   } as unknown as CborInput);
@@ -90,7 +99,11 @@ function restore(bytes: Uint8Array): GovernanceState {
     const proposal = plain(value) as Omit<Proposal, 'record'> & { record: Uint8Array };
     parts.proposals.set(subject, { ...proposal, record: decodeRecord(proposal.record) as Proposal['record'] });
   }
-  for (const [leaf, authors] of entries(get('authors'))) parts.authors.set(leaf, authors as string[]);
+  for (const [leaf, value] of entries(get('contents'))) {
+    const [type, digest, authors] = value as [Content['type'], string, string[]];
+    parts.contents.set(leaf, { type, digest, authors });
+  }
+  for (const [maker, authors] of entries(get('makers'))) parts.makers.set(maker, authors as string[]);
   for (const [token, index] of entries(get('tokens'))) parts.tokens.set(token, index as number);
   for (const [id, value] of entries(get('attached'))) {
     const [day, bytes] = value as [number, number];

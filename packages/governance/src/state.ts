@@ -1,8 +1,12 @@
 import { hex } from '@treering/note';
-import type { AttachmentRef, PolicyBody, RecordOf } from '@treering/record';
+import { type AttachmentRef, type ChangeRecord, configDigest, type PolicyBody, type RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey } from '@treering/statement';
 import type { Candidate } from './candidate.js';
+import { ADMINISTRATOR_ROLE, ADMINISTRATORS } from './decision.js';
+import { enrollerOf } from './enroller.js';
 import { GovernanceError } from './errors.js';
+import { isForAdministrators, withFreeze } from './freezes.js';
+import { findRule } from './rules.js';
 
 /** A key that may sign, and for whom. */
 export interface Identity {
@@ -15,6 +19,8 @@ export interface Identity {
   readonly administrator: boolean;
   /** The entry that enrolled it. */
   readonly enrolledAt: number;
+  /** What enrolled it (`enrollerOf`): nothing else gives this id further keys, but administrators. */
+  readonly enrolledBy: string;
   /** The entry from which on it may not sign any more. */
   readonly revokedAt: number | undefined;
 }
@@ -31,9 +37,21 @@ export interface Version extends LatestRecord {
   readonly subject: string;
   /** A record type, or `foreign`. */
   readonly type: string;
-  /** Whose change it is: the ids of those who signed it and, for a deployment, the model and configuration that it names. */
+  /**
+   * Whose change it is: the ids of those who signed it or the same model or configuration before and, for a deployment, of the
+   * authors of those that it names.
+   */
   readonly authors: readonly string[];
   readonly deployment: DeploymentFacts | undefined;
+}
+
+/** A model or a configuration that was recorded, in whatever version. */
+export interface Content {
+  readonly type: 'model' | 'config';
+  /** What it is, whatever it is called: a model's digest, or `configDigest`; 64 hex digits. */
+  readonly digest: string;
+  /** Whose change it is, by id. */
+  readonly authors: readonly string[];
 }
 
 /** What a deployment record says that a later one may continue. Digests and leaf hashes in hex. */
@@ -63,9 +81,9 @@ export interface ApprovalFact {
   readonly leaf: string;
 }
 
-/** A policy or an amendment that waits for more administrators to agree. */
+/** A policy, an amendment or a freeze that waits for more administrators to agree. */
 export interface Proposal extends LatestRecord {
-  readonly record: RecordOf<'policy'> | RecordOf<'amendment'>;
+  readonly record: RecordOf<'policy'> | RecordOf<'amendment'> | RecordOf<'freeze'>;
   /** Thumbprints of the administrators' keys that agreed, the author's first; 64 hex digits each. */
   readonly agreed: readonly string[];
 }
@@ -96,13 +114,15 @@ export interface StateParts {
   readonly versions: Map<string, Version>;
   /** By the leaf hash of the newest version in hex. */
   readonly approvals: Map<string, readonly ApprovalFact[]>;
-  /** Who made each model and configuration that was ever recorded, by leaf hash in hex. */
-  readonly authors: Map<string, readonly string[]>;
-  /** By subject: `policy` or `charter`. */
+  /** Each model and configuration that was ever recorded, by leaf hash in hex. */
+  readonly contents: Map<string, Content>;
+  /** Whose change each model and configuration is, by type and digest, whatever it was recorded as. */
+  readonly makers: Map<string, readonly string[]>;
+  /** By subject: `policy`, `charter` or `freeze/<name>`. */
   readonly proposals: Map<string, Proposal>;
   /** OIDC tokens that enrolled a key, by SHA-256 in hex, with the index of the entry. */
   readonly tokens: Map<string, number>;
-  /** Bytes that an identity attached on its newest day (days since the epoch, UTC). */
+  /** Bytes that an identity attached, or logged in with, on its newest day (days since the epoch, UTC). */
   readonly attached: Map<string, { readonly day: number; readonly bytes: number }>;
 }
 
@@ -120,7 +140,8 @@ export function emptyParts(): StateParts {
     latest: new Map(),
     versions: new Map(),
     approvals: new Map(),
-    authors: new Map(),
+    contents: new Map(),
+    makers: new Map(),
     proposals: new Map(),
     tokens: new Map(),
     attached: new Map(),
@@ -207,9 +228,9 @@ export class GovernanceState {
     return this.#byLeaf.get(leaf);
   }
 
-  /** Who made the model or configuration with this leaf hash (hex), of whatever version; undefined when the log has none. */
-  authors(leaf: string): readonly string[] | undefined {
-    return this.#parts.authors.get(leaf);
+  /** The model or configuration with this leaf hash (hex), of whatever version; undefined when the log has none. */
+  content(leaf: string): Content | undefined {
+    return this.#parts.contents.get(leaf);
   }
 
   /** The decisions about an entry, one for each person. */
@@ -217,12 +238,17 @@ export class GovernanceState {
     return this.#parts.approvals.get(leaf) ?? [];
   }
 
-  /** The policy (`policy`) or amendment (`charter`) that waits for administrators to agree. */
+  /** All that waits for administrators to agree. */
+  proposals(): Proposal[] {
+    return [...this.#parts.proposals.values()];
+  }
+
+  /** The policy (`policy`), amendment (`charter`) or freeze that waits for administrators to agree. */
   proposal(subject: string): Proposal | undefined {
     return this.#parts.proposals.get(subject);
   }
 
-  /** The freezes that were recorded. */
+  /** The freezes that were recorded and not lifted. */
   freezes(): readonly Freeze[] {
     return this.#parts.freezes;
   }
@@ -266,9 +292,10 @@ export class GovernanceState {
       case 'approval':
         return this.#decide(index, candidate, record);
       case 'identity':
-        return record.action === 'enrol' ? this.#enrol(index, record) : this.#revoke(index, record);
+        return record.action === 'enrol' ? this.#enrol(index, candidate, record) : this.#revoke(index, record);
       case 'freeze':
-        return this.#set('freezes', [...this.#parts.freezes, { on: record.on, until: record.until, index }]);
+        if (isForAdministrators(this, record)) return this.#propose(index, candidate, record);
+        return this.#set('freezes', withFreeze(this.#parts.freezes, record, index));
       default:
         return () => undefined;
     }
@@ -292,40 +319,52 @@ export class GovernanceState {
       this.#set('threshold', charter.threshold),
       this.#set('logKeys', charter.log_keys),
       this.#set('witnesses', charter.witnesses),
-      ...this.#setAdministrators(index, charter.administrators, keys),
+      ...this.#setAdministrators(index, index, charter.administrators, keys),
     ]);
   }
 
-  /** A policy or an amendment is in force at once if one administrator suffices; otherwise it waits. */
+  /** What administrators decide on is in force at once if one administrator suffices; otherwise it waits. */
   #propose(index: number, { leaf, statement }: Candidate, record: Proposal['record']): Undo {
     const { kid } = statement;
     const proposal: Proposal = { index, leaf, record, agreed: kid === undefined ? [] : [hex(kid)] };
     if (this.threshold <= 1) {
       const superseded = remove(this.#parts.proposals, record.subject);
-      return all([superseded, this.#putInForce(proposal)]);
+      return all([superseded, this.#putInForce(proposal, index)]);
     }
     return put(this.#parts.proposals, record.subject, proposal);
   }
 
-  #putInForce({ index, record }: Proposal): Undo {
+  /** @param from the entry that completes the agreement */
+  #putInForce({ index, record }: Proposal, from: number): Undo {
     if (record.type === 'policy') return all([this.#set('policy', record.policy), this.#set('policyIndex', index)]);
+    if (record.type === 'freeze') return this.#set('freezes', withFreeze(this.#parts.freezes, record, index));
     const { administrators, threshold, log_keys, witnesses } = record;
     const keys = administrators?.map(({ key }) => parseCoseKey(key)) ?? [];
     return all([
       ...(threshold === undefined ? [] : [this.#set('threshold', threshold)]),
       ...(log_keys === undefined ? [] : [this.#set('logKeys', log_keys)]),
       ...(witnesses === undefined ? [] : [this.#set('witnesses', witnesses)]),
-      ...(administrators === undefined ? [] : this.#setAdministrators(index, administrators, keys)),
+      ...(administrators === undefined ? [] : this.#setAdministrators(index, from, administrators, keys)),
     ]);
   }
 
-  #setAdministrators(index: number, list: RecordOf<'charter'>['administrators'], keys: readonly CoseKey[]): Undo[] {
+  /** A key that a new list leaves out may be stolen: it ends. Whoever is left out keeps other keys, but not the role. */
+  #setAdministrators(
+    index: number,
+    from: number,
+    list: RecordOf<'charter'>['administrators'],
+    keys: readonly CoseKey[],
+  ): Undo[] {
     const kids = keys.map((key) => hex(coseKeyThumbprint(key)));
+    const before = this.identities().filter(({ administrator }) => administrator);
+    const leaving = new Set(before.map(({ id }) => id).filter((id) => !list.some((one) => one.id === id)));
     const undos: Undo[] = [];
     for (const [kid, identity] of this.#parts.identities) {
-      if (!identity.administrator || kids.includes(kid)) continue;
-      const roles = identity.roles.filter((role) => role !== 'administrator');
-      undos.push(put(this.#parts.identities, kid, { ...identity, roles, administrator: false }));
+      const ends = identity.administrator && !kids.includes(kid);
+      if (!ends && !leaving.has(identity.id)) continue;
+      const roles = identity.roles.filter((role) => role !== ADMINISTRATOR_ROLE);
+      const revokedAt = identity.revokedAt ?? (ends ? from : undefined);
+      undos.push(put(this.#parts.identities, kid, { ...identity, roles, administrator: false, revokedAt }));
     }
     list.forEach(({ id, roles }, i) => {
       const known = this.#parts.identities.get(kids[i]);
@@ -338,6 +377,7 @@ export class GovernanceState {
           validUntil: undefined,
           administrator: true,
           enrolledAt: known?.administrator ? known.enrolledAt : index,
+          enrolledBy: ADMINISTRATORS,
           revokedAt: undefined,
         }),
       );
@@ -349,7 +389,7 @@ export class GovernanceState {
     const kid = hex(statement.kid as Uint8Array);
     const target = hex(record.target);
     const proposal = this.#parts.proposals.get(record.subject);
-    if (proposal !== undefined && hex(proposal.leaf) === target) return this.#agree(proposal, kid, record);
+    if (proposal !== undefined && hex(proposal.leaf) === target) return this.#agree(proposal, index, kid, record);
     const id = this.identityOf(kid)?.id ?? '';
     const fact: ApprovalFact = {
       id,
@@ -366,12 +406,12 @@ export class GovernanceState {
     return put(this.#parts.approvals, target, [...others, fact]);
   }
 
-  #agree(proposal: Proposal, kid: string, { subject, decision }: RecordOf<'approval'>): Undo {
+  #agree(proposal: Proposal, index: number, kid: string, { subject, decision }: RecordOf<'approval'>): Undo {
     if (decision === 'reject') return remove(this.#parts.proposals, subject);
     const agreed = [...proposal.agreed.filter((known) => known !== kid), kid];
     const next = { ...proposal, agreed };
     if (this.agreeing(next) < this.threshold) return put(this.#parts.proposals, subject, next);
-    return all([remove(this.#parts.proposals, subject), this.#putInForce(next)]);
+    return all([remove(this.#parts.proposals, subject), this.#putInForce(next, index)]);
   }
 
   /** How many different administrators, not revoked meanwhile, agree on a proposal. */
@@ -386,7 +426,11 @@ export class GovernanceState {
     const before = this.#parts.versions.get(key);
     const signer = this.identity(statement.kid)?.id ?? statement.iss;
     const named = record?.type === 'deployment' ? [record.model, record.config] : [];
-    const authors = [...new Set([signer, ...named.flatMap((part) => this.authors(hex(part)) ?? [])])];
+    const made = record === undefined ? undefined : digestOf(record);
+    const maker = `${made?.type} ${made?.digest}`;
+    // To record once more what somebody made does not make it one's own.
+    const makers = made === undefined ? [] : (this.#parts.makers.get(maker) ?? []);
+    const authors = [...new Set([signer, ...makers, ...named.flatMap((part) => this.content(hex(part))?.authors ?? [])])];
     const deployment: DeploymentFacts | undefined =
       record?.type !== 'deployment'
         ? undefined
@@ -401,7 +445,8 @@ export class GovernanceState {
           };
     const version: Version = { index, leaf, subject: statement.sub, type, authors, deployment };
     const undos = [put(this.#parts.versions, key, version)];
-    if (type === 'model' || type === 'config') undos.push(put(this.#parts.authors, hex(leaf), authors));
+    if (made !== undefined)
+      undos.push(put(this.#parts.contents, hex(leaf), { ...made, authors }), put(this.#parts.makers, maker, authors));
     if (before !== undefined) {
       // A later version voids what was approved of the earlier one.
       undos.push(remove(this.#parts.approvals, hex(before.leaf)), remove(this.#byLeaf, hex(before.leaf)));
@@ -410,8 +455,8 @@ export class GovernanceState {
     return all(undos);
   }
 
-  #attach({ statement }: Candidate, attachments: readonly AttachmentRef[]): Undo {
-    const id = this.identity(statement.kid)?.id ?? statement.iss;
+  #attach({ statement, record }: Candidate, attachments: readonly AttachmentRef[]): Undo {
+    const id = attacherOf(this.identity(statement.kid)?.id ?? statement.iss, record);
     const day = dayOf(statement.iat ?? 0);
     const known = this.#parts.attached.get(id);
     const newest = Math.max(day, known?.day ?? 0);
@@ -419,7 +464,9 @@ export class GovernanceState {
     return put(this.#parts.attached, id, { day: newest, bytes });
   }
 
-  #enrol(index: number, record: RecordOf<'identity'>): Undo {
+  #enrol(index: number, { statement }: Candidate, record: RecordOf<'identity'>): Undo {
+    const signer = this.identity(statement.kid);
+    const allowed = signer === undefined ? undefined : findRule(this, signer, record);
     const key = parseCoseKey(record.key as Uint8Array);
     const kid = hex(coseKeyThumbprint(key));
     const undos = [
@@ -431,6 +478,7 @@ export class GovernanceState {
         validUntil: record.valid_until,
         administrator: this.#parts.identities.get(kid)?.administrator ?? false,
         enrolledAt: index,
+        enrolledBy: enrollerOf(record, signer, allowed?.allowing),
         revokedAt: undefined,
       }),
     ];
@@ -452,6 +500,16 @@ export class GovernanceState {
 /** Days since the epoch, UTC, of a time in seconds. */
 export function dayOf(seconds: number): number {
   return Math.floor(seconds / 86_400);
+}
+
+function digestOf(record: ChangeRecord): Pick<Content, 'type' | 'digest'> | undefined {
+  if (record.type === 'model') return { type: 'model', digest: hex(record.digest) };
+  return record.type === 'config' ? { type: 'config', digest: hex(configDigest(record)) } : undefined;
+}
+
+/** On whom attachments count. What re-verifies a token counts on whom it enrols: one person's logins take up nobody else's. */
+export function attacherOf(signer: string, record: ChangeRecord | undefined): string {
+  return record?.type === 'identity' && record.oidc !== undefined ? record.id : signer;
 }
 
 /** Bytes of all attachments that are sent; what is withheld takes no room. */

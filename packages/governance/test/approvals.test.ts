@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { rulesFor, tallyApprovals } from '../src/index.js';
 import { ada, begun, bob, bot, carol, eve, MODEL, need, refusesUnchanged, rule, SUBJECT } from './approved-log.js';
-import { approvalDraft, deploymentDraft, modelDraft } from './drafts.js';
+import { approvalDraft, configDraft, deploymentDraft, modelDraft } from './drafts.js';
 import { enrolment, NOW, party, revocation } from './governed-log.js';
 
 test('who made a change does not approve it where the policy says so, and may reject it', async () => {
@@ -39,6 +39,20 @@ test('the author of a model is an author of an intent that names it, also when t
   await log.log(bob, modelDraft('score', 2));
   const intent = await log.log(bob, deploymentDraft(model, config));
   await refusesUnchanged(log, eve, approvalDraft(SUBJECT, intent), 'governance/own-change', rule('deploy/**'));
+});
+
+test('whoever made a model or a configuration is its author also when somebody else records the same once more', async () => {
+  const { log } = await begun(need('**', 1));
+  for (const name of ['score', 'renamed']) {
+    const again = await log.log(bob, modelDraft(name));
+    assert.equal(log.state.version('model', `model/${name}`)?.authors.slice().sort(), ['bob', 'eve']);
+    for (const by of [eve, bob])
+      await refusesUnchanged(log, by, approvalDraft(`model/${name}`, again), 'governance/own-change', rule('**'));
+  }
+  const other = await log.log(eve, configDraft('renamed', '2'));
+  await refusesUnchanged(log, bob, approvalDraft('config/renamed', other), 'governance/own-change', rule('**'));
+  const changed = await log.log(bob, modelDraft('score', 2));
+  await log.log(eve, approvalDraft(MODEL, changed));
 });
 
 test('people decide, in a role that they hold', async () => {

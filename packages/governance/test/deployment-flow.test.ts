@@ -1,6 +1,8 @@
 import { test } from 'uvu';
-import { begun, bot, carol, eve, MODEL, need, refusesUnchanged, rule, SUBJECT } from './approved-log.js';
+import * as assert from 'uvu/assert';
+import { ada, begun, bob, bot, carol, eve, MODEL, need, refusesUnchanged, rule, SUBJECT } from './approved-log.js';
 import { approvalDraft, deploymentDraft, type Entry, modelDraft } from './drafts.js';
+import { enrolment, type GovernedLog, NOW, party, revocation } from './governed-log.js';
 
 const carries = (name: Entry, config: Entry, phase: 'active' | 'ended') => deploymentDraft(name, config, { phase });
 
@@ -32,11 +34,7 @@ test('what goes live has an approved intent with the same model, configuration a
   await log.log(carol, approvalDraft(SUBJECT, intent));
   const other = await log.log(eve, modelDraft('other'));
   const change = { phase: 'active' as const, image: new Uint8Array(32).fill(7) };
-  for (const draft of [
-    carries(other, config, 'active'),
-    { ...active, state: new Uint8Array(32) },
-    deploymentDraft(model, config, change),
-  ])
+  for (const draft of [carries(other, config, 'active'), deploymentDraft(model, config, change)])
     await refusesUnchanged(log, eve, draft, 'governance/not-approved', rule('deploy/**'));
   await log.log(bot, active, 'policy@0/all');
   await log.log(bot, active);
@@ -51,14 +49,66 @@ test('an approved intent that another one follows is void', async () => {
   await refusesUnchanged(log, eve, active, 'governance/not-approved', rule('deploy/**'));
 });
 
-test('what was begun is carried on after a new version of the model, and begins anew after its end', async () => {
+test('what is active is carried on after a new version of the model, and begins anew after its end', async () => {
   const { log, model, config } = await begun(need('model/**', 1));
   await log.log(carol, approvalDraft(MODEL, model));
   await log.log(eve, deploymentDraft(model, config));
+  await log.log(eve, carries(model, config, 'active'));
   await log.log(eve, modelDraft('score', 2));
   await log.log(eve, carries(model, config, 'active'));
   await log.log(eve, carries(model, config, 'ended'));
   await refusesUnchanged(log, eve, carries(model, config, 'active'), 'governance/not-approved', rule('model/**'));
+});
+
+/** What happens between an intent and its first active record. */
+const meanwhile: readonly [string, (log: GovernedLog, model: Entry) => Promise<unknown>][] = [
+  [
+    'whoever approved the model rejects it',
+    (log, model) => log.log(carol, approvalDraft(MODEL, model, { decision: 'reject' })),
+  ],
+  ['somebody else rejects the model', (log, model) => log.log(bob, approvalDraft(MODEL, model, { decision: 'reject' }))],
+  ['the key of whoever approved the model is revoked', (log) => log.log(ada, revocation('carol'))],
+  ['a new version of the model is recorded', (log) => log.log(eve, modelDraft('score', 2))],
+];
+
+for (const [what, happens] of meanwhile) {
+  test(`an intent does not go live when ${what}`, async () => {
+    const { log, model, config } = await begun(need('model/*', 1), need('deploy/**', 1, { roles: ['auditor'] }));
+    await log.log(carol, approvalDraft(MODEL, model));
+    const intent = await log.log(eve, deploymentDraft(model, config));
+    const other = party('olga', 20);
+    await log.log(ada, enrolment(other, ['auditor']));
+    await log.log(other, approvalDraft(SUBJECT, intent, { role: 'auditor' }));
+    const active = carries(model, config, 'active');
+    assert.ok((await log.decide(eve, active)).admitted);
+    await happens(log, model);
+    await refusesUnchanged(log, eve, active, 'governance/not-approved', rule('model/*'));
+  });
+}
+
+test('an intent does not go live after its approvals, and those of its model, have expired or are no longer fresh', async () => {
+  const active = (model: Entry, config: Entry) => carries(model, config, 'active');
+  const { log, model, config } = await begun(need('model/*', 1, { within: 3600 }));
+  await log.log(carol, approvalDraft(MODEL, model, { expires: (NOW + 60) * 1000 }));
+  await log.log(bob, approvalDraft(MODEL, model), undefined, { iat: NOW - 3540 });
+  await log.log(eve, deploymentDraft(model, config));
+  assert.ok((await log.decide(eve, active(model, config), { iat: NOW + 59 })).admitted);
+  const late = { iat: NOW + 61 };
+  await refusesUnchanged(log, eve, active(model, config), 'governance/not-approved', rule('model/*'), late);
+  await log.log(carol, approvalDraft(MODEL, model), undefined, late);
+  await log.log(eve, active(model, config), undefined, late);
+  await log.log(eve, active(model, config), undefined, { iat: NOW + 28_000_000 });
+});
+
+test('what was rejected while it was active is not carried on', async () => {
+  const { log, model, config } = await begun(need('deploy/**', 1));
+  const intent = await log.log(eve, deploymentDraft(model, config));
+  await log.log(carol, approvalDraft(SUBJECT, intent));
+  const live = await log.log(eve, carries(model, config, 'active'));
+  await log.log(carol, approvalDraft(SUBJECT, live, { decision: 'reject' }));
+  await refusesUnchanged(log, eve, carries(model, config, 'active'), 'governance/not-approved', rule('deploy/**'));
+  await log.log(carol, approvalDraft(SUBJECT, live));
+  await log.log(eve, carries(model, config, 'active'));
 });
 
 test('an end needs no approval', async () => {

@@ -1,4 +1,4 @@
-import { type RecordOf, stateDigest } from '@treering/record';
+import { type ChangeRecord, configDigest, type RecordOf, stateDigest } from '@treering/record';
 import { EXAMPLES } from '../../record/test/examples.js';
 import type { Draft } from './governed-log.js';
 
@@ -17,6 +17,13 @@ export function configDraft(name: string, version = '1'): Draft & { type: 'confi
 /** An entry that a deployment names. */
 export interface Entry {
   readonly leaf: Uint8Array;
+  readonly record?: ChangeRecord | undefined;
+}
+
+/** What is deployed; of an entry without a model or configuration, anything. */
+function digestOf({ leaf, record }: Entry): Uint8Array {
+  if (record?.type === 'model') return record.digest;
+  return record?.type === 'config' ? configDigest(record) : leaf;
 }
 
 /** A deployment to production of a model with a configuration: an intent, unless `change` says otherwise. */
@@ -26,7 +33,7 @@ export function deploymentDraft(
   change: Partial<RecordOf<'deployment'>> = {},
 ): Draft & { type: 'deployment' } {
   const { v: _v, reason: _reason, ...rest } = EXAMPLES.deployment.minimal;
-  const state = stateDigest(model.leaf, config.leaf);
+  const state = stateDigest(digestOf(model), digestOf(config), change.image);
   return { ...rest, model: model.leaf, config: config.leaf, state, ...change };
 }
 

@@ -9,6 +9,13 @@ const clerk = party('clerk', 2);
 const ID = `ci.x-${'a2'.repeat(13)}`;
 const job = party(ID, 3);
 const token = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
+const stored = {
+  name: 'evidence.json',
+  media_type: 'application/json',
+  size: 9,
+  digest: token(9),
+  access: 'restricted' as const,
+};
 
 const CI: OidcProvider = {
   name: 'ci',
@@ -45,6 +52,7 @@ function byToken(change: Partial<RecordOf<'identity'>> = {}, who = job) {
     kind: 'workload',
     valid_until: NOW + 3600,
     evidence: { digest: token(9), access: 'restricted' },
+    attachments: [stored],
     oidc: { provider: 'ci', token: token(1) },
     ...change,
   });
@@ -149,6 +157,84 @@ test('an enrolment by token names its evidence, and is no revocation', async () 
     const { message } = await log.refuses(by, revoking, 'governance/not-allowed', 'policy@0/oidc/ci');
     assert.match(message, 'revokes none');
   }
+});
+
+test('the evidence is stored with the enrolment, and only for those who are enrolled', async () => {
+  await refusedBy({ attachments: undefined });
+  await refusedBy({ attachments: [] });
+  await refusedBy({ attachments: [{ ...stored, digest: token(8) }] });
+  for (const access of ['public', 'withheld'] as const) {
+    await refusedBy({ attachments: [{ ...stored, access }] });
+    await refusedBy({ evidence: { digest: stored.digest, access } });
+  }
+  const log = await exchanging();
+  await log.log(clerk, byToken({ attachments: [{ ...stored, name: 'other', digest: token(8), access: 'public' }, stored] }));
+});
+
+const invented = byToken({ oidc: { provider: 'ci', token: token(77) } });
+
+test('a rule that grants roles takes no tokens, so that nobody goes beyond it by inventing one', async () => {
+  const granting = { name: 'onboarding', who: { roles: ['host'] }, may: ['identity' as const], on: ['identity/**'] };
+  const log = await exchanging({ ...POLICY, rules: [{ ...granting, grants: ['viewer'] }, ...POLICY.rules] });
+  const host = party('host', 5);
+  await log.log(ada, enrolment(host, ['host']));
+  await refuses(log, host, enrolment(party('guest', 6), ['machine']), 'governance/not-allowed', 'policy@0/onboarding');
+  await refuses(log, host, invented, 'governance/not-allowed', 'policy@0/onboarding');
+  await log.log(ada, enrolment(host, ['host', 'registrar']));
+  await log.log(host, invented, 'policy@0/exchange');
+});
+
+test('a rule that lets record everything makes nobody a registrar', async () => {
+  const rules = [{ name: 'engineers', who: { roles: ['engineer'] }, may: ['*' as const], on: ['**'] }];
+  const log = await exchanging({ ...POLICY, rules });
+  const eve = party('eve', 5);
+  await log.log(ada, enrolment(eve, ['engineer']));
+  for (const draft of [invented, revocation('clerk')]) await refuses(log, eve, draft, 'governance/not-allowed', 'default deny');
+  const granting = [{ ...rules[0], grants: ['machine'] }];
+  await log.log(ada, { type: 'policy', subject: 'policy', policy: { ...POLICY, rules: granting } });
+  await refuses(log, eve, invented, 'governance/not-allowed', 'policy@3/engineers');
+});
+
+test('whoever logged in before does so again, with another key and what the token says then', async () => {
+  const log = await exchanging();
+  await log.log(clerk, byToken());
+  await log.log(clerk, byToken({ roles: ['tester'], oidc: { provider: 'ci', token: token(2) } }));
+  const next = party(ID, 7);
+  await log.log(clerk, byToken({ oidc: { provider: 'ci', token: token(3) } }, next));
+  await log.log(ada, byToken({ oidc: { provider: 'ci', token: token(4) } }, party(ID, 8)));
+  const renamed = [{ ...CI, name: 'build' }];
+  await log.log(ada, { type: 'policy', subject: 'policy', policy: { ...POLICY, oidc: renamed } });
+  await log.log(clerk, byToken({ oidc: { provider: 'build', token: token(5) } }, party(ID, 9)));
+});
+
+test('a pseudonym belongs to tokens, unless an administrator or another rule gave it away before', async () => {
+  const granting = { ...POLICY.rules[0], name: 'hosts', who: { roles: ['host'] }, grants: ['machine'] };
+  const log = await exchanging({ ...POLICY, rules: [...POLICY.rules, granting] });
+  const host = party('host', 5);
+  await log.log(ada, enrolment(host, ['host']));
+  await log.log(clerk, byToken());
+  await refuses(log, host, enrolment(party(ID, 6), ['machine']), 'governance/not-allowed', 'policy@0/hosts');
+  const other = party(`ci.x-${'b3'.repeat(13)}`, 7);
+  await log.log(host, enrolment(other, ['machine']), 'policy@0/hosts');
+  const later = byToken({ oidc: { provider: 'ci', token: token(2) } }, other);
+  await refuses(log, clerk, later, 'governance/not-allowed', 'policy@0/exchange');
+});
+
+test('a token does not enrol an id that a rule of the policy is about', async () => {
+  const rules = [...POLICY.rules, { name: 'chief', who: { ids: [ID] }, may: ['system' as const], on: ['**'] }];
+  const log = await exchanging({ ...POLICY, rules });
+  await refuses(log, clerk, byToken(), 'governance/not-allowed', 'policy@0/exchange');
+  await log.log(ada, byToken());
+});
+
+test('evidence counts towards the quota of whom it enrols, not of the registrar', async () => {
+  const log = await exchanging({ ...POLICY, limits: { attachment_quota: 20 } });
+  const logIn = (n: number, who = job) => byToken({ oidc: { provider: 'ci', token: token(n) } }, who);
+  await log.log(clerk, logIn(1));
+  await log.log(clerk, logIn(2, party(ID, 4)));
+  await refuses(log, clerk, logIn(3, party(ID, 5)), 'governance/limit', 'policy@0/limits');
+  await log.log(clerk, logIn(4, party(`ci.x-${'b3'.repeat(13)}`, 6)));
+  await log.log(clerk, logIn(5), undefined, { iat: NOW + 86_400 });
 });
 
 test('a token counts once, for whatever key and whoever hands it in', async () => {

@@ -83,7 +83,7 @@ test('a rule about some identities is not one about others', async () => {
 test('a rule gives the roles that it grants, and one that grants none enrols nobody without a token', async () => {
   const log = await staffed();
   await log.log(registrar, enrolment(mallory, ['engineer']), 'policy@0/registrar');
-  await log.log(registrar, enrolment(mallory, []), 'policy@0/registrar');
+  await log.log(registrar, enrolment(mallory, ['engineer'], { valid_until: NOW + 60 }), 'policy@0/registrar');
   for (const roles of [['host'], ['engineer', 'registrar'], ['freezer']]) {
     await log.refuses(registrar, enrolment(mallory, roles), 'governance/not-allowed', 'policy@0/registrar');
   }
@@ -112,7 +112,6 @@ test('only an administrator gives the role of that name, and it makes nobody an 
     await log.refuses(registrar, enrolment(mallory, roles), 'governance/not-allowed', 'charter/administrators');
     await log.refuses(registrar, enrolment(registrar, roles), 'governance/not-allowed', 'charter/administrators');
   }
-  await log.log(registrar, enrolment(eve, ['engineer']), 'policy@0/registrar');
   await log.log(ada, enrolment(mallory, ['administrator']));
   await log.refuses(mallory, newPolicy, 'governance/not-allowed', 'charter/administrators');
   await log.refuses(mallory, enrolment(eve, ['registrar']), 'governance/not-allowed', 'default deny');
@@ -155,6 +154,49 @@ test('what only one id may is not had by enrolling a key under it', async () => 
   const enrol = await candidateOf(registrar, enrolment(fake, []));
   if (admit(log.state, enrol).admitted) log.state.apply(log.size++, enrol);
   await refused(log, fake, incident('system/credit'), 'a record in the name of an administrator');
+});
+
+test('who may enrol does not enrol an id that a rule of the policy is about', async () => {
+  const log = await staffed();
+  const policy: PolicyBody = { rules: [...POLICY.rules, { ...POLICY.rules[2], name: 'robot', who: { ids: ['guest-9'] } }] };
+  await log.log(registrar, enrolment(party('guest-9', 9), []), 'policy@0/registrar');
+  await log.log(ada, { type: 'policy', subject: 'policy', policy });
+  for (const fill of [9, 10]) {
+    await log.refuses(registrar, enrolment(party('guest-9', fill), []), 'governance/not-allowed', 'policy@4/registrar');
+    await log.refuses(eve, enrolment(party('guest-9', fill), []), 'governance/not-allowed', 'policy@4/contractors');
+  }
+  await log.log(ada, enrolment(party('guest-9', 10), []));
+});
+
+test('who may enrol adds no key to whom it did not enrol', async () => {
+  const log = await staffed();
+  const [further, again] = [10, 11].map((fill) => party('guest-1', fill));
+  await log.refuses(registrar, enrolment(party('eve', 9), []), 'governance/not-allowed', 'policy@0/registrar');
+  await log.log(eve, enrolment(party('guest-1', 9), []), 'policy@0/contractors');
+  await log.refuses(registrar, enrolment(further, ['engineer']), 'governance/not-allowed', 'policy@0/registrar');
+  await log.log(eve, enrolment(further, []), 'policy@0/contractors');
+  await log.log(ada, enrolment(again, []));
+  await log.refuses(eve, enrolment(party('guest-1', 12), []), 'governance/not-allowed', 'policy@0/contractors');
+});
+
+test('of two rules that one has, the one that enrolled somebody gives further keys', async () => {
+  const log = await staffed();
+  await log.log(eve, enrolment(party('guest-1', 9), []), 'policy@0/contractors');
+  await log.log(ada, enrolment(registrar, ['registrar', 'host']));
+  await log.log(registrar, enrolment(party('guest-1', 10), []), 'policy@0/contractors');
+  await log.log(registrar, enrolment(party('guest-2', 11), []), 'policy@0/registrar');
+});
+
+test('who may enrol changes neither roles nor kind of a key, and extends it', async () => {
+  const log = await staffed();
+  const code = 'governance/not-allowed';
+  await log.log(registrar, enrolment(mallory, ['engineer']));
+  await log.refuses(registrar, enrolment(mallory, []), code, 'policy@0/registrar');
+  await log.refuses(registrar, enrolment(mallory, ['engineer'], { kind: 'workload' }), code, 'policy@0/registrar');
+  await log.refuses(registrar, enrolment(eve, ['engineer']), code, 'policy@0/registrar');
+  await log.log(registrar, enrolment(mallory, ['engineer'], { valid_until: NOW + 63_072_000 }));
+  await log.log(ada, enrolment(mallory, [], { kind: 'workload' }));
+  await log.refuses(registrar, enrolment(mallory, [], { kind: 'workload' }), code, 'policy@0/registrar');
 });
 
 test('administrators enrol, extend and revoke each other', async () => {

@@ -303,11 +303,12 @@ test('what is frozen takes nothing foreign', async () => {
 });
 
 test('the size that the policy allows an entry holds for foreign statements', async () => {
-  const { length } = (await foreignOf(p256)).statement.entry;
+  const of = (size: number) => foreignOf(p256, { payload: new Uint8Array(size) });
+  const { length } = (await of(500)).statement.entry;
   const log = await supplied();
   await log.log(ada, newPolicy({ ...POLICY, limits: { entry_bytes: length } }));
-  await admits(log, await foreignOf(p256), 'policy@2/suppliers');
-  await refuses(log, await foreignOf(p256, { payload: new Uint8Array(99) }), 'governance/limit', 'policy@2/limits');
+  await admits(log, await of(500), 'policy@2/suppliers');
+  await refuses(log, await of(501), 'governance/limit', 'policy@2/limits');
 });
 
 test('a foreign statement becomes the newest of its subject, and governs nothing', async () => {

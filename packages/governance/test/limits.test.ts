@@ -14,6 +14,7 @@ import {
   incident,
   NOW,
   party,
+  revocation,
 } from './governed-log.js';
 
 const ada = party('ada', 1);
@@ -101,6 +102,15 @@ test('limits of the policy hold for every record', async () => {
   }));
   await log.log(eve, incident('model/wink', { attachments: attachments.slice(1) }));
   await log.refuses(eve, incident('model/wink', { attachments }), 'governance/limit', 'policy@0/limits');
+});
+
+test('limits never stop the administrators from governing', async () => {
+  const log = await engineered({ ...ENGINEERS, limits: { entry_bytes: 512, attachments: 0 } });
+  const reason = 'x'.repeat(1000);
+  await log.refuses(eve, { ...incident('model/wink'), reason }, 'governance/limit', 'policy@0/limits');
+  const attachments = [{ ...document, name: 'order' }];
+  await log.log(ada, { ...enrolment(eve, ['engineer']), reason, attachments }, 'charter/administrators');
+  await log.log(ada, { ...revocation('eve'), reason }, 'charter/administrators');
 });
 
 test('a break-glass deployment needs a policy that allows it', async () => {

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EXAMPLES, RECORD_TYPES } from '../../record/test/examples.js';
 import { type Candidate, type Decision, saveState } from '../src/index.js';
-import { approvalDraft, modelDraft } from './drafts.js';
+import { approvalDraft, configDraft, deploymentDraft, modelDraft } from './drafts.js';
 import { decideForeign, foreignOf } from './foreign-statement.js';
 import {
   candidateOf,
@@ -113,7 +113,7 @@ const PARTIES = ['ada', 'rolf', 'emil', 'anna', 'maschine', 'rita', 'nobody', 'r
 );
 const [ada, rolf, emil, anna, maschine, rita, , revoked, expired] = PARTIES;
 
-async function staffed(): Promise<{ log: GovernedLog; model: Candidate }> {
+async function staffed(): Promise<{ log: GovernedLog; model: Candidate; config: Candidate }> {
   const log = await governedLog([ada], POLICY);
   await log.log(ada, enrolment(rolf, ['administrator']));
   await log.log(ada, enrolment(emil, ['engineer']));
@@ -124,10 +124,11 @@ async function staffed(): Promise<{ log: GovernedLog; model: Candidate }> {
   await log.log(ada, enrolment(revoked, everything));
   await log.log(ada, enrolment(expired, everything, { valid_until: NOW - 1 }));
   await log.log(ada, revocation('revoked'));
-  return { log, model: await log.log(emil, modelDraft('credit-score')) };
+  const model = await log.log(emil, modelDraft('credit-score'));
+  return { log, model, config: await log.log(emil, configDraft('credit-api')) };
 }
 
-const { log, model } = await staffed();
+const { log, model, config } = await staffed();
 const stranger = party('stranger', 99);
 const freeze = (on: string): Draft => ({ type: 'freeze', subject: 'freeze/year-end', on });
 
@@ -140,7 +141,7 @@ const DRAFTS: Readonly<Record<string, Draft>> = {
   'revoke-emil': revocation('emil'),
   'revoke-ada': revocation('ada', ada.key),
   approval: approvalDraft('model/credit-score', model),
-  deployment: { ...EXAMPLES.deployment.minimal, model: model.leaf, config: model.leaf },
+  deployment: deploymentDraft(model, config),
   'break-glass': { ...EXAMPLES.deployment.minimal, break_glass: true },
   freeze: freeze('deploy/production/*'),
   'freeze-all': freeze('**'),

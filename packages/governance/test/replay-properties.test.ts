@@ -58,13 +58,14 @@ const policy = (body: PolicyBody): Draft => ({ type: 'policy', subject: 'policy'
 const attachment = { name: 'a', media_type: 'text/plain', size: 60, digest: new Uint8Array(32), access: 'public' as const };
 const token = { provider: 'ci', token: new Uint8Array(32).fill(1) };
 const evidence = { digest: new Uint8Array(32), access: 'restricted' as const };
+const attachments = [{ ...attachment, ...evidence }];
 
 const staff = await sign([
   [ada, enrolment(eve, ['engineer'])],
   [grace, enrolment(bob, ['approver'])],
   [ada, enrolment(eve, ['approver'], { valid_until: NOW + 10 })],
   [bob, enrolment(eveAgain, ['approver'])],
-  [ada, enrolment(job, ['engineer'], { kind: 'workload', valid_until: NOW + 60, oidc: token, evidence })],
+  [ada, enrolment(job, ['engineer'], { kind: 'workload', valid_until: NOW + 60, oidc: token, evidence, attachments })],
   [ada, revocation('eve', eve.key)],
   [grace, revocation('bob')],
   [grace, revocation('grace')],
@@ -77,6 +78,8 @@ const proposals = await sign([
   [ada, amendment({ threshold: 1, witnesses: ['w'] })],
   [edsger, amendment({ administrators: listOf(ada, eve), threshold: 2 })],
   [grace, amendment({ threshold: 3 })],
+  [ada, { type: 'freeze', subject: 'freeze/all', on: '**' }],
+  [edsger, { type: 'freeze', subject: 'freeze/none', on: '**', until: 0 }],
 ]);
 const versions = await sign([
   [eve, modelDraft('score', 1)],

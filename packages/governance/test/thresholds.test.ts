@@ -1,5 +1,6 @@
 import { createVerifierKey, formatVerifierKey } from '@treering/note';
 import type { PolicyBody, RecordOf } from '@treering/record';
+import { coseKeyThumbprint } from '@treering/statement';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { saveState } from '../src/index.js';
@@ -165,7 +166,7 @@ test('an administrator revoked meanwhile agrees no more', async () => {
   assert.equal(log.state.policy, NEXT);
 });
 
-test('an administrator whom an amendment removed agrees no more, and is enrolled no less', async () => {
+test('an administrator whom an amendment removed agrees no more', async () => {
   const log = await triple(2);
   const proposed = await log.log(ada, policy(NEXT));
   const amended = await log.log(grace, amendment({ administrators: listOf(grace, edsger, eve) }));
@@ -174,12 +175,51 @@ test('an administrator whom an amendment removed agrees no more, and is enrolled
     log.state.administrators().map(({ id }) => id),
     ['grace', 'edsger', 'eve'],
   );
-  await refusesUnchanged(log, ada, agree('policy', proposed), 'governance/not-allowed', RULE);
+  await refusesUnchanged(log, ada, agree('policy', proposed), 'governance/revoked-key', 'identity@4');
   await log.log(eve, agree('policy', proposed));
   assert.equal(log.state.policy, START);
   await log.log(grace, agree('policy', proposed));
   assert.equal(log.state.policy, NEXT);
-  await log.refuses(ada, enrolment(party('new', 71), []), 'governance/not-allowed', 'default deny');
+  await log.refuses(ada, enrolment(party('new', 71), []), 'governance/revoked-key', 'identity@4');
+});
+
+test('an amendment that replaces the key of an administrator ends the old one, once it is in force', async () => {
+  const log = await triple(2);
+  const fresh = party('ada', 73);
+  const amended = await log.log(grace, amendment({ administrators: listOf(fresh, grace, edsger) }));
+  await log.log(ada, incident('model/wink'), 'policy@0/start');
+  await log.log(edsger, agree('charter', amended));
+  for (const draft of [incident('model/wink'), policy(NEXT), enrolment(party('x', 74), []), revocation('eve')])
+    await refusesUnchanged(log, ada, draft, 'governance/revoked-key', 'identity@4');
+  await log.log(fresh, incident('model/wink'), 'policy@0/start');
+  const back = amendment({ administrators: listOf(ada, grace, edsger) });
+  await refusesUnchanged(log, grace, back, 'governance/revoked-key', 'identity@4');
+});
+
+test('whoever is no administrator any more holds the role with no other key either, and may be enrolled for other things', async () => {
+  const log = await triple(1);
+  const [second, helper] = [party('ada', 73), party('helper', 74)];
+  await log.log(ada, enrolment(second, ['administrator', 'engineer']));
+  await log.log(ada, enrolment(helper, ['administrator']));
+  await log.log(grace, amendment({ administrators: listOf(grace) }));
+  const rolesOf = ({ signer }: typeof ada) => log.state.identity(coseKeyThumbprint(signer.key))?.roles;
+  assert.equal([rolesOf(second), rolesOf(helper)], [['engineer'], ['administrator']]);
+  await log.log(grace, revocation('ada'), RULE);
+  await refusesUnchanged(log, second, incident('model/wink'), 'governance/revoked-key', 'identity@5');
+  await log.log(grace, enrolment(party('ada', 75), ['engineer']));
+});
+
+test('with a threshold, any administrator ends a key of another one that is no administrator', async () => {
+  const log = await triple(2);
+  const [thief, other] = [party('ada', 73), party('ada', 74)];
+  await log.log(ada, enrolment(thief, ['engineer']));
+  await log.log(ada, enrolment(other, ['engineer']));
+  await refusesUnchanged(log, eve, revocation('ada', thief.key), 'governance/not-allowed', 'default deny');
+  await log.log(grace, revocation('ada', thief.key), RULE);
+  await refusesUnchanged(log, thief, incident('model/wink'), 'governance/revoked-key', 'identity@4');
+  await log.log(other, incident('model/wink'));
+  for (const draft of [revocation('ada'), revocation('ada', ada.key)])
+    await refusesUnchanged(log, grace, draft, 'governance/not-allowed', RULE);
 });
 
 test('a proposal that has become a mistake is not agreed on', async () => {

@@ -176,13 +176,14 @@ const policyBody = z.strictObject({
     .optional(),
   limits: z
     .strictObject({
-      entry_bytes: z.int().min(1).max(65_535).optional(),
+      /** Less than the least would leave no room for any record. */
+      entry_bytes: z.int().min(512).max(65_535).optional(),
       /** Attachments of one record, bytes of one attachment, and bytes that one identity attaches on one day (UTC). */
       attachments: z.int().min(0).max(256).optional(),
       attachment_bytes: z.int().min(0).optional(),
       attachment_quota: z.int().min(0).optional(),
-      /** Narrows the 5 minutes within which `iat` must lie of the log's clock. */
-      clock_skew: z.int().min(1).max(300).optional(),
+      /** Narrows the 5 minutes within which `iat` must lie of the log's clock; below the least no clock is good enough. */
+      clock_skew: z.int().min(5).max(300).optional(),
       break_glass: z.boolean().optional(),
     })
     .optional(),
@@ -268,7 +269,7 @@ export const correction = z.strictObject({
   erased: z.array(digest).max(256).optional(),
 });
 
-/** The log, or the subjects that a glob names, accept no more. */
+/** The log, or the subjects that a glob names, accept no more, for ever or until a time; 0 lifts all freezes within the glob. */
 export const freeze = z.strictObject({ ...common, type: z.literal('freeze'), on: glob, until: seconds.optional() });
 
 /** Written by the log alone: the root of its as-of map. */

@@ -1,4 +1,5 @@
 export { type Attachment, createAttachment, openAttachment, SALT_SIZE } from './attachment.js';
+export { configDigest } from './config-digest.js';
 export { diffRecords, type FieldDiff } from './diff.js';
 export { RecordError, type RecordErrorCode } from './errors.js';
 export { isSubject } from './fields.js';

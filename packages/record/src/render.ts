@@ -81,7 +81,7 @@ function title(record: ChangeRecord): string {
     case 'correction':
       return 'An earlier entry is superseded';
     case 'freeze':
-      return `No more records on ${record.on}`;
+      return record.until === 0 ? `Freezes within ${record.on} are lifted` : `No more records on ${record.on}`;
     case 'map-head':
       return `Map head at size ${record.size}`;
   }

@@ -8,6 +8,7 @@ test('the public face of @treering/record', () => {
     'DEFAULT_IGNORED',
     'RecordError',
     'SALT_SIZE',
+    'configDigest',
     'createAttachment',
     'decodeRecord',
     'diffRecords',

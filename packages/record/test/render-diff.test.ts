@@ -86,6 +86,7 @@ test('titles say what happened', () => {
   ]);
   const { key: _key, kind: _kind, roles: _roles, valid_until: _until, ...rest } = EXAMPLES.identity.minimal;
   assert.is(renderRecord({ ...rest, action: 'revoke' }).title, 'A key of p-17 is revoked');
+  assert.is(renderRecord({ ...EXAMPLES.freeze.full, until: 0 }).title, 'Freezes within deploy/production/* are lifted');
 });
 
 test('times show in UTC, whatever their unit in the record', () => {

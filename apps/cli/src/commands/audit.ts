@@ -27,15 +27,14 @@ export async function audit(session: Session): Promise<number> {
       : terminal.colour('bad', `${findings.length} entries are in the log against its rules`),
   );
   if (state.policy !== undefined) {
-    const waiting = ['policy', 'charter'].filter((subject) => state.proposal(subject) !== undefined);
     terminal.line(
       `  policy of entry ${state.policyIndex} in force; administrators ${state
         .administrators()
         .map(({ id }) => id)
         .join(', ')}, ${state.threshold} of whom must agree`,
     );
-    for (const subject of waiting)
-      terminal.line(`  a change of the ${subject} waits for administrators: entry ${state.proposal(subject)?.index}`);
+    for (const { index, record } of state.proposals())
+      terminal.line(`  a change of the ${record.subject} waits for administrators: entry ${index}`);
   }
   terminal.result({
     origin,

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { type ChangeRecord, recordFromJson, recordSchemas } from '@treering/record';
 import { type Json, StatementError } from '@treering/statement';
 import { parse } from 'yaml';
+import { deployedState } from '../deployed-state.js';
 import { UsageError } from '../exit.js';
 import type { Session } from '../session.js';
 import { previousLeaf, submitRecord } from '../submit.js';
@@ -17,7 +18,10 @@ export interface RecordFileFlags {
   readonly wait: boolean;
 }
 
-/** Records what a YAML or JSON file says: the JSON view of a record, where 64 hex digits may stand for 32 bytes. */
+/**
+ * Records what a YAML or JSON file says: the JSON view of a record, where 64 hex digits may stand for 32 bytes. The state of a
+ * deployment that does not say it is that of the records that it names.
+ */
 export async function recordFile(session: Session, type: string, flags: RecordFileFlags): Promise<void> {
   if (!Object.hasOwn(recordSchemas, type))
     throw new UsageError(`"${type}" is no record type; known are ${Object.keys(recordSchemas).join(', ')}`);
@@ -34,6 +38,10 @@ export async function recordFile(session: Session, type: string, flags: RecordFi
   if (flags.prev && given.prev === undefined && typeof given.subject === 'string') {
     const prev = await previousLeaf(client, given.subject);
     if (prev !== undefined) given.prev = Buffer.from(prev).toString('hex');
+  }
+  if (type === 'deployment' && given.state === undefined) {
+    const [model, config, image] = [given.model, given.config, given.image].map(hexOf);
+    if (model !== undefined && config !== undefined) given.state = await deployedState(client, model, config, image);
   }
   const record = readRecord(given);
   if (record.type !== type) throw new UsageError(`${path} describes a ${record.type} record, not a ${type} record`);
@@ -70,6 +78,11 @@ function readRecord(json: Members): ChangeRecord {
     if (error instanceof StatementError) throw new UsageError(error.message);
     throw error;
   }
+}
+
+/** A digest of a file, in hex. */
+function hexOf(json: Json | undefined): string | undefined {
+  return typeof json === 'string' && /^[0-9a-f]{64}$/.test(json) ? json : undefined;
 }
 
 /** People write digests in hex; nothing else in a record is exactly 64 hex digits long. */

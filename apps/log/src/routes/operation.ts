@@ -38,10 +38,9 @@ export function operationRoutes(server: Server): Hono<Env> {
           : { index: policyIndex, body: toJson(decodeCbor(encodeCbor(policy as unknown as CborInput))) },
       administrators: [...new Set(state.administrators().map(({ id }) => id))],
       threshold: state.threshold,
-      proposals: ['policy', 'charter'].flatMap((subject) => {
-        const proposal = state.proposal(subject);
-        if (proposal === undefined) return [];
-        return [{ subject, index: proposal.index, leaf: hex(proposal.leaf), agreeing: state.agreeing(proposal) }];
+      proposals: state.proposals().map((proposal) => {
+        const { record, index, leaf } = proposal;
+        return { subject: record.subject, index, leaf: hex(leaf), agreeing: state.agreeing(proposal) };
       }),
       limits: {
         statement_bytes: MAX_STATEMENT_SIZE,
