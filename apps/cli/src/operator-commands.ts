@@ -21,6 +21,7 @@ export function addWitnessCommands(program: Command, { command, run, positive }:
     .option('--logs <file>', 'the logs that it cosigns (logs.txt in the data folder)')
     .option('--anchor <file>', 'where the changes of its store are counted, best on another disk (TREERING_ANCHOR)')
     .option('--sign-with <key>', 'its Ed25519 key, when not in the data folder (TREERING_SIGN_WITH)')
+    .option('--create', 'begin a new store for such a key, which must never have cosigned')
     .option('--connections <n>', 'open connections', positive)
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .action((flags) => run((s) => serveWitnessCommand(s, flags))(flags));

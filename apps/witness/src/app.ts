@@ -83,9 +83,7 @@ export function createApp({ witness, metrics, bodies, logger }: WitnessServer): 
 
   app.get('/healthz', (c) => c.json({ status: 'alive' }));
   app.get('/readyz', (c) => {
-    const { locked, broken } = witness.store;
-    if (locked !== undefined) throw new Problem(503, 'witness/locked', locked);
-    if (broken !== undefined) throw new Problem(503, 'witness/broken', 'the witness cannot write to its store');
+    witness.requireAble();
     return c.json({ status: 'ready' });
   });
   app.get('/metrics', async (c) =>

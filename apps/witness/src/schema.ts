@@ -7,7 +7,7 @@ import type { Schema } from '@treering/storage-sqlite';
 export const WITNESS_SCHEMA: Schema = {
   applicationId: 0x57495453,
   what: 'witness',
-  origin: '"treering witness serve" makes a new one when it is started with --create',
+  origin: '"treering witness serve" makes a new one in an empty folder',
   steps: [
     `
     CREATE TABLE logs (
@@ -25,7 +25,7 @@ export const WITNESS_SCHEMA: Schema = {
       note   BLOB NOT NULL
     ) STRICT;
 
-    -- Heads that a log signed and that cannot be true beside what was cosigned.
+    -- Heads that a log signed and that cannot be true together: those cosigned, and those that contradict them.
     CREATE TABLE contradictions (
       origin TEXT NOT NULL,
       size   BLOB NOT NULL CHECK (length(size) = 8),

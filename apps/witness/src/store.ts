@@ -1,4 +1,5 @@
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from '@treering/note';
+import type { StorageError } from '@treering/storage';
 import { type OpenOptions, openDatabase, toStorageError } from '@treering/storage-sqlite';
 import type { GenerationAnchor } from './anchor.js';
 import { WitnessError } from './errors.js';
@@ -45,7 +46,8 @@ export class WitnessStore {
   readonly #waiting: Waiting[] = [];
   readonly #sql;
   #scheduled = false;
-  #broken: unknown;
+  #broken: StorageError | undefined;
+  #lockedHere: string | undefined;
 
   private constructor(path: string, options: OpenOptions, anchor: GenerationAnchor) {
     const { db, lock } = openDatabase(path, options, WITNESS_SCHEMA);
@@ -104,26 +106,31 @@ export class WitnessStore {
 
   /** Why the witness may not cosign until an operator unlocks it; undefined when it may. */
   get locked(): string | undefined {
-    return this.#sql.state.get()?.locked ?? undefined;
+    return this.#lockedHere ?? this.#read(() => this.#sql.state.get()?.locked ?? undefined);
   }
 
   /** Stops all cosigning, also after a restart, until `unlock`. */
   lock(reason: string): void {
-    this.#sql.setLocked.run(reason);
+    // Holds in this process even if the disk takes nothing more.
+    this.#lockedHere = reason;
+    this.#change(() => this.#sql.setLocked.run(reason));
   }
 
   /** The operator has made sure that, with the given heads, the store holds the newest that this witness cosigned. */
   unlock(lost: readonly { readonly origin: string; readonly head: CosignedHead }[] = []): void {
     const anchored = this.#anchor.read() ?? 0;
-    const generation = this.#db
-      .transaction(() => {
-        for (const { origin, head } of lost) this.#setHead(origin, head);
-        const next = Math.max(this.#sql.count.get() as number, anchored + 1);
-        this.#db.prepare('UPDATE state SET generation = ?, locked = NULL').run(next);
-        return next;
-      })
-      .immediate();
-    this.#anchor.write(generation);
+    this.#change(() => {
+      const generation = this.#db
+        .transaction(() => {
+          for (const { origin, head } of lost) this.#setHead(origin, head);
+          const next = Math.max(this.#sql.count.get() as number, anchored + 1);
+          this.#db.prepare('UPDATE state SET generation = ?, locked = NULL').run(next);
+          return next;
+        })
+        .immediate();
+      this.#anchor.write(generation);
+    });
+    this.#lockedHere = undefined;
   }
 
   #setHead(origin: string, { size, root, time, note }: CosignedHead): void {
@@ -132,28 +139,29 @@ export class WitnessStore {
 
   /** Origins of all known logs. */
   origins(): string[] {
-    return this.#sql.origins.all();
+    return this.#read(() => this.#sql.origins.all());
   }
 
   /** The keys of a log, or undefined when it is not known. */
   keysOf(origin: string): VerifierKey[] | undefined {
-    const vkeys = this.#sql.keys.all(origin);
+    const vkeys = this.#read(() => this.#sql.keys.all(origin));
     return vkeys.length === 0 ? undefined : vkeys.map(parseVerifierKey);
   }
 
   /** Adds a log, or keys to one. @returns the number of keys that were not known */
   addLog(origin: string, keys: readonly VerifierKey[]): number {
-    return keys.reduce((added, key) => added + this.#sql.addKey.run(origin, formatVerifierKey(key)).changes, 0);
+    const vkeys = keys.map(formatVerifierKey);
+    return this.#change(() => vkeys.reduce((added, vkey) => added + this.#sql.addKey.run(origin, vkey).changes, 0));
   }
 
   head(origin: string): CosignedHead | undefined {
-    const row = this.#sql.head.get(origin);
+    const row = this.#read(() => this.#sql.head.get(origin));
     if (row === undefined) return undefined;
     return { size: Buffer.from(row.size).readBigUInt64BE(), root: plain(row.root), time: row.time, note: plain(row.note) };
   }
 
   /**
-   * Replaces a head if it still has the expected size. Durable when it resolves.
+   * Replaces a head if it still has the expected size and no later time. Durable when it resolves.
    * @param expected undefined when the log had no head
    * @returns false when somebody else was faster
    * @throws StorageError; nothing more is taken then
@@ -167,22 +175,14 @@ export class WitnessStore {
     });
   }
 
-  /** Changes that wait to be written. */
-  get waiting(): number {
-    return this.#waiting.length;
-  }
-
   #flush(): void {
     this.#scheduled = false;
     const batch = this.#waiting.splice(0);
     let outcomes: boolean[];
     try {
-      if (this.#broken !== undefined) throw this.#broken;
-      outcomes = this.#write(batch);
+      outcomes = this.#change(() => this.#write(batch));
     } catch (error) {
-      // Nobody knows what is on the disk now: a new process reads it from there.
-      this.#broken = error instanceof WitnessError ? undefined : toStorageError(error, this.#path);
-      for (const { reject } of batch) reject(this.#broken ?? error);
+      for (const { reject } of batch) reject(error);
       return;
     }
     batch.forEach(({ resolve }, i) => {
@@ -191,8 +191,28 @@ export class WitnessStore {
   }
 
   /** Why nothing more is taken, or undefined. */
-  get broken(): unknown {
+  get broken(): StorageError | undefined {
     return this.#broken;
+  }
+
+  /** Runs what writes. After a failure nobody knows what is on the disk: a new process reads it from there. */
+  #change<T>(work: () => T): T {
+    if (this.#broken !== undefined) throw this.#broken;
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof WitnessError) throw error;
+      this.#broken = toStorageError(error, this.#path);
+      throw this.#broken;
+    }
+  }
+
+  #read<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw toStorageError(error, this.#path);
+    }
   }
 
   #write(batch: readonly Waiting[]): boolean[] {
@@ -201,7 +221,10 @@ export class WitnessStore {
         const reason = this.locked;
         if (reason !== undefined) throw new WitnessError('witness/locked', reason);
         const results = batch.map(({ origin, expected, next }) => {
-          if (this.head(origin)?.size !== expected) return false;
+          const head = this.head(origin);
+          if ((head?.size ?? 0n) !== (expected ?? 0n)) return false;
+          // The clock has gone back since an earlier one of the batch was signed.
+          if (head !== undefined && next.time < head.time) return false;
           this.#setHead(origin, next);
           return true;
         });
@@ -212,13 +235,15 @@ export class WitnessStore {
     return outcomes;
   }
 
-  /** Keeps a head that a log signed and that contradicts what was cosigned. Bounded: the first ones are kept. */
-  contradict(origin: string, { size, root, note }: Pick<CosignedHead, 'size' | 'root' | 'note'>): void {
-    this.#sql.contradict.run({ origin, size: sizeBytes(size), root, note });
+  /** Keeps heads that a log signed and that cannot be true together. Bounded: the first ones are kept. */
+  contradict(origin: string, heads: readonly Pick<CosignedHead, 'size' | 'root' | 'note'>[]): void {
+    this.#change(() => {
+      for (const { size, root, note } of heads) this.#sql.contradict.run({ origin, size: sizeBytes(size), root, note });
+    });
   }
 
   contradictions(origin: string): Uint8Array[] {
-    return this.#sql.contradictions.all(origin).map(plain);
+    return this.#read(() => this.#sql.contradictions.all(origin)).map(plain);
   }
 
   close(): void {

@@ -19,10 +19,15 @@ export const WITNESS_SIGNERS: readonly Signer[] = [
   signerOf(NAME, KEY_TYPE.mldsa44Cosignature, 0x77),
 ];
 
+const folders: string[] = [];
+process.on('exit', () => {
+  for (const path of folders) rmSync(path, { recursive: true, force: true });
+});
+
 /** A folder that is gone when the process ends. */
 export function temporaryFolder(): string {
   const path = mkdtempSync(join(tmpdir(), 'treering-witness-'));
-  process.on('exit', () => rmSync(path, { recursive: true, force: true }));
+  folders.push(path);
   return path;
 }
 
