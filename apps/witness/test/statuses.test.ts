@@ -14,7 +14,7 @@ import { nodeEd25519 } from '@treering/note/node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openWitness, signerOf, WITNESS_SIGNERS } from './fixture.js';
-import { monitoringPath, TestLog, withLines } from './test-log.js';
+import { leavesOf, monitoringPath, TestLog, withLines } from './test-log.js';
 
 const log = new TestLog();
 const KEYS = WITNESS_SIGNERS.map(({ key }) => key);
@@ -157,7 +157,7 @@ test('409: the size that the witness knows, as text/x.tlog.size', async () => {
 
 test('422: a head that is not shown to be consistent', async () => {
   const { expect } = await witnessAt(5);
-  const fork = new TestLog(log.origin, 300, 'fork', 3);
+  const fork = new TestLog(log.origin, leavesOf(300, 'fork', 3));
   await expect(422, fork.add(5, 9), 'the proof of another history');
   const with_ = (proof: Uint8Array[], size = 9): Uint8Array =>
     formatAddCheckpoint({ oldSize: 5n, proof, checkpoint: log.head(size) });

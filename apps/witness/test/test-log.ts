@@ -22,18 +22,21 @@ export interface HeadOptions {
   readonly lines?: readonly NoteSignature[];
 }
 
+/** Leaves that depend on the salt from number `common` on: logs that differ in it fork there. */
+export function leavesOf(count: number, salt = '', common = 0): Uint8Array[] {
+  return Array.from({ length: count }, (_, i) => referenceLeaf(encodeUtf8(`${i < common ? '' : salt}${i}`)));
+}
+
 /** A log with a naive tree, which signs whatever it is told to. */
 export class TestLog {
   readonly origin: string;
   readonly signer: Signer;
   readonly tree: ReferenceTree;
 
-  /** @param salt of the leaves from `common` on: logs that differ in it fork there. */
-  constructor(origin = 'log.test/one', leaves = 300, salt = '', common = 0) {
+  constructor(origin = 'log.test/one', leaves: readonly Uint8Array[] = leavesOf(300)) {
     this.origin = origin;
     this.signer = signerOf(origin, KEY_TYPE.ed25519, 0x11);
-    const entry = (i: number): Uint8Array => encodeUtf8(`${i < common ? '' : salt}${i}`);
-    this.tree = new ReferenceTree(Array.from({ length: leaves }, (_, i) => referenceLeaf(entry(i))));
+    this.tree = new ReferenceTree(leaves);
   }
 
   /** A signed head. */
