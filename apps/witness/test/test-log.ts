@@ -33,9 +33,13 @@ export class TestLog {
   readonly signer: Signer;
   readonly tree: ReferenceTree;
 
-  constructor(origin = 'log.test/one', leaves: readonly Uint8Array[] = leavesOf(300)) {
+  constructor(
+    origin = 'log.test/one',
+    leaves: readonly Uint8Array[] = leavesOf(300),
+    signer = signerOf(origin, KEY_TYPE.ed25519, 0x11),
+  ) {
     this.origin = origin;
-    this.signer = signerOf(origin, KEY_TYPE.ed25519, 0x11);
+    this.signer = signer;
     this.tree = new ReferenceTree(leaves);
   }
 
