@@ -26,12 +26,7 @@ async function cosign({ add }: Opened, of: TestLog, old: number, size: number): 
 }
 
 /** Nothing is signed by this process any more, whatever is asked. */
-async function expectBroken(
-  { add, post, app }: Opened,
-  head: Uint8Array,
-  known: number,
-  code = 'witness/broken',
-): Promise<void> {
+async function expectBroken({ add, post, app }: Opened, head: Uint8Array, known: number): Promise<void> {
   const asked = [
     add(log.add(known, known + 1)),
     add(log.add(known, known)),
