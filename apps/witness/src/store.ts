@@ -45,6 +45,8 @@ export class WitnessStore {
   readonly #anchor: GenerationAnchor;
   readonly #waiting: Waiting[] = [];
   readonly #sql;
+  /** The keys of the store that were used. */
+  readonly #parsed = new Map<string, VerifierKey>();
   #scheduled = false;
   #broken: StorageError | undefined;
   #lockedHere: string | undefined;
@@ -145,7 +147,14 @@ export class WitnessStore {
   /** The keys of a log, or undefined when it is not known. */
   keysOf(origin: string): VerifierKey[] | undefined {
     const vkeys = this.#read(() => this.#sql.keys.all(origin));
-    return vkeys.length === 0 ? undefined : vkeys.map(parseVerifierKey);
+    return vkeys.length === 0 ? undefined : vkeys.map((vkey) => this.#parseKey(vkey));
+  }
+
+  /** Reading a key checks that it is a point of the curve, which takes longer than to verify a signature. */
+  #parseKey(vkey: string): VerifierKey {
+    const key = this.#parsed.get(vkey) ?? parseVerifierKey(vkey);
+    this.#parsed.set(vkey, key);
+    return key;
   }
 
   /** Adds a log, or keys to one. @returns the number of keys that were not known */
