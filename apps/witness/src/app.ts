@@ -51,10 +51,14 @@ export function createApp({ witness, metrics, bodies, logger }: WitnessServer): 
     return c.body(witness.signSubtree(bytes), 200, plain);
   });
 
-  const origins = new Map<string, string>();
+  let listed: readonly string[] = [];
+  let byHash = new Map<string, string>();
   const originOf = (hash: string): string => {
-    if (!origins.has(hash)) for (const origin of witness.store.origins()) origins.set(originHash(origin), origin);
-    const origin = origins.get(hash);
+    if (listed !== witness.store.origins()) {
+      listed = witness.store.origins();
+      byHash = new Map(listed.map((origin) => [originHash(origin), origin]));
+    }
+    const origin = byHash.get(hash);
     if (origin === undefined) throw new Problem(404, 'witness/unknown-log', 'this witness does not know such a log');
     return origin;
   };

@@ -124,8 +124,7 @@ async function followList(path: string, witness: Witness, logger: Logger): Promi
     if (changed === read || changed === -1) return;
     try {
       logs = parseLogList(await readFile(path, 'utf8'));
-      for (const { origin, keys } of logs)
-        if (witness.store.addLog(origin, keys) > 0) logger.info({ origin }, 'a log is followed from now on');
+      for (const origin of witness.store.addLogs(logs)) logger.info({ origin }, 'a log is followed from now on');
       read = changed;
     } catch (error) {
       logger.error({ err: error, path }, 'the list of logs cannot be read; what was known stays known');

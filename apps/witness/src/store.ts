@@ -45,6 +45,8 @@ export class WitnessStore {
   readonly #anchor: GenerationAnchor;
   readonly #waiting: Waiting[] = [];
   readonly #sql;
+  /** Only this process adds logs: it holds the lock. */
+  #origins: readonly string[] | undefined;
   /** The keys of the store that were used. */
   readonly #parsed = new Map<string, VerifierKey>();
   #scheduled = false;
@@ -139,9 +141,10 @@ export class WitnessStore {
     this.#sql.setHead.run(origin, sizeBytes(size), root, time, note);
   }
 
-  /** Origins of all known logs. */
-  origins(): string[] {
-    return this.#read(() => this.#sql.origins.all());
+  /** Origins of all known logs; the same array until one is added. */
+  origins(): readonly string[] {
+    this.#origins ??= this.#read(() => this.#sql.origins.all());
+    return this.#origins;
   }
 
   /** The keys of a log, or undefined when it is not known. */
@@ -157,10 +160,15 @@ export class WitnessStore {
     return key;
   }
 
-  /** Adds a log, or keys to one. @returns the number of keys that were not known */
-  addLog(origin: string, keys: readonly VerifierKey[]): number {
-    const vkeys = keys.map(formatVerifierKey);
-    return this.#change(() => vkeys.reduce((added, vkey) => added + this.#sql.addKey.run(origin, vkey).changes, 0));
+  /** Adds logs, and keys to those that are known. @returns the origins of which a key was not known */
+  addLogs(logs: readonly { readonly origin: string; readonly keys: readonly VerifierKey[] }[]): string[] {
+    const rows = logs.flatMap(({ origin, keys }) => keys.map((key) => ({ origin, vkey: formatVerifierKey(key) })));
+    const add = this.#db.transaction(() =>
+      rows.filter(({ origin, vkey }) => this.#sql.addKey.run(origin, vkey).changes > 0).map(({ origin }) => origin),
+    );
+    const added = this.#change(() => add.immediate());
+    if (added.length > 0) this.#origins = undefined;
+    return [...new Set(added)];
   }
 
   head(origin: string): CosignedHead | undefined {

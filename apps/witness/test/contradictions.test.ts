@@ -10,7 +10,7 @@ const fork = new TestLog(log.origin, leavesOf(300, 'fork', 3));
 
 function opened() {
   const witness = openWitness();
-  witness.store.addLog(log.origin, [log.signer.key]);
+  witness.store.addLogs([{ origin: log.origin, keys: [log.signer.key] }]);
   const kept = async (): Promise<string[]> => {
     const response = await witness.app.request(monitoringPath(log.origin).replace('checkpoint', 'contradictions'));
     assert.is(response.status, 200);
@@ -56,7 +56,7 @@ test('what the log did not sign is no evidence, nor is a proof that does not hol
 test('a log that floods a witness with contradictions fills its own share and no more', async () => {
   const { add, kept, store } = opened();
   const other = new TestLog('log.test/other');
-  store.addLog(other.origin, [other.signer.key]);
+  store.addLogs([{ origin: other.origin, keys: [other.signer.key] }]);
   assert.is((await add(log.add(0, 5))).status, 200);
   for (let i = 0; i < 100; i++) {
     const extensions = ['x'.repeat(16_000)];

@@ -7,7 +7,7 @@ const log = new TestLog();
 
 function opened(options: { pending?: number; bodyBytes?: number } = {}) {
   const witness = openWitness(undefined, () => 1_790_000_000_000, WITNESS_SIGNERS.slice(0, 1), options);
-  witness.store.addLog(log.origin, [log.signer.key]);
+  witness.store.addLogs([{ origin: log.origin, keys: [log.signer.key] }]);
   return witness;
 }
 

@@ -78,7 +78,7 @@ test('an origin with odd bytes is cosigned, served and measured like any other',
     "'; DROP TABLE heads; --",
   ]) {
     const log = new TestLog(origin, undefined, signerOf('key.test', KEY_TYPE.ed25519, 9));
-    store.addLog(origin, [log.signer.key]);
+    store.addLogs([{ origin: origin, keys: [log.signer.key] }]);
     assert.is((await add(log.add(0, 5))).status, 200, origin);
     assert.is((await app.request(monitoringPath(origin))).status, 200, origin);
     assert.is(store.head(origin)?.size, 5n);

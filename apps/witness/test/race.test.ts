@@ -60,7 +60,7 @@ class ForkingLog {
 test(`${LOGS * ROUNDS} rounds of ${PARALLEL} requests at once: sizes never fall, and one history is cosigned`, async () => {
   const { store, add } = openWitness(undefined, undefined, [ED25519]);
   const logs = Array.from({ length: LOGS }, (_, i) => new ForkingLog(`log.test/${i}`));
-  for (const { origin } of logs) store.addLog(origin, [new TestLog(origin, []).signer.key]);
+  for (const { origin } of logs) store.addLogs([{ origin: origin, keys: [new TestLog(origin, []).signer.key] }]);
   const answers = new Map<number, number>();
 
   const round = async (log: ForkingLog): Promise<void> => {
@@ -115,7 +115,7 @@ test(`${LOGS * ROUNDS} rounds of ${PARALLEL} requests at once: sizes never fall,
 test('of twenty identical requests one goes on, and the others learn the size', async () => {
   const { store, add } = openWitness();
   const log = new TestLog();
-  store.addLog(log.origin, [log.signer.key]);
+  store.addLogs([{ origin: log.origin, keys: [log.signer.key] }]);
   const body = log.add(0, 7);
   const answers = await Promise.all(Array.from({ length: PARALLEL }, () => add(body)));
   const statuses = answers.map(({ status }) => status);

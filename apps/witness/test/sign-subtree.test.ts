@@ -17,7 +17,7 @@ const [ED25519, MLDSA44] = WITNESS_SIGNERS;
 
 async function cosigned(signers = WITNESS_SIGNERS, size = SIZE) {
   const opened = openWitness(undefined, undefined, signers);
-  opened.store.addLog(log.origin, [log.signer.key]);
+  opened.store.addLogs([{ origin: log.origin, keys: [log.signer.key] }]);
   const lines = await (await opened.add(log.add(0, size))).text();
   const head = withLines(log.head(size), lines);
   const ask = (body: string | Uint8Array) => opened.post('/sign-subtree', body);

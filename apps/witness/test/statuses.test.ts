@@ -23,7 +23,7 @@ const text = (bytes: Uint8Array): string => decodeUtf8(bytes);
 /** A witness that has cosigned a size of the log; 0 for none. */
 async function witnessAt(size: number, signers = WITNESS_SIGNERS) {
   const opened = openWitness(undefined, undefined, signers);
-  opened.store.addLog(log.origin, [log.signer.key]);
+  opened.store.addLogs([{ origin: log.origin, keys: [log.signer.key] }]);
   if (size > 0) assert.is((await opened.add(log.add(0, size))).status, 200);
   /** Sends a request, expects the status, and that what is remembered is what was before unless it is 200. */
   const expect = async (status: number, body: string | Uint8Array, why: string): Promise<string> => {
@@ -208,7 +208,7 @@ test('200: each key cosigns the whole tree at the time that it is', async () => 
 test('200: the same head again gets a newer time, and times never go back or to 0', async () => {
   let now = 5_000;
   const { store, add } = openWitness(undefined, () => now);
-  store.addLog(log.origin, [log.signer.key]);
+  store.addLogs([{ origin: log.origin, keys: [log.signer.key] }]);
   const times: number[] = [];
   for (const [clock, body] of [
     [-10, log.add(0, 5)],
@@ -231,7 +231,7 @@ test('200: the same head again gets a newer time, and times never go back or to 
 test('200: a clock that goes back between two requests that are written together', async () => {
   const clock = [100_000, 90_000, 95_000, 80_000];
   const { store, add } = openWitness(undefined, () => clock.shift() ?? 70_000);
-  store.addLog(log.origin, [log.signer.key]);
+  store.addLogs([{ origin: log.origin, keys: [log.signer.key] }]);
   assert.is((await add(log.add(0, 5))).status, 200);
   clock.unshift(200_000);
   const answers = await Promise.all([add(log.add(5, 5)), add(log.add(5, 5)), add(log.add(5, 5))]);
@@ -245,7 +245,7 @@ test('200: a clock that goes back between two requests that are written together
 
 test('200: two requests for the empty tree at once', async () => {
   const { store, add } = openWitness();
-  store.addLog(log.origin, [log.signer.key]);
+  store.addLogs([{ origin: log.origin, keys: [log.signer.key] }]);
   const answers = await Promise.all([add(log.add(0, 0)), add(log.add(0, 0)), add(log.add(0, 4))]);
   assert.equal(
     answers.map(({ status }) => status),

@@ -15,7 +15,7 @@ const COSIGNATURE = /— \S+ [A-Za-z0-9+/]{40}/;
 type Opened = ReturnType<typeof openWitness>;
 
 function follow(witness: Opened): Opened {
-  for (const { origin, signer } of [log, other]) witness.store.addLog(origin, [signer.key]);
+  for (const { origin, signer } of [log, other]) witness.store.addLogs([{ origin: origin, keys: [signer.key] }]);
   return witness;
 }
 
