@@ -34,12 +34,15 @@ export const WITNESS_SCHEMA: Schema = {
       PRIMARY KEY (origin, size, root)
     ) STRICT, WITHOUT ROWID;
 
+    -- The number of changes, and the XOR of the hashes of all heads after the last one: a file and a WAL of different copies
+    -- show heads that do not belong to the number.
     CREATE TABLE state (
       id         INTEGER PRIMARY KEY CHECK (id = 1),
       generation INTEGER NOT NULL,
+      digest     BLOB NOT NULL CHECK (length(digest) = 32),
       locked     TEXT
     ) STRICT;
-    INSERT INTO state (id, generation) VALUES (1, 0);
+    INSERT INTO state (id, generation, digest) VALUES (1, 0, zeroblob(32));
 
     CREATE TRIGGER logs_stay BEFORE DELETE ON logs BEGIN SELECT RAISE(ABORT, 'logs are never removed'); END;
     CREATE TRIGGER logs_keep_their_keys BEFORE UPDATE ON logs BEGIN SELECT RAISE(ABORT, 'keys of a log are never changed'); END;

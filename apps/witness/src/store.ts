@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { equalBytes } from '@treering/merkle';
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from '@treering/note';
 import type { StorageError } from '@treering/storage';
 import { type OpenOptions, openDatabase, toStorageError } from '@treering/storage-sqlite';
@@ -79,13 +81,18 @@ export class WitnessStore {
          WHERE (SELECT count(*) FROM contradictions WHERE origin = @origin) < ${MOST_CONTRADICTIONS} ON CONFLICT DO NOTHING`,
       ),
       state: db.prepare<[], { generation: number; locked: string | null }>('SELECT generation, locked FROM state'),
-      count: db.prepare<[], number>('UPDATE state SET generation = generation + 1 RETURNING generation').pluck(),
+      heads: db.prepare<[], HeadRow & { origin: string }>('SELECT origin, size, root, time, note FROM heads'),
+      digest: db.prepare<[], Uint8Array>('SELECT digest FROM state').pluck(),
+      count: db
+        .prepare<[Uint8Array], number>('UPDATE state SET generation = generation + 1, digest = ? RETURNING generation')
+        .pluck(),
       setLocked: db.prepare('UPDATE state SET locked = ?'),
     };
   }
 
   /**
-   * Opens a store. One that counts fewer changes than its anchor, or whose anchor is gone, is locked.
+   * Opens a store. One that counts fewer changes than its anchor, whose anchor is gone, or whose heads are not those of its
+   * count, is locked.
    * @throws StorageError
    */
   static open(path: string, options: OpenOptions, anchor: GenerationAnchor): WitnessStore {
@@ -106,6 +113,21 @@ export class WitnessStore {
       this.lock('the anchor of the store is gone, so nobody knows whether the store is the newest one');
     if (anchored !== undefined && anchored > generation)
       this.lock(`the store counts ${generation} changes and its anchor ${anchored}: it is an older copy`);
+    if (
+      !equalBytes(
+        this.#read(() => this.#digestOfAll()),
+        this.#sql.digest.get() as Uint8Array,
+      )
+    )
+      this.lock(
+        'the heads in the store are not those that its number of changes stands for: its files are of different copies',
+      );
+  }
+
+  #digestOfAll(): Buffer {
+    const digest = Buffer.alloc(32);
+    for (const { origin, ...row } of this.#sql.heads.iterate()) xorInto(digest, hashOfHead(origin, row));
+    return digest;
   }
 
   /** Why the witness may not cosign until an operator unlocks it; undefined when it may. */
@@ -126,8 +148,9 @@ export class WitnessStore {
     this.#change(() => {
       const generation = this.#db
         .transaction(() => {
-          for (const { origin, head } of lost) this.#setHead(origin, head);
-          const next = Math.max(this.#sql.count.get() as number, anchored + 1);
+          const digest = this.#digestOfAll();
+          for (const { origin, head } of lost) this.#setHead(origin, head, digest);
+          const next = Math.max(this.#sql.count.get(digest) as number, anchored + 1);
           this.#db.prepare('UPDATE state SET generation = ?, locked = NULL').run(next);
           return next;
         })
@@ -137,8 +160,13 @@ export class WitnessStore {
     this.#lockedHere = undefined;
   }
 
-  #setHead(origin: string, { size, root, time, note }: CosignedHead): void {
-    this.#sql.setHead.run(origin, sizeBytes(size), root, time, note);
+  /** Puts the head in the place of the one before, in the store and in the digest. */
+  #setHead(origin: string, { size, root, time, note }: CosignedHead, digest: Buffer): void {
+    const before = this.#sql.head.get(origin);
+    const row = { size: sizeBytes(size), root, time, note };
+    this.#sql.setHead.run(origin, row.size, root, time, note);
+    if (before !== undefined) xorInto(digest, hashOfHead(origin, before));
+    xorInto(digest, hashOfHead(origin, row));
   }
 
   /** Origins of all known logs; the same array until one is added. */
@@ -237,15 +265,16 @@ export class WitnessStore {
       .transaction(() => {
         const reason = this.locked;
         if (reason !== undefined) throw new WitnessError('witness/locked', reason);
+        const digest = Buffer.from(this.#sql.digest.get() as Uint8Array);
         const results = batch.map(({ origin, expected, next }) => {
           const head = this.head(origin);
           if ((head?.size ?? 0n) !== (expected ?? 0n)) return false;
           // The clock has gone back since an earlier one of the batch was signed.
           if (head !== undefined && next.time < head.time) return false;
-          this.#setHead(origin, next);
+          this.#setHead(origin, next, digest);
           return true;
         });
-        return { generation: this.#sql.count.get() as number, outcomes: results };
+        return { generation: this.#sql.count.get(digest) as number, outcomes: results };
       })
       .immediate();
     this.#anchor.write(generation);
@@ -266,6 +295,15 @@ export class WitnessStore {
   close(): void {
     this.#release();
   }
+}
+
+function hashOfHead(origin: string, { size, root, time, note }: HeadRow): Buffer {
+  const noteHash = createHash('sha256').update(note).digest();
+  return createHash('sha256').update(size).update(root).update(noteHash).update(`${time} ${origin}`).digest();
+}
+
+function xorInto(digest: Buffer, hash: Uint8Array): void {
+  for (let i = 0; i < 32; i++) digest[i] ^= hash[i];
 }
 
 function sizeBytes(size: bigint): Buffer {

@@ -114,6 +114,35 @@ test('an older file beside the newest WAL is known to be older, or is not', asyn
   });
 });
 
+test('a file and a WAL of different copies lock, although the WAL has the newest count', async () => {
+  const logs = Array.from({ length: 40 }, (_, i) => new TestLog(`log.test/${i}`));
+  const data = temporaryFolder();
+  const backup = temporaryFolder();
+  writeFileSync(join(data, 'logs.txt'), logs.map(({ signer }) => `log ${formatVerifierKey(signer.key)}\n`).join(''));
+  const advance = async (url: string, old: number, size: number, some = logs): Promise<void> => {
+    await Promise.all(some.map((one) => cosign(url, old, size, one)));
+  };
+  await during({ data }, ({ url }) => advance(url, 0, 5));
+  copy(data, join(backup, 'older'));
+  await during({ data }, ({ url }) => advance(url, 5, 9));
+  await during({ data }, async ({ url }) => {
+    await advance(url, 9, 12, logs.slice(0, 1));
+    copy(data, join(backup, 'newest'));
+  });
+  copy(join(backup, 'newest'), data);
+  await during({ data }, async ({ witness }) => assert.is(witness.store.locked, undefined, 'both of one copy'));
+  copy(join(backup, 'newest'), data);
+  copyFileSync(join(backup, 'older', 'witness.db'), join(data, 'witness.db'));
+  await serve({ data }).then(
+    async (served) => {
+      const { locked } = served.witness.store;
+      await served.close();
+      assert.match(locked ?? '', /its files are of different copies/);
+    },
+    (error) => assert.is(error.code, 'storage/corrupt'),
+  );
+});
+
 test('the operator may vouch for the older state without any checkpoint, and it is locked no more', async () => {
   const { data, backup } = await rolled();
   copy(join(backup, 'closed'), data);
