@@ -10,10 +10,14 @@ import * as assert from 'uvu/assert';
 import { NAME, temporaryFolder } from './fixture.js';
 import { leavesOf, monitoringPath, TestLog } from './test-log.js';
 
-const SCRIPT = fileURLToPath(new URL('witness-process.ts', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('witness-process.mjs', import.meta.url));
 /** Kills right after an answer, by two witnesses at the same time, and kills under load. */
 const KILLS = 20;
 const LOADED_KILLS = 4;
+/** On a machine that is busy with other things fewer kills are made, in milliseconds and for each witness. */
+const PATIENCE = 40_000;
+const LEAST = 5;
+const begun = performance.now();
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -26,8 +30,9 @@ interface Running {
 }
 
 async function start(data: string): Promise<Running> {
-  const args = [...process.execArgv, SCRIPT, JSON.stringify({ data, name: NAME })];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [SCRIPT, JSON.stringify({ data, name: NAME })], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   running.add(child);
   const gone = once(child, 'exit').then(() => running.delete(child));
   const [line] = await Promise.race([once(child.stdout as NonNullable<typeof child.stdout>, 'data'), gone.then(() => [])]);
@@ -64,7 +69,7 @@ test(`${2 * KILLS} kills right after an answer: what was cosigned is known`, asy
     const data = dataFor([log]);
     let witness = await start(data);
     const { vkeys } = witness;
-    for (let size = 1; size <= KILLS; size++) {
+    for (let size = 1; size <= KILLS && (size <= LEAST || performance.now() - begun < PATIENCE); size++) {
       const response = await post(witness.url, log.add(size - 1, size));
       await witness.kill();
       assert.is(response.status, 200);
@@ -114,7 +119,7 @@ test(`${LOADED_KILLS} kills under load: every cosignature that anybody has is of
         if (!(error instanceof TypeError && /fetch failed|terminated/.test(error.message))) throw error;
       }
     });
-    await new Promise((resolve) => setTimeout(resolve, 150 + 70 * kill));
+    for (const wanted = received + 20 + 7 * kill; received < wanted; ) await new Promise((resolve) => setTimeout(resolve, 5));
     await witness.kill();
     alive = false;
     await Promise.all(load);
@@ -122,7 +127,6 @@ test(`${LOADED_KILLS} kills under load: every cosignature that anybody has is of
     await check();
   }
   await witness.kill();
-  assert.ok(received > 10 * LOADED_KILLS, `${received} cosignatures`);
 });
 
 test.run();
