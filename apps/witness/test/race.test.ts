@@ -1,4 +1,4 @@
-import { encodeUtf8, openNote, parseNote, parseSignatureLine } from '@treering/note';
+import { encodeUtf8, openNote, parseNote, parseSignatureLine, type VerifierKey } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -23,11 +23,17 @@ class ForkingLog {
   readonly origin: string;
   /** What was cosigned: root in hex by size. */
   readonly cosigned = new Map<number, string>();
+  readonly #signer;
   #leaves: Uint8Array[] = [];
   #made = 0;
 
   constructor(origin: string) {
     this.origin = origin;
+    this.#signer = new TestLog(origin, []).signer;
+  }
+
+  get key(): VerifierKey {
+    return this.#signer.key;
   }
 
   get size(): number {
@@ -37,10 +43,11 @@ class ForkingLog {
   /** Two logs that have what is cosigned in common, and nothing more. */
   fork(): [TestLog, TestLog] {
     const grow = (): TestLog =>
-      new TestLog(this.origin, [
-        ...this.#leaves,
-        ...Array.from({ length: 5 }, () => referenceLeaf(encodeUtf8(`entry ${this.#made++}`))),
-      ]);
+      new TestLog(
+        this.origin,
+        [...this.#leaves, ...Array.from({ length: 5 }, () => referenceLeaf(encodeUtf8(`entry ${this.#made++}`)))],
+        this.#signer,
+      );
     return [grow(), grow()];
   }
 
@@ -51,7 +58,7 @@ class ForkingLog {
 
   /** Every head that was ever cosigned is one of the history that is known at the end. */
   check(): void {
-    const { tree } = new TestLog(this.origin, this.#leaves);
+    const { tree } = new TestLog(this.origin, this.#leaves, this.#signer);
     for (const [size, root] of this.cosigned)
       assert.is(Buffer.from(tree.root(size)).toString('hex'), root, `${this.origin} at size ${size}`);
   }
@@ -60,7 +67,7 @@ class ForkingLog {
 test(`${LOGS * ROUNDS} rounds of ${PARALLEL} requests at once: sizes never fall, and one history is cosigned`, async () => {
   const { store, add } = openWitness(undefined, undefined, [ED25519]);
   const logs = Array.from({ length: LOGS }, (_, i) => new ForkingLog(`log.test/${i}`));
-  for (const { origin } of logs) store.addLogs([{ origin: origin, keys: [new TestLog(origin, []).signer.key] }]);
+  store.addLogs(logs.map(({ origin, key }) => ({ origin, keys: [key] })));
   const answers = new Map<number, number>();
 
   const round = async (log: ForkingLog): Promise<void> => {
