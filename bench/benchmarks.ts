@@ -5,4 +5,5 @@ export const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   'tree-build': async () => (await import('./tree-build.js')).treeBuild,
   append: async () => (await import('./append.js')).append,
   'http-submit': async () => (await import('./http-submit.js')).httpSubmit,
+  witness: async () => (await import('./witness.js')).witness,
 };

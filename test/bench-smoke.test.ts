@@ -23,7 +23,12 @@ interface Report {
 }
 
 /** The rate that each benchmark is about. */
-const RATES: Readonly<Record<string, string>> = { 'tree-build': 'leaves/s', append: 'entries/s', 'http-submit': 'requests/s' };
+const RATES: Readonly<Record<string, string>> = {
+  'tree-build': 'leaves/s',
+  append: 'entries/s',
+  'http-submit': 'requests/s',
+  witness: 'requests/s',
+};
 
 async function runBench(...args: string[]): Promise<string> {
   const command = ['--conditions=@treering/source', '--import', 'tsx', 'bench/run.ts', ...args];
@@ -74,6 +79,16 @@ test('submission is measured at 1, 16 and 64 connections, with its latency', () 
   assert.equal([...new Set(log.map(({ figure }) => figure))], ['requests/s', 'p50 ms', 'p99 ms', 'answer bytes']);
 });
 
+test('a witness is measured with one key and with two, over many logs and over one, with its latency', () => {
+  const results = report.benchmarks.find(({ name }) => name === 'witness')?.results ?? [];
+  const cosigning = results.filter(({ subject }) => subject.startsWith('Ed25519'));
+  assert.equal(
+    [...new Set(cosigning.map(({ subject }) => subject))],
+    ['Ed25519, 64 logs', 'Ed25519 + ML-DSA-44, 64 logs', 'Ed25519, 1 log', 'Ed25519 + ML-DSA-44, 1 log'],
+  );
+  assert.equal([...new Set(cosigning.map(({ figure }) => figure))], ['requests/s', 'p50 ms', 'p99 ms']);
+});
+
 test('an unknown benchmark is refused with the names of those that there are', async () => {
   let failure: { code?: number; stderr?: string } = {};
   try {
@@ -82,7 +97,7 @@ test('an unknown benchmark is refused with the names of those that there are', a
     failure = error as typeof failure;
   }
   assert.is(failure.code, 2);
-  assert.match(failure.stderr ?? '', /tree-bild.*tree-build, append, http-submit/);
+  assert.match(failure.stderr ?? '', /tree-bild.*tree-build, append, http-submit, witness/);
 });
 
 test.run();

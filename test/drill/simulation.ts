@@ -265,10 +265,7 @@ export class SimulatedWitness {
       WitnessStore.open(path, { mode: 'create' }, anchor).close();
       this.store = WitnessStore.open(path, { mode: 'open' }, anchor);
     }
-    this.store.addLog(
-      ORIGIN,
-      LOG_SIGNERS.map(({ key }) => key),
-    );
+    this.store.addLogs([{ origin: ORIGIN, keys: LOG_SIGNERS.map(({ key }) => key) }]);
     this.witness = new Witness({ store: this.store, signers: this.signers, clock: () => this.world.now + this.skew });
     const app = createWitnessApp({
       witness: this.witness,

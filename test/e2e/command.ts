@@ -34,6 +34,21 @@ export interface RunningLog {
   stop(signal?: NodeJS.Signals): Promise<Outcome>;
 }
 
+/** A witness that runs as a process of its own. */
+export interface RunningWitness {
+  readonly ready: {
+    readonly name: string;
+    readonly url: string;
+    readonly vkeys: readonly string[];
+    readonly logs: readonly string[];
+    readonly locked: string | null;
+  };
+  /** What it has printed so far. */
+  text(): string;
+  /** Ends it with a signal and waits until it is gone. */
+  stop(signal?: NodeJS.Signals): Promise<Outcome>;
+}
+
 const cleanUps: (() => void)[] = [];
 process.on('exit', () => {
   for (const cleanUp of cleanUps.reverse()) cleanUp();
@@ -98,11 +113,26 @@ export class Workplace {
     neighbours = false,
   ): Promise<RunningLog> {
     const flags = [...(output === 'json' ? ['--json'] : []), ...(neighbours ? [] : ['--alone'])];
-    const child = this.#spawn(['up', ...flags, ...args], env);
+    const complete = output === 'json' ? /\n/ : /verify [^\n]*\n/;
+    const started = await this.#start(['up', ...flags, ...args], env, complete);
+    return { ...started, ready: (output === 'json' ? oneLine(started.first) : {}) as Ready };
+  }
+
+  /** Starts `treering witness serve` and waits until it is ready. Throws with what it printed when it ends instead. */
+  async witness(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<RunningWitness> {
+    const started = await this.#start(['witness', 'serve', '--json', ...args], env, /\n/);
+    return { ...started, ready: oneLine(started.first) as RunningWitness['ready'] };
+  }
+
+  async #start(
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    complete: RegExp,
+  ): Promise<{ first: string; text(): string; stop(signal?: NodeJS.Signals): Promise<Outcome> }> {
+    const child = this.#spawn(args, env);
     const end = ended(child);
     cleanUps.push(() => child.kill('SIGKILL'));
     let text = '';
-    const complete = output === 'json' ? /\n/ : /verify [^\n]*\n/;
     const first = await Promise.race([
       end,
       new Promise<string>((resolve) => {
@@ -112,9 +142,10 @@ export class Workplace {
         });
       }),
     ]);
-    if (typeof first !== 'string') throw new Error(`treering up ended with ${first.code}: ${first.stdout}${first.stderr}`);
+    if (typeof first !== 'string')
+      throw new Error(`treering ${args[0]} ended with ${first.code}: ${first.stdout}${first.stderr}`);
     return {
-      ready: (output === 'json' ? oneLine(first) : {}) as Ready,
+      first,
       text: () => text,
       stop(signal = 'SIGTERM') {
         child.kill(signal);

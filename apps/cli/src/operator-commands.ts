@@ -27,6 +27,7 @@ export function addWitnessCommands(program: Command, { command, remote, run, pos
     .option('--sign-with <key>', 'its Ed25519 key, when not in the data folder (TREERING_SIGN_WITH)')
     .option('--mirror', 'also keep a full copy of every log, and cosign what is stored')
     .option('--mirror-name <name>', "first line of the mirror's cosignatures (<name>/mirror)")
+    .option('--create', 'begin a new store for such a key, which must never have cosigned')
     .option('--connections <n>', 'open connections', positive)
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .action((flags) => run((s) => serveWitnessCommand(s, flags))(flags));

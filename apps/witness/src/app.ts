@@ -53,10 +53,14 @@ export function createApp({ witness, mirror: mirroring, metrics, bodies, logger 
     return c.body(witness.signSubtree(bytes, mirroring?.mirror), 200, plain);
   });
 
-  const origins = new Map<string, string>();
+  let listed: readonly string[] = [];
+  let byHash = new Map<string, string>();
   const originOf = (hash: string): string => {
-    if (!origins.has(hash)) for (const origin of witness.store.origins()) origins.set(originHash(origin), origin);
-    const origin = origins.get(hash);
+    if (listed !== witness.store.origins()) {
+      listed = witness.store.origins();
+      byHash = new Map(listed.map((origin) => [originHash(origin), origin]));
+    }
+    const origin = byHash.get(hash);
     if (origin === undefined) throw new Problem(404, 'witness/unknown-log', 'this witness does not know such a log');
     return origin;
   };
@@ -88,9 +92,7 @@ export function createApp({ witness, mirror: mirroring, metrics, bodies, logger 
 
   app.get('/healthz', (c) => c.json({ status: 'alive' }));
   app.get('/readyz', (c) => {
-    const { locked, broken } = witness.store;
-    if (locked !== undefined) throw new Problem(503, 'witness/locked', locked);
-    if (broken !== undefined) throw new Problem(503, 'witness/broken', 'the witness cannot write to its store');
+    witness.requireAble();
     if (mirroring?.mirror.copies.broken !== undefined)
       throw new Problem(503, 'witness/broken', 'the mirror cannot write to one of its copies');
     return c.json({ status: 'ready' });

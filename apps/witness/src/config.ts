@@ -13,6 +13,8 @@ export const configSchema = z.strictObject({
   anchor: z.string().min(1).optional(),
   /** A path, `env:NAME` or `pkcs11:...` of the Ed25519 key, when it is not in the data folder. */
   key: z.string().min(1).optional(),
+  /** Begin a new store for a key that is not in the data folder, so that nobody can see whether it has cosigned before. */
+  create: z.boolean().default(false),
   /** Also keep a full copy of every log. */
   mirror: z.boolean().default(false),
   /** First line of the mirror's cosignatures, another than the witness's; `<name of the witness>/mirror` by default. */

@@ -38,14 +38,17 @@ export async function openCosignerKeys(references: readonly string[]): Promise<C
   }
 }
 
-/** Makes the two keys of a cosigner, those that are not there yet. */
-export async function createCosignerKeys(name: string, ed25519: string, mldsa44: string): Promise<void> {
+/**
+ * Makes the two keys of a cosigner, those that are not there yet.
+ * @param ed25519 undefined when that key lives elsewhere
+ */
+export async function createCosignerKeys(name: string, ed25519: string | undefined, mldsa44: string): Promise<void> {
   const kinds = [
     [ed25519, KEY_TYPE.ed25519Cosignature],
     [mldsa44, KEY_TYPE.mldsa44Cosignature],
   ] as const;
   for (const [path, type] of kinds) {
-    if (existsSync(path)) continue;
+    if (path === undefined || existsSync(path)) continue;
     const seed = new Uint8Array(randomBytes(32));
     await writeKeyFile(path, createSigner(name, type, seed, nodeEd25519).key, seed);
   }

@@ -1,4 +1,4 @@
-import { NoteError, parseVerifierKey, type VerifierKey } from '@treering/note';
+import { encodeUtf8, NoteError, parseVerifierKey, type VerifierKey } from '@treering/note';
 
 /** A log that a witness follows. */
 export interface KnownLog {
@@ -45,10 +45,12 @@ function networkList(lines: readonly Line[]): Listed[] {
   for (const { line, number } of lines) {
     const space = line.indexOf(' ');
     const [word, value] = space < 0 ? [line, ''] : [line.slice(0, space), line.slice(space + 1)];
-    if (word === 'vkey') key = readKey(value, number);
-    else if (word === 'origin') {
+    if (word === 'vkey') {
+      if (key !== undefined) throw fail(number, 'the vkey before has no origin line');
+      key = readKey(value, number);
+    } else if (word === 'origin') {
       if (key === undefined) throw fail(number, 'an origin follows the vkey that it belongs to');
-      out.push({ origin: value === 'none' ? key.name : value, key });
+      out.push({ origin: value === 'none' ? key.name : readOrigin(value, number), key });
       key = undefined;
     } else if (!['bastion', 'qpd', 'contact'].includes(word)) throw fail(number, `${JSON.stringify(word)} is no keyword`);
   }
@@ -59,11 +61,23 @@ function networkList(lines: readonly Line[]): Listed[] {
 function policyLines(lines: readonly Line[]): Listed[] {
   return lines.map(({ line, number }) => {
     const [word, vkey, url, ...rest] = line.split(/[ \t]+/);
-    if (word !== 'log' || vkey === undefined || rest.length > 0 || (url !== undefined && !URL.canParse(url)))
+    if (word !== 'log' || vkey === undefined || rest.length > 0 || (url !== undefined && !isHttpUrl(url)))
       throw fail(number, 'a line reads: log <vkey> [<url>]');
     const key = readKey(vkey, number);
     return { origin: key.name, key, url };
   });
+}
+
+/** Cosignatures hold an origin of 1 to 255 bytes, and notes no control characters. */
+function readOrigin(value: string, number: number): string {
+  const { length } = encodeUtf8(value);
+  if (length < 1 || length > 255 || /\p{Cc}/u.test(value))
+    throw fail(number, 'an origin has 1 to 255 bytes, and no control characters');
+  return value;
+}
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }
 
 function readKey(vkey: string, number: number): VerifierKey {

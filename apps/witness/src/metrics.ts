@@ -43,7 +43,7 @@ export function createMetrics(witness: Witness, mirror?: Mirror) {
   }
   perLog(
     'treering_witness_contradictions',
-    'Heads that the log signed and that cannot be true beside those cosigned',
+    'Heads that the log signed and that cannot be true together',
     (origin) => witness.store.contradictions(origin).length,
   );
   new Gauge({

@@ -7,7 +7,7 @@ import type { Schema } from '@treering/storage-sqlite';
 export const WITNESS_SCHEMA: Schema = {
   applicationId: 0x57495453,
   what: 'witness',
-  origin: '"treering witness serve" makes a new one when it is started with --create',
+  origin: '"treering witness serve" makes a new one in an empty folder',
   steps: [
     `
     CREATE TABLE logs (
@@ -25,7 +25,7 @@ export const WITNESS_SCHEMA: Schema = {
       note   BLOB NOT NULL
     ) STRICT;
 
-    -- Heads that a log signed and that cannot be true beside what was cosigned.
+    -- Heads that a log signed and that cannot be true together: those cosigned, and those that contradict them.
     CREATE TABLE contradictions (
       origin TEXT NOT NULL,
       size   BLOB NOT NULL CHECK (length(size) = 8),
@@ -34,12 +34,15 @@ export const WITNESS_SCHEMA: Schema = {
       PRIMARY KEY (origin, size, root)
     ) STRICT, WITHOUT ROWID;
 
+    -- The number of changes, and the XOR of the hashes of all heads after the last one: a file and a WAL of different copies
+    -- show heads that do not belong to the number.
     CREATE TABLE state (
       id         INTEGER PRIMARY KEY CHECK (id = 1),
       generation INTEGER NOT NULL,
+      digest     BLOB NOT NULL CHECK (length(digest) = 32),
       locked     TEXT
     ) STRICT;
-    INSERT INTO state (id, generation) VALUES (1, 0);
+    INSERT INTO state (id, generation, digest) VALUES (1, 0, zeroblob(32));
 
     CREATE TRIGGER logs_stay BEFORE DELETE ON logs BEGIN SELECT RAISE(ABORT, 'logs are never removed'); END;
     CREATE TRIGGER logs_keep_their_keys BEFORE UPDATE ON logs BEGIN SELECT RAISE(ABORT, 'keys of a log are never changed'); END;

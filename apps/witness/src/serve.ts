@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { formatVerifierKey, NoteError } from '@treering/note';
+import { formatVerifierKey, MAX_NOTE_SIZE, NoteError } from '@treering/note';
 import { ByteBudget, createLogger, listen, Problem } from '@treering/server';
 import { StorageError } from '@treering/storage';
+import { isUnused } from '@treering/storage-sqlite';
 import type { Logger } from 'pino';
 import { createFileAnchor } from './anchor.js';
 import { createApp } from './app.js';
 import type { WitnessConfig } from './config.js';
 import { type WitnessFolder, witnessFolder } from './data-folder.js';
+import { WitnessError } from './errors.js';
 import { type CosignerKeys, createCosignerKeys, openCosignerKeys } from './keys.js';
 import { type KnownLog, parseLogList } from './log-list.js';
 import { createMetrics } from './metrics.js';
@@ -31,9 +33,8 @@ export interface ServedWitness {
 /** Milliseconds between two looks at the list of logs, and at what logs publish. */
 const LIST_INTERVAL = 2_000;
 const CHECK_INTERVAL = 3_600_000;
-/** Milliseconds and bytes for a log's published checkpoint. */
+/** Milliseconds for a log's published checkpoint. */
 const PATIENCE = 3_000;
-const MOST_BYTES = 1024 * 1024;
 
 /**
  * Opens the witness in `config.data` and serves it. An empty folder gets a new store and new keys; a folder that has lost one of
@@ -50,6 +51,9 @@ export async function serveWitness(
   let mirroring: ServedMirror | undefined;
   try {
     keys = await openCosignerKeys([config.key ?? folder.key, folder.mldsaKey]);
+    const { name } = keys.signers[0].key;
+    if (config.name !== undefined && config.name !== name)
+      throw new WitnessError('witness/wrong-key', `the keys are those of ${name}, not of ${config.name}`);
     if (config.mirror) mirroring = await openMirror(config, folder, store, keys, logger);
     const mirror = mirroring?.mirror;
     const witness = new Witness({
@@ -95,29 +99,35 @@ export async function serveWitness(
 
 async function openStore(config: WitnessConfig, folder: WitnessFolder): Promise<WitnessStore> {
   const anchor = createFileAnchor(folder.anchor);
-  const keysExist = config.key !== undefined || existsSync(folder.key) || existsSync(folder.mldsaKey);
-  if (!existsSync(folder.store)) {
-    if (keysExist || existsSync(folder.anchor))
+  if (isUnused(folder.store)) {
+    if ([folder.key, folder.mldsaKey, folder.anchor].some(existsSync))
       throw new StorageError(
         'storage/missing',
         `the store ${folder.store} is gone, and a witness that has forgotten what it cosigned must not go on with its keys: bring the store back, or begin anew with new keys in an empty folder`,
+      );
+    if (config.key !== undefined && !config.create)
+      throw new StorageError(
+        'storage/missing',
+        `there is no store ${folder.store}, and a witness that has forgotten what it cosigned must not go on with its key: bring the store back, or say --create if the key has never cosigned`,
       );
     await mkdir(dirname(folder.store), { recursive: true, mode: 0o700 });
     WitnessStore.open(folder.store, { mode: 'create' }, anchor).close();
   }
   const store = WitnessStore.open(folder.store, { mode: 'open' }, anchor);
   try {
-    const fresh = store.origins().every((origin) => store.head(origin) === undefined);
-    if (fresh && config.key === undefined) {
-      if (config.name === undefined && !existsSync(folder.key))
-        throw new NoteError('note/bad-key', 'a new witness needs a name, such as witness.example.org/1 (--name)');
-      if (config.name !== undefined) await createCosignerKeys(config.name, folder.key, folder.mldsaKey);
-    }
+    // A store that knows logs was opened with keys before: those are never replaced by new ones.
+    if (store.origins().length === 0) await createKeys(config, folder);
     return store;
   } catch (error) {
     store.close();
     throw error;
   }
+}
+
+async function createKeys({ name, key }: WitnessConfig, folder: WitnessFolder): Promise<void> {
+  if (name !== undefined) await createCosignerKeys(name, key === undefined ? folder.key : undefined, folder.mldsaKey);
+  else if (!existsSync(folder.mldsaKey))
+    throw new NoteError('note/bad-key', 'a new witness needs a name, such as witness.example.org/1 (--name)');
 }
 
 /**
@@ -135,31 +145,32 @@ async function followList(path: string, witness: Witness, logger: Logger): Promi
     if (changed === read || changed === -1) return;
     try {
       logs = parseLogList(await readFile(path, 'utf8'));
-      for (const { origin, keys } of logs)
-        if (witness.store.addLog(origin, keys) > 0) logger.info({ origin }, 'a log is followed from now on');
+      for (const origin of witness.store.addLogs(logs)) logger.info({ origin }, 'a log is followed from now on');
       read = changed;
     } catch (error) {
       logger.error({ err: error, path }, 'the list of logs cannot be read; what was known stays known');
       read = changed;
     }
   };
-  const check = async (): Promise<void> => {
+  let checked = 0;
+  const follow = async (): Promise<void> => {
+    const before = logs;
+    await update();
+    if (logs === before && performance.now() - checked < CHECK_INTERVAL) return;
     await Promise.all(logs.map((log) => examinePublished(log, witness, logger)));
+    checked = performance.now();
   };
-  await update();
-  await check();
+  await follow();
   let busy = false;
-  const once = (work: () => Promise<void>) => async () => {
+  const once = async (): Promise<void> => {
     if (busy) return;
     busy = true;
-    await work().finally(() => {
+    await follow().finally(() => {
       busy = false;
     });
   };
-  const timers = [setInterval(once(update), LIST_INTERVAL).unref(), setInterval(once(check), CHECK_INTERVAL).unref()];
-  return () => {
-    for (const timer of timers) clearInterval(timer);
-  };
+  const timer = setInterval(once, LIST_INTERVAL).unref();
+  return () => clearInterval(timer);
 }
 
 async function examinePublished({ origin, url }: KnownLog, witness: Witness, logger: Logger): Promise<void> {
@@ -169,9 +180,15 @@ async function examinePublished({ origin, url }: KnownLog, witness: Witness, log
       redirect: 'error',
       signal: AbortSignal.timeout(PATIENCE),
     });
-    const length = Number(response.headers.get('content-length') ?? 0);
-    if (!response.ok || length > MOST_BYTES) return;
-    witness.examine(new Uint8Array(await response.arrayBuffer()).subarray(0, MOST_BYTES));
+    if (!response.ok || response.body === null) return;
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+      size += chunk.length;
+      if (size > MAX_NOTE_SIZE) return;
+      chunks.push(chunk);
+    }
+    witness.examine(new Uint8Array(Buffer.concat(chunks)));
   } catch (error) {
     if (error instanceof Problem && error.code === 'witness/locked')
       logger.error({ origin, why: error.message }, 'the witness locks');

@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto';
+import { equalBytes } from '@treering/merkle';
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from '@treering/note';
+import type { StorageError } from '@treering/storage';
 import { type OpenOptions, openDatabase, toStorageError } from '@treering/storage-sqlite';
 import type { GenerationAnchor } from './anchor.js';
 import { WitnessError } from './errors.js';
@@ -39,8 +42,8 @@ interface MirrorRow extends HeadRow {
 }
 
 interface Waiting {
-  /** Changes the tables. False when somebody else was faster. */
-  readonly change: () => boolean;
+  /** Changes the tables, and the digest of the heads. False when somebody else was faster. */
+  readonly change: (digest: Buffer) => boolean;
   readonly resolve: (replaced: boolean) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -61,8 +64,13 @@ export class WitnessStore {
   readonly #anchor: GenerationAnchor;
   readonly #waiting: Waiting[] = [];
   readonly #sql;
+  /** Only this process adds logs: it holds the lock. */
+  #origins: readonly string[] | undefined;
+  /** The keys of the store that were used. */
+  readonly #parsed = new Map<string, VerifierKey>();
   #scheduled = false;
-  #broken: unknown;
+  #broken: StorageError | undefined;
+  #lockedHere: string | undefined;
 
   private constructor(path: string, options: OpenOptions, anchor: GenerationAnchor) {
     const { db, lock } = openDatabase(path, options, WITNESS_SCHEMA);
@@ -111,13 +119,18 @@ export class WitnessStore {
         .prepare<[], string>('UPDATE mirrors SET lost = NULL, refilling = 1 WHERE lost IS NOT NULL RETURNING origin')
         .pluck(),
       state: db.prepare<[], { generation: number; locked: string | null }>('SELECT generation, locked FROM state'),
-      count: db.prepare<[], number>('UPDATE state SET generation = generation + 1 RETURNING generation').pluck(),
+      heads: db.prepare<[], HeadRow & { origin: string }>('SELECT origin, size, root, time, note FROM heads'),
+      digest: db.prepare<[], Uint8Array>('SELECT digest FROM state').pluck(),
+      count: db
+        .prepare<[Uint8Array], number>('UPDATE state SET generation = generation + 1, digest = ? RETURNING generation')
+        .pluck(),
       setLocked: db.prepare('UPDATE state SET locked = ?'),
     };
   }
 
   /**
-   * Opens a store. One that counts fewer changes than its anchor, or whose anchor is gone, is locked.
+   * Opens a store. One that counts fewer changes than its anchor, whose anchor is gone, or whose heads are not those of its
+   * count, is locked.
    * @throws StorageError
    */
   static open(path: string, options: OpenOptions, anchor: GenerationAnchor): WitnessStore {
@@ -138,68 +151,108 @@ export class WitnessStore {
       this.lock('the anchor of the store is gone, so nobody knows whether the store is the newest one');
     if (anchored !== undefined && anchored > generation)
       this.lock(`the store counts ${generation} changes and its anchor ${anchored}: it is an older copy`);
+    if (
+      !equalBytes(
+        this.#read(() => this.#digestOfAll()),
+        this.#sql.digest.get() as Uint8Array,
+      )
+    )
+      this.lock(
+        'the heads in the store are not those that its number of changes stands for: its files are of different copies',
+      );
+  }
+
+  #digestOfAll(): Buffer {
+    const digest = Buffer.alloc(32);
+    for (const { origin, ...row } of this.#sql.heads.iterate()) xorInto(digest, hashOfHead(origin, row));
+    return digest;
   }
 
   /** Why the witness may not cosign until an operator unlocks it; undefined when it may. */
   get locked(): string | undefined {
-    return this.#sql.state.get()?.locked ?? undefined;
+    return this.#lockedHere ?? this.#read(() => this.#sql.state.get()?.locked ?? undefined);
   }
 
   /** Stops all cosigning, also after a restart, until `unlock`. */
   lock(reason: string): void {
-    this.#sql.setLocked.run(reason);
+    // Holds in this process even if the disk takes nothing more.
+    this.#lockedHere = reason;
+    this.#change(() => this.#sql.setLocked.run(reason));
   }
 
   /** The operator has made sure that, with the given heads, the store holds the newest that this witness cosigned. */
   unlock(lost: readonly { readonly origin: string; readonly head: CosignedHead }[] = []): void {
     const anchored = this.#anchor.read() ?? 0;
-    const generation = this.#db
-      .transaction(() => {
-        for (const { origin, head } of lost) this.#setHead(origin, head);
-        const next = Math.max(this.#sql.count.get() as number, anchored + 1);
-        this.#db.prepare('UPDATE state SET generation = ?, locked = NULL').run(next);
-        return next;
-      })
-      .immediate();
-    this.#anchor.write(generation);
+    this.#change(() => {
+      const generation = this.#db
+        .transaction(() => {
+          const digest = this.#digestOfAll();
+          for (const { origin, head } of lost) this.#setHead(origin, head, digest);
+          const next = Math.max(this.#sql.count.get(digest) as number, anchored + 1);
+          this.#db.prepare('UPDATE state SET generation = ?, locked = NULL').run(next);
+          return next;
+        })
+        .immediate();
+      this.#anchor.write(generation);
+    });
+    this.#lockedHere = undefined;
   }
 
-  #setHead(origin: string, { size, root, time, note }: CosignedHead): void {
-    this.#sql.setHead.run(origin, sizeBytes(size), root, time, note);
-    this.#sql.addPending.run(origin, sizeBytes(size), root, note);
+  /** Puts the head in the place of the one before, in the store and in the digest. */
+  #setHead(origin: string, { size, root, time, note }: CosignedHead, digest: Buffer): void {
+    const before = this.#sql.head.get(origin);
+    const row = { size: sizeBytes(size), root, time, note };
+    this.#sql.setHead.run(origin, row.size, root, time, note);
+    this.#sql.addPending.run(origin, row.size, root, note);
     this.#sql.trimPending.run({ origin });
+    if (before !== undefined) xorInto(digest, hashOfHead(origin, before));
+    xorInto(digest, hashOfHead(origin, row));
   }
 
-  /** Origins of all known logs. */
-  origins(): string[] {
-    return this.#sql.origins.all();
+  /** Origins of all known logs; the same array until one is added. */
+  origins(): readonly string[] {
+    this.#origins ??= this.#read(() => this.#sql.origins.all());
+    return this.#origins;
   }
 
   /** The keys of a log, or undefined when it is not known. */
   keysOf(origin: string): VerifierKey[] | undefined {
-    const vkeys = this.#sql.keys.all(origin);
-    return vkeys.length === 0 ? undefined : vkeys.map(parseVerifierKey);
+    const vkeys = this.#read(() => this.#sql.keys.all(origin));
+    return vkeys.length === 0 ? undefined : vkeys.map((vkey) => this.#parseKey(vkey));
   }
 
-  /** Adds a log, or keys to one. @returns the number of keys that were not known */
-  addLog(origin: string, keys: readonly VerifierKey[]): number {
-    return keys.reduce((added, key) => added + this.#sql.addKey.run(origin, formatVerifierKey(key)).changes, 0);
+  /** Reading a key checks that it is a point of the curve, which takes longer than to verify a signature. */
+  #parseKey(vkey: string): VerifierKey {
+    const key = this.#parsed.get(vkey) ?? parseVerifierKey(vkey);
+    this.#parsed.set(vkey, key);
+    return key;
+  }
+
+  /** Adds logs, and keys to those that are known. @returns the origins of which a key was not known */
+  addLogs(logs: readonly { readonly origin: string; readonly keys: readonly VerifierKey[] }[]): string[] {
+    const rows = logs.flatMap(({ origin, keys }) => keys.map((key) => ({ origin, vkey: formatVerifierKey(key) })));
+    const add = this.#db.transaction(() =>
+      rows.filter(({ origin, vkey }) => this.#sql.addKey.run(origin, vkey).changes > 0).map(({ origin }) => origin),
+    );
+    const added = this.#change(() => add.immediate());
+    if (added.length > 0) this.#origins = undefined;
+    return [...new Set(added)];
   }
 
   head(origin: string): CosignedHead | undefined {
-    const row = this.#sql.head.get(origin);
+    const row = this.#read(() => this.#sql.head.get(origin));
     return row === undefined ? undefined : { ...toPending(row), time: row.time };
   }
 
   /** One of the heads that were cosigned last, by its size; undefined when it is none of them. */
   pending(origin: string, size: bigint): PendingHead | undefined {
-    const row = this.#sql.pending.get(origin, sizeBytes(size));
+    const row = this.#read(() => this.#sql.pending.get(origin, sizeBytes(size)));
     return row === undefined ? undefined : toPending(row);
   }
 
   /** The head that the mirror cosigned last. */
   mirrored(origin: string): MirroredHead | undefined {
-    const row = this.#sql.mirror.get(origin);
+    const row = this.#read(() => this.#sql.mirror.get(origin));
     if (row === undefined) return undefined;
     return { ...toPending(row), time: row.time, lost: row.lost ?? undefined, refilling: row.refilling === 1 };
   }
@@ -220,29 +273,32 @@ export class WitnessStore {
 
   /** The mirror cosigns nothing more of this log until `unlock`. */
   loseMirror(origin: string, reason: string): void {
-    this.#sql.loseMirror.run(reason, origin);
+    this.#change(() => this.#sql.loseMirror.run(reason, origin));
   }
 
   /** The operator knows that copies were lost; they may be filled again. @returns their origins */
   refillMirrors(): string[] {
-    return this.#sql.refill.all();
+    return this.#change(() => this.#sql.refill.all());
   }
 
   /**
-   * Replaces a head if it still has the expected size. Durable when it resolves.
+   * Replaces a head if it still has the expected size and no later time. Durable when it resolves.
    * @param expected undefined when the log had no head
    * @returns false when somebody else was faster
    * @throws StorageError; nothing more is taken then
    */
   replace(origin: string, expected: bigint | undefined, next: CosignedHead): Promise<boolean> {
-    return this.#enqueue(() => {
-      if (this.head(origin)?.size !== expected) return false;
-      this.#setHead(origin, next);
+    return this.#enqueue((digest) => {
+      const head = this.head(origin);
+      if ((head?.size ?? 0n) !== (expected ?? 0n)) return false;
+      // The clock has gone back since an earlier one of the batch was signed.
+      if (head !== undefined && next.time < head.time) return false;
+      this.#setHead(origin, next, digest);
       return true;
     });
   }
 
-  #enqueue(change: () => boolean): Promise<boolean> {
+  #enqueue(change: Waiting['change']): Promise<boolean> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ change, resolve, reject });
       if (this.#scheduled) return;
@@ -251,22 +307,14 @@ export class WitnessStore {
     });
   }
 
-  /** Changes that wait to be written. */
-  get waiting(): number {
-    return this.#waiting.length;
-  }
-
   #flush(): void {
     this.#scheduled = false;
     const batch = this.#waiting.splice(0);
     let outcomes: boolean[];
     try {
-      if (this.#broken !== undefined) throw this.#broken;
-      outcomes = this.#write(batch);
+      outcomes = this.#change(() => this.#write(batch));
     } catch (error) {
-      // Nobody knows what is on the disk now: a new process reads it from there.
-      this.#broken = error instanceof WitnessError ? undefined : toStorageError(error, this.#path);
-      for (const { reject } of batch) reject(this.#broken ?? error);
+      for (const { reject } of batch) reject(error);
       return;
     }
     batch.forEach(({ resolve }, i) => {
@@ -275,7 +323,7 @@ export class WitnessStore {
   }
 
   /** Why nothing more is taken, or undefined. */
-  get broken(): unknown {
+  get broken(): StorageError | undefined {
     return this.#broken;
   }
 
@@ -284,26 +332,49 @@ export class WitnessStore {
     if (this.#broken !== undefined) throw this.#broken;
   }
 
+  /** Runs what writes. After a failure nobody knows what is on the disk: a new process reads it from there. */
+  #change<T>(work: () => T): T {
+    if (this.#broken !== undefined) throw this.#broken;
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof WitnessError) throw error;
+      this.#broken = toStorageError(error, this.#path);
+      throw this.#broken;
+    }
+  }
+
+  #read<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw toStorageError(error, this.#path);
+    }
+  }
+
   #write(batch: readonly Waiting[]): boolean[] {
     const { generation, outcomes } = this.#db
       .transaction(() => {
         const reason = this.locked;
         if (reason !== undefined) throw new WitnessError('witness/locked', reason);
-        const results = batch.map(({ change }) => change());
-        return { generation: this.#sql.count.get() as number, outcomes: results };
+        const digest = Buffer.from(this.#sql.digest.get() as Uint8Array);
+        const results = batch.map(({ change }) => change(digest));
+        return { generation: this.#sql.count.get(digest) as number, outcomes: results };
       })
       .immediate();
     this.#anchor.write(generation);
     return outcomes;
   }
 
-  /** Keeps a head that a log signed and that contradicts what was cosigned. Bounded: the first ones are kept. */
-  contradict(origin: string, { size, root, note }: Pick<CosignedHead, 'size' | 'root' | 'note'>): void {
-    this.#sql.contradict.run({ origin, size: sizeBytes(size), root, note });
+  /** Keeps heads that a log signed and that cannot be true together. Bounded: the first ones are kept. */
+  contradict(origin: string, heads: readonly Pick<CosignedHead, 'size' | 'root' | 'note'>[]): void {
+    this.#change(() => {
+      for (const { size, root, note } of heads) this.#sql.contradict.run({ origin, size: sizeBytes(size), root, note });
+    });
   }
 
   contradictions(origin: string): Uint8Array[] {
-    return this.#sql.contradictions.all(origin).map(plain);
+    return this.#read(() => this.#sql.contradictions.all(origin)).map(plain);
   }
 
   close(): void {
@@ -313,6 +384,15 @@ export class WitnessStore {
 
 function toPending({ size, root, note }: Omit<HeadRow, 'time'>): PendingHead {
   return { size: Buffer.from(size).readBigUInt64BE(), root: plain(root), note: plain(note) };
+}
+
+function hashOfHead(origin: string, { size, root, time, note }: HeadRow): Buffer {
+  const noteHash = createHash('sha256').update(note).digest();
+  return createHash('sha256').update(size).update(root).update(noteHash).update(`${time} ${origin}`).digest();
+}
+
+function xorInto(digest: Buffer, hash: Uint8Array): void {
+  for (let i = 0; i < 32; i++) digest[i] ^= hash[i];
 }
 
 function sizeBytes(size: bigint): Buffer {

@@ -29,8 +29,12 @@ export async function unlockWitness(
   try {
     const keys = await openCosignerKeys([config.key ?? folder.key, folder.mldsaKey]);
     const reason = store.locked;
-    const lost = new Witness({ store, signers: keys.signers }).lostHeads(checkpoints);
-    keys.close();
+    let lost: ReturnType<Witness['lostHeads']>;
+    try {
+      lost = new Witness({ store, signers: keys.signers }).lostHeads(checkpoints);
+    } finally {
+      keys.close();
+    }
     if (reason !== undefined || lost.length > 0) store.unlock(lost);
     return { reason, refilled: store.refillMirrors(), adopted: lost.map(({ origin, head }) => ({ origin, size: head.size })) };
   } finally {

@@ -5,6 +5,8 @@ import {
   type Checkpoint,
   formatCheckpoint,
   formatNote,
+  formatSignatureLine,
+  type Note,
   NoteError,
   type OpenedNote,
   openNote,
@@ -12,6 +14,7 @@ import {
   parseCheckpoint,
   parseNote,
   type Signer,
+  type VerifiedSignature,
   type VerifierKey,
 } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
@@ -75,7 +78,7 @@ export class Witness {
    * @throws Problem 400, 403, 404, 422, 429 or 503, SizeConflict (409)
    */
   async addCheckpoint(body: Uint8Array): Promise<string> {
-    this.#requireUnlocked();
+    this.requireAble();
     if (this.#pending >= this.#most)
       throw new Problem(429, 'witness/busy', 'more checkpoints wait than this witness has room for', { retryAfter: 1 });
     this.#pending++;
@@ -93,16 +96,27 @@ export class Witness {
     if (request.oldSize > size)
       throw new Problem(400, 'witness/malformed', `the old size ${request.oldSize} is larger than the checkpoint's ${size}`);
     const head = this.store.head(origin);
+    const ofLog = onePerKey(note.verified);
+    this.#keepContradiction(checkpoint, { text: note.text, signatures: ofLog }, head);
     if (request.oldSize !== (head?.size ?? 0n)) throw new SizeConflict(head?.size ?? 0n);
-    this.#requireConsistent(request, checkpoint, note, head);
+    this.#requireConsistent(request, checkpoint, head);
     // The time never goes back.
     const time = Math.max(Math.floor(this.clock() / 1000), head?.time ?? 1);
     const lines = cosign(checkpoint, this.signers, time);
-    const kept = formatNote({ text: formatCheckpoint(checkpoint), signatures: [...note.verified, ...lines] });
+    const kept = formatNote({ text: formatCheckpoint(checkpoint), signatures: [...ofLog, ...lines] });
     // The signatures leave this function only when the head is on the disk.
-    if (!(await this.store.replace(origin, head?.size, { size, root, time, note: kept })))
-      throw new SizeConflict(this.store.head(origin)?.size ?? 0n);
-    return signatureLines(lines);
+    if (await this.store.replace(origin, head?.size, { size, root, time, note: kept })) return signatureLines(lines);
+    const now = this.store.head(origin)?.size ?? 0n;
+    if (now !== request.oldSize) throw new SizeConflict(now);
+    // Somebody has refreshed the same head at a later time than the clock said here.
+    return this.#addCheckpoint(body);
+  }
+
+  /** A head that the log signed and that cannot be true, or not beside the one that was cosigned: whoever sees both knows. */
+  #keepContradiction({ origin, size, root }: Checkpoint, note: Note, head: CosignedHead | undefined): void {
+    const cosigned = head?.size === size && !equalBytes(head.root, root) ? [head] : [];
+    if (cosigned.length === 0 && (size !== 0n || equalBytes(root, emptyRoot()))) return;
+    this.store.contradict(origin, [...cosigned, { size, root, note: formatNote(note) }]);
   }
 
   /** A note of a known log, signed by it. */
@@ -123,22 +137,18 @@ export class Witness {
 
   #requireConsistent(
     { oldSize, proof }: AddCheckpointRequest,
-    checkpoint: Checkpoint,
-    note: OpenedNote,
+    { size, root }: Checkpoint,
     head: CosignedHead | undefined,
   ): void {
-    const { origin, size, root } = checkpoint;
-    const refuse = (why: string, contradiction = false): never => {
-      if (contradiction)
-        this.store.contradict(origin, { size, root, note: formatNote({ text: note.text, signatures: note.verified }) });
+    const refuse = (why: string): never => {
       throw new Problem(422, 'witness/inconsistent', why);
     };
-    if (size === 0n && !equalBytes(root, emptyRoot())) refuse('the tree of size 0 has the hash of no bytes as its root', true);
+    if (size === 0n && !equalBytes(root, emptyRoot())) refuse('the tree of size 0 has the hash of no bytes as its root');
     if (head === undefined || oldSize === 0n) {
       if (proof.length > 0) refuse('every tree is consistent with the empty one: there is nothing to prove');
       return;
     }
-    if (size === oldSize && !equalBytes(root, head.root)) refuse(`another root was cosigned for size ${size}`, true);
+    if (size === oldSize && !equalBytes(root, head.root)) refuse(`another root was cosigned for size ${size}`);
     try {
       verifyConsistency(oldSize, size, head.root, root, proof, this.#hasher);
     } catch (error) {
@@ -163,7 +173,7 @@ export class Witness {
     this.store.lock(
       `this witness cosigned ${origin} at size ${size} before, and its store knows only size ${head?.size ?? 0n}: it is an older copy`,
     );
-    this.#requireUnlocked();
+    this.requireAble();
   }
 
   /**
@@ -180,7 +190,7 @@ export class Witness {
    * @throws Problem 400, 403, 404, 422 or 503
    */
   signSubtree(body: Uint8Array, mirror?: Mirror): string {
-    this.#requireUnlocked();
+    this.requireAble();
     const { origin, cosigner, lines } = signSubtree(body, {
       cosigners: mirror === undefined ? [this] : [mirror, this],
       requireKnown: (name) => this.#keysOf(name),
@@ -200,10 +210,11 @@ export class Witness {
 
   /**
    * Reads heads that carry this witness's own cosignature, and that are newer than what its store has.
-   * @throws Problem 400, 403 or 404 for a note that is none of this witness's
+   * @returns the largest of each log
+   * @throws Problem 400, 403 or 404 for a note that is none of this witness's, 422 for one of two histories
    */
   lostHeads(notes: readonly Uint8Array[]): LostHead[] {
-    const lost: LostHead[] = [];
+    const lost = new Map<string, LostHead>();
     for (const bytes of notes) {
       const checkpoint = readAs400(() => parseCheckpoint(textOf(bytes)));
       const { origin, size, root } = checkpoint;
@@ -212,27 +223,52 @@ export class Witness {
       const times = note.verified.filter(({ key }) => this.signers.some((s) => s.key.id === key.id && s.key.name === key.name));
       if (times.length === 0 || times.length === note.verified.length)
         throw new Problem(403, 'witness/not-cosigned', 'the checkpoint needs a signature of the log and one of this witness');
-      const head = this.store.head(origin);
+      const head = lost.get(origin)?.head ?? this.store.head(origin);
+      if (head?.size === size && !equalBytes(head.root, root))
+        throw new Problem(
+          422,
+          'witness/inconsistent',
+          `this witness has cosigned two roots for size ${size} of ${origin}: nobody can rely on its keys any more`,
+        );
       if (head !== undefined && size <= head.size) continue;
       const time = Math.max(head?.time ?? 1, ...times.map(({ timestamp }) => Number(timestamp)));
-      const kept = formatNote({ text: formatCheckpoint(checkpoint), signatures: note.verified });
-      lost.push({ origin, head: { size, root, time, note: kept } });
+      const kept = formatNote({ text: formatCheckpoint(checkpoint), signatures: onePerKey(note.verified) });
+      lost.set(origin, { origin, head: { size, root, time, note: kept } });
     }
-    return lost;
+    return [...lost.values()];
   }
 
-  #requireUnlocked(): void {
-    const reason = this.store.locked;
-    if (reason !== undefined)
-      throw new Problem(503, 'witness/locked', `this witness cosigns nothing until its operator unlocks it: ${reason}`, {
-        retryAfter: 3600,
-      });
+  /** @throws Problem 503 while this witness may sign nothing */
+  requireAble(): void {
+    const { locked, broken } = this.store;
+    if (locked !== undefined)
+      throw new Problem(
+        503,
+        'witness/locked',
+        `this witness cosigns nothing until its operator gives "treering witness unlock" the newest heads that it cosigned: ${locked}`,
+        { retryAfter: 3600 },
+      );
+    if (broken !== undefined)
+      throw new Problem(
+        503,
+        'witness/broken',
+        'this witness could not write to its store, and cosigns nothing until it is started again',
+        { retryAfter: 60 },
+      );
   }
+}
+
+/** The first line of each key: repeated ones say nothing, and there is room for the witness's own. */
+function onePerKey(lines: readonly VerifiedSignature[]): VerifiedSignature[] {
+  return [...new Map([...lines].reverse().map((line) => [line.key, line])).values()].reverse();
 }
 
 function openAs403(bytes: Uint8Array, keys: readonly VerifierKey[]): OpenedNote {
   try {
-    return openNote(parseNote(bytes), keys, nodeEd25519);
+    const note = parseNote(bytes);
+    // Anybody can repeat a line of a published head; it is verified once.
+    const distinct = new Map(note.signatures.map((line) => [formatSignatureLine(line), line]));
+    return openNote({ ...note, signatures: [...distinct.values()] }, keys, nodeEd25519);
   } catch (error) {
     if (error instanceof NoteError) throw new Problem(403, 'witness/not-signed', error.message);
     throw error;

@@ -5,7 +5,7 @@ import { createSigner, KEY_TYPE, type Signer } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import { ByteBudget } from '@treering/server';
 import { pino } from 'pino';
-import { createApp, createFileAnchor, createMetrics, Witness, WitnessStore } from '../src/index.js';
+import { createApp, createFileAnchor, createMetrics, type GenerationAnchor, Witness, WitnessStore } from '../src/index.js';
 
 export const NAME = 'witness.test/one';
 
@@ -31,21 +31,32 @@ export function temporaryFolder(): string {
   return path;
 }
 
+/** What a test may want otherwise. */
+export interface WitnessOptions {
+  readonly anchor?: GenerationAnchor;
+  readonly pending?: number;
+  readonly bodyBytes?: number;
+}
+
 /** A witness in a folder, and its HTTP face. */
-export function openWitness(data = temporaryFolder(), clock: () => number = Date.now, signers = WITNESS_SIGNERS) {
-  const store = openStore(data);
-  const witness = new Witness({ store, signers, clock });
+export function openWitness(
+  data = temporaryFolder(),
+  clock: () => number = Date.now,
+  signers = WITNESS_SIGNERS,
+  { anchor = createFileAnchor(join(data, 'generation')), pending = 1024, bodyBytes = 1 << 26 }: WitnessOptions = {},
+) {
+  const store = openStore(data, anchor);
+  const witness = new Witness({ store, signers, clock, pending });
   const logger = pino({ level: 'silent' });
-  const app = createApp({ witness, metrics: createMetrics(witness), bodies: new ByteBudget(1 << 26), logger });
+  const app = createApp({ witness, metrics: createMetrics(witness), bodies: new ByteBudget(bodyBytes), logger });
   const post = async (path: string, body: string | Uint8Array) =>
     app.request(path, { method: 'POST', body: body as string | Uint8Array<ArrayBuffer> });
   return { data, witness, store, app, add: (body: string | Uint8Array) => post('/add-checkpoint', body), post };
 }
 
 /** The store in a folder, made when there is none. */
-export function openStore(data: string): WitnessStore {
+export function openStore(data: string, anchor: GenerationAnchor = createFileAnchor(join(data, 'generation'))): WitnessStore {
   const path = join(data, 'witness.db');
-  const anchor = createFileAnchor(join(data, 'generation'));
   try {
     return WitnessStore.open(path, { mode: 'open' }, anchor);
   } catch (error) {

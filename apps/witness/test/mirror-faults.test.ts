@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { concatBytes, encodeUtf8, openNote, parseNote, parseSignatureLine } from '@treering/note';
@@ -206,7 +206,7 @@ test('a ticket is for one log', async () => {
   const log = new MemoryLog('log.test/mirrored', 600);
   const other = new MemoryLog('log.test/other', 600);
   const mirror = await pendingMirror(log);
-  mirror.store.addLog(other.origin, [other.signer.key]);
+  mirror.store.addLogs([{ origin: other.origin, keys: [other.signer.key] }]);
   await mirror.add(await other.growth(0, 500));
   const { ticket } = await infoOf(await mirror.upload(log.header(600, 600)));
   assert.ok(ticket.length > 0);
@@ -413,7 +413,8 @@ test('a copy that cannot be written to stores nothing of a package, and takes no
 test('no cosignature leaves when the head cannot be anchored', async () => {
   const log = new MemoryLog('log.test/mirrored', 300);
   const mirror = await pendingMirror(log);
-  const way = join(mirror.data, 'generation.new');
+  const way = join(mirror.data, 'generation');
+  renameSync(way, `${way}.kept`);
   mkdirSync(way);
   const response = await mirror.upload(await log.upload(0));
   assert.is(response.status, 503);
@@ -423,6 +424,7 @@ test('no cosignature leaves when the head cannot be anchored', async () => {
     assert.is((await mirror.app.request(`${prefix}/${originHash(log.origin)}/checkpoint`)).status, 503, prefix);
   mirror.close();
   rmdirSync(way);
+  renameSync(`${way}.kept`, way);
   const after = openMirror(log, mirror.data);
   assert.is((await after.upload(log.header(300, 300))).status, 200);
   after.close();

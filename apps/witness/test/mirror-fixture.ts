@@ -106,7 +106,7 @@ export class MemoryLog implements HashReader {
 /** A witness that is a mirror too, in a folder, and its HTTP face. */
 export function openMirror(log: MemoryLog, data = temporaryFolder(), patience?: number) {
   const store = openStore(data);
-  store.addLog(log.origin, [log.signer.key]);
+  store.addLogs([{ origin: log.origin, keys: [log.signer.key] }]);
   const witness = new Witness({ store, signers: WITNESS_SIGNERS, mirrorSigners: MIRROR_SIGNERS });
   const mirror = new Mirror({ store, signers: MIRROR_SIGNERS, folder: join(data, 'mirror') });
   const uploads = new ByteBudget(1 << 26);

@@ -31,7 +31,7 @@ if (haveVectors)
     test(`the transcript ${name} is answered as the specification demands`, async () => {
       const { log_origin: origin, log_vkey: vkey, steps } = vectorJson(name) as Transcript;
       const { store, add } = openWitness();
-      store.addLog(origin, [parseVerifierKey(vkey)]);
+      store.addLogs([{ origin: origin, keys: [parseVerifierKey(vkey)] }]);
       for (const [i, step] of steps.entries()) {
         const response = await add(step.request);
         const body = await response.text();

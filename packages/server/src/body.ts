@@ -12,7 +12,7 @@ export class ByteBudget {
   /** @throws Problem 503 when there is no room */
   take(bytes: number): void {
     if (bytes > this.#left)
-      throw new Problem(503, 'request/busy', 'the log reads as many bodies as it has room for', { retryAfter: 1 });
+      throw new Problem(503, 'request/busy', 'the server reads as many bodies as it has room for', { retryAfter: 1 });
     this.#left -= bytes;
   }
 

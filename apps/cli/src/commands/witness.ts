@@ -15,6 +15,7 @@ export interface WitnessFlags {
   readonly logs?: string;
   readonly anchor?: string;
   readonly signWith?: string;
+  readonly create?: boolean;
   readonly mirror?: boolean;
   readonly mirrorName?: string;
   readonly connections?: number;
@@ -33,6 +34,7 @@ export async function serveWitnessCommand(session: Session, flags: WitnessFlags)
         logs: flags.logs === undefined ? undefined : resolve(cwd, flags.logs),
         anchor: flags.anchor ?? env.TREERING_ANCHOR,
         key: flags.signWith ?? env.TREERING_SIGN_WITH,
+        create: flags.create,
         mirror: flags.mirror,
         mirror_name: flags.mirrorName,
         connections: flags.connections,
