@@ -143,6 +143,8 @@ function remarksOf(policy: PolicyBody): string[] {
       );
   }
   for (const { on, not_author, within } of policy.approvals ?? []) {
+    if (on.split('/').slice(0, -1).includes('**'))
+      out.push(`in ${on}, "**" stands for one segment: only at the end of a pattern it stands for more`);
     if (within !== undefined && within < 60) out.push(`approvals of ${on} are too old after ${duration(within)}`);
     if (!not_author) out.push(`authors may approve their own changes of ${on}`);
   }

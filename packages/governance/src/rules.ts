@@ -28,7 +28,8 @@ export function findRule(state: GovernanceState, signer: Identity, record: Chang
 /** Of several rules that let enrol, the one that may give these roles, and rather the one that enrolled the id before. */
 function enrollingRule(state: GovernanceState, fitting: readonly PolicyRule[], record: RecordOf<'identity'>) {
   const giving = fitting.filter((rule) => givesRoles(rule, record));
-  return giving.find((rule) => isEnrolledBy(state, record.id, enrollerOf(record, undefined, rule))) ?? giving[0] ?? fitting[0];
+  if (giving.length < 2) return giving[0] ?? fitting[0];
+  return giving.find((rule) => isEnrolledBy(state, record.id, enrollerOf(record, undefined, rule))) ?? giving[0];
 }
 
 /**

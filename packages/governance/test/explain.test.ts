@@ -73,4 +73,11 @@ test('limits that nobody could log in under are mistakes, and approvals that are
   assert.match(read([ENGINEERS], { approvals }).remarks.join(), 'too old after 1 seconds');
 });
 
+test('a pattern of approvals that reads as more than it fits is remarked upon', () => {
+  const remarks = (on: string): string =>
+    read([ENGINEERS], { approvals: [{ on, need: 1, roles: ['approver'], not_author: true }] }).remarks.join();
+  assert.match(remarks('deploy/**/api'), 'stands for one segment');
+  for (const on of ['deploy/**', '**', 'deploy/*/api']) assert.not.match(remarks(on), 'stands for one segment');
+});
+
 test.run();
