@@ -121,6 +121,10 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
         '--sign-with <key>',
         "the log's key, when not in the data folder: a file, env:NAME or pkcs11:... (TREERING_SIGN_WITH)",
       )
+      .option(
+        '--publication-key <key>',
+        "the log's ML-DSA-44 key, when not in the data folder: a file or env:NAME (TREERING_PUBLICATION_KEY)",
+      )
       .option('--registrar-key <key>', 'key that enrols by OIDC tokens (TREERING_REGISTRAR_KEY)')
       .option('--trust-store', 'start although the head anchor is missing');
 
