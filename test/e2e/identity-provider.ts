@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http';
-import { exportJWK, generateKeyPair } from 'jose';
+import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import Provider, { type Context } from 'oidc-provider';
 import { listen } from '../../apps/log/test/identity-provider.js';
 
@@ -11,16 +11,15 @@ export interface Account {
   readonly groups: readonly string[];
 }
 
-/** The client of the command. */
-const CLIENT = {
-  client_id: 'treering',
-  client_name: 'Treering',
+/** A client that people log in with on a device. */
+const client = (client_id: string) => ({
+  client_id,
   application_type: 'native',
   token_endpoint_auth_method: 'none',
   grant_types: ['urn:ietf:params:oauth:grant-type:device_code'],
   response_types: [],
   redirect_uris: [],
-};
+});
 
 /** What a device is told, and shows to whoever is to confirm it. */
 export interface DeviceCode {
@@ -35,7 +34,7 @@ export interface DeviceCode {
 export async function openIdProvider(accounts: readonly Account[], carriesNonce: boolean) {
   let listener: RequestListener = (_, response) => response.end();
   const { url, close } = await listen((request, response) => listener(request, response));
-  const { privateKey } = await generateKeyPair('RS256', { extractable: true });
+  let key = await signingKey('first');
   const userCodeConfirmSource = (ctx: Context, form: string): void => {
     ctx.body = form;
   };
@@ -46,9 +45,9 @@ export async function openIdProvider(accounts: readonly Account[], carriesNonce:
     deviceCode.nonce = deviceCode.params.nonce;
     await deviceCode.save();
   };
-  const provider = new Provider(url, {
-    clients: [CLIENT],
-    jwks: { keys: [{ ...(await exportJWK(privateKey)), use: 'sig', alg: 'RS256', kid: 'provider' }] },
+  const configuration = {
+    // The command's, and one of somebody else with the same accounts.
+    clients: [client('treering'), client('other')],
     cookies: { keys: ['a key of the tests'] },
     features: { deviceFlow: { enabled: true, successSource, userCodeConfirmSource }, devInteractions: { enabled: true } },
     claims: { openid: ['sub', 'groups'], email: ['email'], profile: ['name'] },
@@ -58,23 +57,58 @@ export async function openIdProvider(accounts: readonly Account[], carriesNonce:
       const account = accounts.find((known) => known.sub === sub);
       return account && { accountId: sub, claims: () => account };
     },
-  });
-  listener = provider.callback();
-  // Devices would ask only every five seconds.
-  provider.on('device_authorization.success', ({ body }) => Object.assign(body as object, { interval: 1 }));
+  };
   const tokens: string[] = [];
-  provider.on('grant.success', ({ body }) => tokens.push((body as { id_token: string }).id_token));
+  const codes: ((code: DeviceCode) => void)[] = [];
+  const start = (): void => {
+    const provider = new Provider(url, { ...configuration, jwks: { keys: [key] } });
+    listener = provider.callback();
+    provider.on('device_authorization.success', ({ body }) => {
+      // Devices would ask only every five seconds.
+      Object.assign(body as object, { interval: 1 });
+      for (const resolve of codes.splice(0)) resolve(body as DeviceCode);
+    });
+    provider.on('grant.success', ({ body }) => tokens.push((body as { id_token: string }).id_token));
+  };
+  start();
   return {
     issuer: url,
     close,
+    /** Signs with a new key from now on, and serves no other. */
+    async rotate(): Promise<void> {
+      key = await signingKey('second');
+      start();
+    },
+    /** The private key that it signs with, as somebody has it who broke in there. */
+    key: () => key,
     /** ID tokens that it gave. */
     tokens,
     /** The next code that a device is given. */
     nextCode: () =>
       new Promise<DeviceCode>((resolve) => {
-        provider.once('device_authorization.success', ({ body }) => resolve(body as DeviceCode));
+        codes.push(resolve);
       }),
   };
+}
+
+async function signingKey(kid: string): Promise<JWK> {
+  const { privateKey } = await generateKeyPair('RS256', { extractable: true });
+  return { ...(await exportJWK(privateKey)), use: 'sig', alg: 'RS256', kid };
+}
+
+/** An ID token for somebody who confirms the code of a device (RFC 8628), given to whichever client asks. */
+export async function idToken(issuer: string, clientId: string, account: Account): Promise<string> {
+  const post = async (path: string, body: Readonly<Record<string, string>>) =>
+    (await fetch(`${issuer}${path}`, { method: 'POST', body: new URLSearchParams(body) })).json();
+  const device = (await post('/device/auth', { client_id: clientId, scope: 'openid email profile' })) as DeviceCode & {
+    device_code: string;
+  };
+  await browse(device.verification_uri_complete, { login: account.sub, password: 'any' });
+  const grant_type = 'urn:ietf:params:oauth:grant-type:device_code';
+  const answer = await post('/token', { client_id: clientId, grant_type, device_code: device.device_code });
+  const { id_token } = answer as { id_token?: string };
+  if (id_token === undefined) throw new Error(`no token was given: ${JSON.stringify(answer)}`);
+  return id_token;
 }
 
 /**

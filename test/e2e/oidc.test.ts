@@ -294,9 +294,18 @@ test('no entry says who somebody is, and what the server prints neither', async 
   for (const name of [...names, ...tokens]) assert.not(printed.includes(name));
 });
 
+await place.result(['keygen', 'nobody']);
+
 test('the log audits, and without a registrar it enrols nobody', async () => {
-  const { code, stdout, stderr } = await place.run(['audit']);
+  const { code, stdout, stderr } = await place.run(['audit', '--evidence']);
   assert.is(code, 0, stdout + stderr);
+  assert.match(stdout, "is the word of the log's operator");
+  const { evidence, findings } = await place.result(['audit', '--evidence']);
+  assert.equal(findings, []);
+  assert.equal([evidence.bad, evidence.erased, evidence.pinned], [0, 0, 1], 'the cluster alone has its keys in the policy');
+  assert.ok(evidence.good >= 8);
+  const { code: asked, stdout: said } = await place.run(['audit', '--evidence', '--key', place.path('nobody.key'), '--json']);
+  assert.equal([asked, (oneLine(said) as { error: { code: string } }).error.code], [4, 'attachment/restricted']);
   await log.stop();
   log = await place.up();
   await refusesLogin(['--provider', 'cluster', '--token-file', 'good.jwt'], 2, 'cli/usage');

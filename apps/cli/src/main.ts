@@ -121,6 +121,10 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
         '--sign-with <key>',
         "the log's key, when not in the data folder: a file, env:NAME or pkcs11:... (TREERING_SIGN_WITH)",
       )
+      .option(
+        '--publication-key <key>',
+        "the log's ML-DSA-44 key, when not in the data folder: a file or env:NAME (TREERING_PUBLICATION_KEY)",
+      )
       .option('--registrar-key <key>', 'key that enrols by OIDC tokens (TREERING_REGISTRAR_KEY)')
       .option('--trust-store', 'start although the head anchor is missing');
 
@@ -244,9 +248,10 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   remote(program, 'diff <before> <after>', 'what differs between two entries').action((before, after, flags) =>
     run((s) => diff(s, before, after))(flags),
   );
-  remote(program, 'audit [url]', 'replay a whole log, and decide every admission again').action((url, flags) =>
-    run((s) => audit(s))({ ...flags, ...(url === undefined ? {} : { url }) }),
-  );
+  remote(program, 'audit [url]', 'replay a whole log, and decide every admission again')
+    .option('--evidence', 'also compare the evidence of enrolments by token, with a key that may read it')
+    .option('--key <key>', 'your key, for the evidence (TREERING_KEY)')
+    .action((url, flags) => run((s) => audit(s, flags))({ ...flags, ...(url === undefined ? {} : { url }) }));
   command(program, 'verify <file>', 'verify a proof file offline')
     .option('--key <vkey...>', 'verifier keys of the logs that you trust')
     .option('--policy <file>', 'a trust policy (https://c2sp.org/tlog-policy)')

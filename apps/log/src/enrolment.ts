@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { clockSkew, rolesFor } from '@treering/governance';
 import { type OpenedKey, requireStatementSigner } from '@treering/keys';
@@ -10,7 +10,6 @@ import {
   type CoseKey,
   coseKeyThumbprint,
   decodeCbor,
-  encodeBase64Url,
   encodeCoseKey,
   parseCoseKey,
   parseStatement,
@@ -19,9 +18,10 @@ import {
   signStatement,
 } from '@treering/statement';
 import { checkSignatureOffThread } from '@treering/statement/node';
-import { calculateJwkThumbprint, type JWK } from 'jose';
 import type { Accepted, Log } from './log.js';
 import type { TokenVerifier, VerifiedToken } from './oidc.js';
+import { formatEvidence } from './oidc-evidence.js';
+import { bindingMistake } from './token-binding.js';
 
 /** The content type of the statement that asks for an enrolment, signed with the key that is to be enrolled. */
 export const ENROLMENT_CONTENT_TYPE = 'application/vnd.treering.enrolment';
@@ -70,7 +70,7 @@ export class Registrar {
     this.#pending.add(pending);
     try {
       const now = Math.floor(this.#log.clock() / 1000);
-      const evidence = createAttachment(evidenceOf(provider, verified, now), EVIDENCE, new Uint8Array(randomBytes(16)));
+      const evidence = createAttachment(formatEvidence(provider, verified, now), EVIDENCE, new Uint8Array(randomBytes(16)));
       const record = this.#record(provider, verified, key, roles, evidence, Math.min(iat, now));
       const claims = { iss: `${this.#log.origin}/identity/${this.#name}`, sub: record.subject, iat: now };
       const statement = await signStatement(claims, encodeRecord(record), this.#signer);
@@ -143,69 +143,10 @@ export class Registrar {
 
 const EVIDENCE = { name: 'oidc-evidence.json', media_type: 'application/json', access: 'restricted' } as const;
 
-/** What re-verifies an enrolment later: header, claims and key as they were; never the signature, so never the token. */
-function evidenceOf(provider: OidcProvider, token: VerifiedToken, now: number): Uint8Array {
-  return new TextEncoder().encode(
-    `${JSON.stringify(
-      {
-        format: 'treering/oidc-evidence/v1',
-        provider: provider.name,
-        verified_at: now,
-        header: token.header,
-        claims: token.payload,
-        token_digest: token.digest.toString('hex'),
-        key: token.key,
-      },
-      null,
-      1,
-    )}\n`,
-  );
-}
-
-/**
- * The value that binds a token to a key: base64url of SHA-256("treering/enrolment/v1" ‖ 0x00 ‖ origin ‖ 0x00 ‖ thumbprint).
- * Clients ask for it as the `nonce`, or behind a slash in the audience.
- */
-export function enrolmentNonce(origin: string, kid: Uint8Array): string {
-  return createHash('sha256').update(`treering/enrolment/v1\0${origin}\0`).update(kid).digest('base64url');
-}
-
-async function checkBinding(
-  { binding, audience }: OidcProvider,
-  { claims }: VerifiedToken,
-  key: CoseKey,
-  origin: string,
-): Promise<void> {
-  const refuse = (why: string): never => {
-    throw new Problem(401, 'enrolment/not-bound', `the token is not bound to the key: ${why}`);
-  };
-  const nonce = enrolmentNonce(origin, coseKeyThumbprint(key));
-  switch (binding) {
-    case 'nonce':
-      if (claims.nonce !== nonce) refuse('its nonce is for another key');
-      break;
-    case 'audience':
-      if (![claims.aud].flat().includes(`${audience}/${nonce}`)) refuse('its audience is for another key');
-      break;
-    case 'cnf': {
-      const { cnf } = claims as { cnf?: { jkt?: unknown } };
-      if (cnf?.jkt !== (await jwkThumbprint(key))) refuse('its confirmation (cnf.jkt) is for another key');
-      break;
-    }
-    case 'possession':
-      // The signature of the request was the proof; the token counts once.
-      break;
-  }
-}
-
-/** The JWK thumbprint of a key (RFC 7638, base64url of 32 bytes), which a token's `cnf.jkt` names (RFC 9449). */
-export function jwkThumbprint(key: CoseKey): Promise<string> {
-  return calculateJwkThumbprint(jwkOf(key));
-}
-
-function jwkOf({ curve, x, y }: CoseKey): JWK {
-  if (y === undefined) return { kty: 'OKP', crv: curve, x: encodeBase64Url(x) };
-  return { kty: 'EC', crv: curve, x: encodeBase64Url(x), y: encodeBase64Url(y) };
+/** @throws Problem 401 */
+async function checkBinding(provider: OidcProvider, { claims }: VerifiedToken, key: CoseKey, origin: string): Promise<void> {
+  const wrong = await bindingMistake(provider, claims, key, origin);
+  if (wrong !== undefined) throw new Problem(401, 'enrolment/not-bound', `the token is not bound to the key: ${wrong}`);
 }
 
 /** 130 bits in base32: the same for the same person, and nothing to anybody without the secret. */

@@ -14,7 +14,7 @@ import {
   jwtVerify,
 } from 'jose';
 import { z } from 'zod';
-import { enrolmentNonce } from './enrolment.js';
+import { enrolmentNonce } from './token-binding.js';
 
 /** A token that holds. */
 export interface VerifiedToken {
@@ -29,10 +29,11 @@ export interface VerifiedToken {
 }
 
 /** Asymmetric algorithms that are taken when the provider names none. */
-const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'];
+export const ALGORITHMS: readonly string[] = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'];
 /** Seconds by which the issuer's clock may differ. */
-const CLOCK_TOLERANCE = 30;
-const TOKEN_AGE = 600;
+export const CLOCK_TOLERANCE = 30;
+/** Seconds that a token may be old when the provider does not say. */
+export const TOKEN_AGE = 600;
 /** Milliseconds: a request to the issuer, keys kept, and between two requests for keys that were not found. */
 const TIMEOUT = 5_000;
 const KEYS_KEPT = 10 * 60_000;

@@ -19,6 +19,7 @@ test('what the package exports', () => {
     'createSnapshotFile',
     'dataFolder',
     'enrolmentNonce',
+    'examineEvidence',
     'fsck',
     'hasLog',
     'initLog',

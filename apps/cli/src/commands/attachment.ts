@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { ClientError, type ReadEntry } from '@treering/client';
+import { ClientError, type LogClient, type ReadEntry } from '@treering/client';
 import { ACCESS_CONTENT_TYPE } from '@treering/log';
 import { type AttachmentRef, openAttachment, printable, type RecordOf } from '@treering/record';
 import { encodeBase64Url, signStatement } from '@treering/statement';
@@ -14,12 +14,7 @@ export async function getAttachment(session: Session, id: string, name: string, 
   const client = session.client();
   const entry = await client.entry(entryId(id));
   const ref = find(entry, name);
-  const digest = hex(ref.digest);
-  const blob = await client.attachment(digest).catch(async (error: ClientError) => {
-    if (error.status !== 401) throw error;
-    return client.attachment(digest, await authorization(session, `access/${digest}`));
-  });
-  const content = openAttachment(blob, ref);
+  const content = await fetchAttachment(session, client, ref);
   const path = resolve(session.cwd, flags.out ?? basename(ref.name));
   await writeFile(path, content, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
     throw error.code === 'EEXIST' ? new UsageError(`${path} exists`) : error;
@@ -28,6 +23,19 @@ export async function getAttachment(session: Session, id: string, name: string, 
     `${session.terminal.colour('good', '✓')} ${printable(ref.name)} of entry ${entry.index}, ${content.length} bytes, as its digest says: ${printable(path)}`,
   );
   session.terminal.result({ index: entry.index, name: ref.name, size: content.length, path });
+}
+
+/**
+ * The content of an attachment, as its digest says; who asks is shown only when it is restricted.
+ * @throws ClientError, or RecordError when it is something else
+ */
+export async function fetchAttachment(session: Session, client: LogClient, ref: AttachmentRef): Promise<Uint8Array> {
+  const digest = hex(ref.digest);
+  const blob = await client.attachment(digest).catch(async (error: ClientError) => {
+    if (error.status !== 401) throw error;
+    return client.attachment(digest, await authorization(session, `access/${digest}`));
+  });
+  return openAttachment(blob, ref);
 }
 
 /** Flags of `erase`. */

@@ -3,11 +3,18 @@ import { printable } from '@treering/record';
 import { EXIT } from '../exit.js';
 import { replayLog } from '../replay.js';
 import type { Session } from '../session.js';
+import { EvidenceAudit, sentenceOf } from './evidence.js';
 
 const MOST_FINDINGS = 1000;
 
+/** Flags of `audit`. */
+export interface AuditFlags {
+  /** Also fetch the evidence of enrolments by token, and compare it. */
+  readonly evidence?: boolean;
+}
+
 /** `audit`: replays a whole log from its entries, and decides every admission again under the rules that were in force. */
-export async function audit(session: Session): Promise<number> {
+export async function audit(session: Session, flags: AuditFlags = {}): Promise<number> {
   const { terminal } = session;
   const client = session.client();
   const findings: AuditFinding[] = [];
@@ -18,14 +25,21 @@ export async function audit(session: Session): Promise<number> {
     terminal.line(`${terminal.colour('bad', '✗')} entry ${index}: ${printable(message)}`);
     terminal.line(`    decided by ${printable(rule)} (${code})`);
   };
-  const { head, state } = await replayLog(session, client, { onFinding });
+  const enrolments = new EvidenceAudit(session.trust().origin);
+  const { head, state } = await replayLog(session, client, {
+    onFinding,
+    ...(flags.evidence ? { onEntry: (...seen) => enrolments.see(...seen) } : {}),
+  });
+  const against = findings.length;
+  const evidence = flags.evidence ? await enrolments.examine(session, client, onFinding) : undefined;
   const { origin } = session.trust();
   terminal.line(`${head.size} entries replayed; they hash to the signed head, root ${Buffer.from(head.root).toString('hex')}`);
   terminal.line(
-    findings.length === 0
+    against === 0
       ? `${terminal.colour('good', '✓')} every entry was admitted by the rules in force for it`
-      : terminal.colour('bad', `${findings.length} entries are in the log against its rules`),
+      : terminal.colour('bad', `${against} entries are in the log against its rules`),
   );
+  if (evidence !== undefined) terminal.line(sentenceOf(evidence));
   if (state.policy !== undefined) {
     terminal.line(
       `  policy of entry ${state.policyIndex} in force; administrators ${state
@@ -45,6 +59,7 @@ export async function audit(session: Session): Promise<number> {
     threshold: state.threshold,
     log_keys: state.logKeys,
     witnesses: state.witnesses,
+    ...(evidence === undefined ? {} : { evidence }),
     findings,
   });
   return findings.length === 0 ? EXIT.ok : EXIT.failed;

@@ -65,7 +65,11 @@ async function localTrust({ settings, env }: Session, vkey: string | undefined):
     const key = parseVerifierKey(vkey);
     return { origin: key.name, logKeys: [key] };
   }
-  const keys = await openLogKeys(dataFolder(settings.data), { log_key: env.TREERING_SIGN_WITH }, env);
+  const keys = await openLogKeys(
+    dataFolder(settings.data),
+    { log_key: env.TREERING_SIGN_WITH, publication_key: env.TREERING_PUBLICATION_KEY },
+    env,
+  );
   const { signer, publicationSigner, previous, retired = [] } = keys;
   keys.close();
   const signers = [signer, publicationSigner, ...(previous === undefined ? [] : [previous.signer, previous.publicationSigner])];

@@ -19,6 +19,7 @@ export interface ServeFlags {
   readonly connections?: string;
   readonly logLevel?: string;
   readonly signWith?: string;
+  readonly publicationKey?: string;
   readonly registrarKey?: string;
   readonly trustStore?: boolean;
   readonly witnesses?: string;
@@ -47,6 +48,7 @@ export async function serve(
         log_level: flags.logLevel ?? env.TREERING_LOG_LEVEL,
         trust_store: flags.trustStore,
         log_key: flags.signWith ?? env.TREERING_SIGN_WITH,
+        publication_key: flags.publicationKey ?? env.TREERING_PUBLICATION_KEY,
         registrar_key: flags.registrarKey ?? env.TREERING_REGISTRAR_KEY,
       }).filter(([, value]) => value !== undefined),
     ),

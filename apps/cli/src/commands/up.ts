@@ -119,8 +119,11 @@ class Neighbourhood {
   /** Verifier keys of the log, the Ed25519 key first. */
   async #logKeys(): Promise<string[]> {
     const { settings, env } = this.#session;
-    const reference = this.#flags.signWith ?? env.TREERING_SIGN_WITH;
-    const keys = await openLogKeys(dataFolder(settings.data), reference === undefined ? {} : { log_key: reference }, env);
+    const locations = {
+      log_key: this.#flags.signWith ?? env.TREERING_SIGN_WITH,
+      publication_key: this.#flags.publicationKey ?? env.TREERING_PUBLICATION_KEY,
+    };
+    const keys = await openLogKeys(dataFolder(settings.data), locations, env);
     keys.close();
     const pairs = [keys, ...(keys.previous === undefined ? [] : [keys.previous])];
     return pairs.flatMap(({ signer, publicationSigner }) => [signer.key, publicationSigner.key].map(formatVerifierKey));
@@ -165,6 +168,7 @@ class Neighbourhood {
       ['--connections', this.#flags.connections === undefined ? undefined : String(this.#flags.connections)],
       ['--log-level', this.#flags.logLevel],
       ['--sign-with', this.#flags.signWith],
+      ['--publication-key', this.#flags.publicationKey],
       ['--registrar-key', this.#flags.registrarKey],
     ];
     const given = flags.flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
