@@ -251,6 +251,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   remote(program, 'audit [url]', 'replay a whole log, and decide every admission again')
     .option('--evidence', 'also compare the evidence of enrolments by token, with a key that may read it')
     .option('--key <key>', 'your key, for the evidence (TREERING_KEY)')
+    .option('--resume <file>', 'go on where an earlier audit ended, and remember where this one does')
     .action((url, flags) => run((s) => audit(s, flags))({ ...flags, ...(url === undefined ? {} : { url }) }));
   command(program, 'verify <file>', 'verify a proof file offline')
     .option('--key <vkey...>', 'verifier keys of the logs that you trust')

@@ -1,9 +1,10 @@
 import { ClientError, type LogClient, type VerifiedHead } from '@treering/client';
 import { nodeMeans } from '@treering/foreign/node';
-import { Audit, type AuditFinding, type Candidate, type GovernanceState } from '@treering/governance';
+import { Audit, type AuditFinding, type Candidate, type GovernanceState, type Prepared } from '@treering/governance';
 import { type LogTrust, NoteError, openCheckpoint, parseVerifierKey } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import { printable } from '@treering/record';
+import { readProgress, writeProgress } from './progress-file.js';
 import type { Session } from './session.js';
 
 /** What a whole log amounts to, by nothing but its entries. */
@@ -15,35 +16,56 @@ export interface ReplayedLog {
 
 /** What is told on the way. */
 export interface ReplayListener {
+  /** A file that says how far the log was replayed before, and is brought up to date. */
+  readonly resume?: string;
   /** An entry that the rules in force for it admit; `state` has taken it in. */
   readonly onEntry?: (index: number, candidate: Candidate, state: GovernanceState) => void;
   readonly onFinding: (finding: AuditFinding) => void;
 }
 
 /**
- * Replays a log under its newest head, and decides every admission again. What was told counts only when this ends without an
- * error: then the entries hash to the signed head.
+ * Replays a log under its newest head, and decides every admission again. What is told on the way is proved to be in that head.
  * @throws ClientError
  */
 export async function replayLog(session: Session, client: LogClient, listener: ReplayListener): Promise<ReplayedLog> {
   const head = await client.head();
-  const replay = new Audit(nodeMeans);
+  const { origin } = session.trust();
+  const begun = listener.resume === undefined ? undefined : await readProgress(listener.resume, origin);
+  const follower = client.follower(begun?.position);
+  const replay = begun === undefined ? new Audit(nodeMeans) : new Audit(nodeMeans, { state: begun.state, size: follower.size });
   const { state } = replay;
   const bar = session.terminal.progress('replaying');
   let keys = state.logKeys;
-  let keysFrom = 0;
-  try {
-    for await (const entry of client.replay(head)) {
-      const audited = await replay.next(entry);
+  let keysFrom = begun?.keysFrom ?? 0;
+  let clean = true;
+  const decide = async (batch: readonly Prepared[]): Promise<void> => {
+    for (const prepared of batch) {
+      const audited = await replay.next(prepared);
       const index = replay.size - 1;
       if (audited.admitted) listener.onEntry?.(index, audited.candidate, state);
-      else listener.onFinding(audited.finding);
+      else {
+        clean = false;
+        listener.onFinding(audited.finding);
+      }
       if (state.logKeys !== keys) [keys, keysFrom] = [state.logKeys, index];
-      if (replay.size % 256 === 0) bar.update(replay.size, head.size);
     }
+    bar.update(replay.size, head.size);
+  };
+  try {
+    // The signatures of one batch are checked on other cores while the one before is decided.
+    let ahead: readonly Prepared[] = [];
+    for await (const { entries } of follower.follow(head)) {
+      const prepared = replay.prepare(entries);
+      await decide(ahead);
+      ahead = prepared;
+    }
+    await decide(ahead);
   } finally {
     bar.stop();
   }
+  // What is against the rules is found again each time.
+  if (listener.resume !== undefined && clean)
+    await writeProgress(listener.resume, origin, { position: follower.position(), state, keysFrom });
   const other = state.charter === undefined ? undefined : otherLog(state, head, session.trust(), keysFrom);
   if (other !== undefined) listener.onFinding(other);
   return { head, state };

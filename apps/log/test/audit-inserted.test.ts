@@ -96,9 +96,11 @@ async function audited(url: string): Promise<{ size: number; findings: AuditFind
   const client = new LogClient({ url, trust, hasher: nodeHasher, ed25519: nodeEd25519 });
   const audit = new Audit(nodeMeans);
   const findings: AuditFinding[] = [];
-  for await (const entry of client.replay(await client.head())) {
-    const result = await audit.next(entry);
-    if (!result.admitted) findings.push(result.finding);
+  for await (const { entries } of client.follower().follow(await client.head())) {
+    for (const prepared of audit.prepare(entries)) {
+      const result = await audit.next(prepared);
+      if (!result.admitted) findings.push(result.finding);
+    }
   }
   return { size: audit.size, findings };
 }

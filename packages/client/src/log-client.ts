@@ -1,17 +1,13 @@
 import { formatTlogProof } from '@treering/evidence';
 import {
-  bundlePath,
-  CompactRange,
   emptyRoot,
   equalBytes,
   type Hasher,
   MerkleInputError,
   type Proof,
   ProofError,
-  parseEntryBundle,
   portableHasher,
   safeSize,
-  TILE_WIDTH,
   verifyConsistency,
   verifyInclusion,
 } from '@treering/merkle';
@@ -39,8 +35,10 @@ import {
   verifyReceipt,
 } from '@treering/statement';
 import { ClientError } from './errors.js';
+import { Follower } from './follower.js';
 import { createHeadMemory, type HeadMemory } from './head-memory.js';
 import { type HttpOptions, LogHttp, parseJsonObject } from './http.js';
+import { TlogReader } from './tlog-reader.js';
 import { verified } from './verified.js';
 
 /** How a log is reached, and what the client trusts about it. */
@@ -95,6 +93,7 @@ export interface ReadEntry {
  */
 export class LogClient {
   readonly #http: LogHttp;
+  readonly #tiles: TlogReader;
   readonly #trust: LogTrust;
   readonly #memory: HeadMemory;
   readonly #hasher: Hasher;
@@ -105,6 +104,7 @@ export class LogClient {
 
   constructor(options: LogClientOptions) {
     this.#http = new LogHttp(options.url, options);
+    this.#tiles = new TlogReader(options.url, options);
     this.#trust = options.trust;
     this.#memory = options.memory ?? createHeadMemory();
     this.#hasher = options.hasher ?? portableHasher;
@@ -218,23 +218,12 @@ export class LogClient {
   }
 
   /**
-   * Reads all entries under a head, in their order, from the log's entry bundles. What was given out is proved only when this
-   * ends without an error: then the entries hash to the root of the head.
-   * @throws ClientError
+   * Follows the log's entries from a position on, or from the first one: each comes out when it is proved to be under a head.
+   * @throws MerkleInputError for a position that is none
    */
-  async *replay(head: VerifiedHead): AsyncGenerator<Uint8Array> {
-    const range = new CompactRange(this.#hasher);
-    for (let start = 0; start < head.size; start += TILE_WIDTH) {
-      const width = Math.min(TILE_WIDTH, head.size - start);
-      const bytes = await this.#http.request(`/${bundlePath({ index: start / TILE_WIDTH, width })}`);
-      const entries = verified(() => parseEntryBundle(bytes, width));
-      for (const entry of entries) {
-        range.append(this.#hasher.hashLeaf(entry));
-        yield entry;
-      }
-    }
-    if (head.size > 0 && !equalBytes(range.root(), head.root))
-      throw new ClientError('client/not-verified', 'the entries that the log gives out do not hash to the root of its head');
+  follower(position?: Uint8Array): Follower {
+    const hasher = this.#hasher;
+    return new Follower(this.#tiles, { hasher, ...(position === undefined ? {} : { position }) });
   }
 
   /**

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { AuditFinding } from '@treering/governance';
 import { printable } from '@treering/record';
 import { EXIT } from '../exit.js';
@@ -11,6 +12,8 @@ const MOST_FINDINGS = 1000;
 export interface AuditFlags {
   /** Also fetch the evidence of enrolments by token, and compare it. */
   readonly evidence?: boolean;
+  /** A file that says how far the log was audited before. */
+  readonly resume?: string;
 }
 
 /** `audit`: replays a whole log from its entries, and decides every admission again under the rules that were in force. */
@@ -28,6 +31,7 @@ export async function audit(session: Session, flags: AuditFlags = {}): Promise<n
   const enrolments = new EvidenceAudit(session.trust().origin);
   const { head, state } = await replayLog(session, client, {
     onFinding,
+    ...(flags.resume === undefined ? {} : { resume: resolve(session.cwd, flags.resume) }),
     ...(flags.evidence ? { onEntry: (...seen) => enrolments.see(...seen) } : {}),
   });
   const against = findings.length;
