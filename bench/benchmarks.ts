@@ -5,5 +5,6 @@ export const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   'tree-build': async () => (await import('./tree-build.js')).treeBuild,
   append: async () => (await import('./append.js')).append,
   'http-submit': async () => (await import('./http-submit.js')).httpSubmit,
+  audit: async () => (await import('./audit.js')).audit,
   witness: async () => (await import('./witness.js')).witness,
 };

@@ -27,6 +27,7 @@ const RATES: Readonly<Record<string, string>> = {
   'tree-build': 'leaves/s',
   append: 'entries/s',
   'http-submit': 'requests/s',
+  audit: 'entries/s',
   witness: 'requests/s',
 };
 
@@ -97,7 +98,7 @@ test('an unknown benchmark is refused with the names of those that there are', a
     failure = error as typeof failure;
   }
   assert.is(failure.code, 2);
-  assert.match(failure.stderr ?? '', /tree-bild.*tree-build, append, http-submit, witness/);
+  assert.match(failure.stderr ?? '', /tree-bild.*tree-build, append, http-submit, audit, witness/);
 });
 
 test.run();
