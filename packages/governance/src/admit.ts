@@ -10,10 +10,17 @@ import { ADMINISTRATORS, type Decision, type Refusal, refuse } from './decision.
 import { checkEnrolment } from './enrolment.js';
 import { matchesGlob, matchesText } from './glob.js';
 import { findForeignRule, findRule } from './rules.js';
-import { attachedBytes, dayOf, type GovernanceState, type Identity } from './state.js';
+import { attachedBytes, dayOf, type GovernanceState } from './state.js';
+import type { Identity } from './state-parts.js';
 
 /** Seconds by which `iat` may differ from the log's clock, unless the policy narrows it. */
 export const DEFAULT_CLOCK_SKEW = 300;
+
+/**
+ * Seconds by which what enrolled keys sign may be out of order in a log. Each was within the skew of the log's clock when it came,
+ * and no policy widens that.
+ */
+const MOST_DISORDER = 2 * DEFAULT_CLOCK_SKEW;
 
 /** Subjects by which the log governs itself: nothing foreign is said about them. */
 const GOVERNING: readonly string[] = ['charter', 'policy', 'identity', 'freeze', 'map'];
@@ -28,6 +35,10 @@ const MOST_SUBJECT_BYTES = 512;
 export function admit(state: GovernanceState, candidate: Candidate): Decision {
   const { statement, record } = candidate;
   if (state.charter === undefined) return admitCharter(candidate);
+  const logged = state.entry(candidate.leaf, statement.sub);
+  // What counts once must not count again: an approval that was taken back, a key's old word.
+  if (logged !== undefined)
+    return refuse('governance/logged-before', `entry@${logged}`, `this statement is entry ${logged} already`);
   if (record === undefined) return admitForeign(state, candidate);
   if (record.subject !== statement.sub) {
     return refuse(
@@ -169,6 +180,12 @@ function checkIdentity(state: GovernanceState, { statement }: Candidate, signer:
       `identity@${signer.enrolledAt}`,
       `this key of ${signer.id} was enrolled until ${timeOf(signer.validUntil)}`,
     );
+  }
+  const behind = state.newestTime - statement.iat;
+  if (behind > MOST_DISORDER) {
+    // Nobody signs for an earlier time, when the key was still valid or a freeze had not begun.
+    const message = `the statement was signed ${behind} seconds before another that is in the log, and ${MOST_DISORDER} can lie between them; check your clock and sign again`;
+    return refuse('governance/clock', 'clock', message);
   }
   const issuer = `${state.charter?.origin}/identity/${signer.id}`;
   if (statement.iss !== issuer)

@@ -2,7 +2,8 @@ import { hex } from '@treering/note';
 import type { ApprovalRule, RecordOf } from '@treering/record';
 import { type Refusal, refuse } from './decision.js';
 import { matchesGlob, reaches } from './glob.js';
-import type { ApprovalFact, DeploymentFacts, GovernanceState, Identity, Version } from './state.js';
+import type { GovernanceState } from './state.js';
+import type { ApprovalFact, DeploymentFacts, Identity, Version } from './state-parts.js';
 
 /** Who may approve what, and what has to be approved before it is deployed. */
 

@@ -4,7 +4,8 @@ import { type PolicyBody, printable, type RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey, StatementError } from '@treering/statement';
 import type { Candidate } from './candidate.js';
 import { ADMINISTRATORS, type Decision, type Refusal, refuse } from './decision.js';
-import type { GovernanceState, Identity, Proposal } from './state.js';
+import type { GovernanceState } from './state.js';
+import type { Identity, Proposal } from './state-parts.js';
 
 /** How a log begins, and how administrators change what it began with: charter, amendments, policies. */
 

@@ -1,5 +1,5 @@
 import type { RefusalCode } from './errors.js';
-import type { LatestRecord } from './state.js';
+import type { LatestRecord } from './state-parts.js';
 
 /** The verdict on one statement. `rule` names what decided. */
 export type Decision = { readonly admitted: true; readonly rule: string } | Refusal;

@@ -3,7 +3,8 @@ import type { OidcProvider, PolicyRule, RecordOf } from '@treering/record';
 import { coseKeyThumbprint, parseCoseKey, StatementError } from '@treering/statement';
 import { ADMINISTRATOR_ROLE, ADMINISTRATORS, type Refusal, refuse } from './decision.js';
 import { matchesText } from './glob.js';
-import type { GovernanceState, Identity } from './state.js';
+import type { GovernanceState } from './state.js';
+import type { Identity } from './state-parts.js';
 
 /** What somebody who may record `identity` may say in it. */
 

@@ -5,6 +5,7 @@ export type RefusalCode =
   | 'governance/no-charter'
   | 'governance/bad-charter'
   | 'governance/charter-exists'
+  | 'governance/logged-before'
   | 'governance/foreign'
   | 'governance/foreign-not-verified'
   | 'governance/invalid-record'

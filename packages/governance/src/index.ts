@@ -17,13 +17,6 @@ export { explainPolicy, type PolicyReading } from './explain.js';
 export { matchesGlob, matchesText } from './glob.js';
 export { ruleFor } from './rules.js';
 export { restoreState, saveState } from './snapshot.js';
-export {
-  type ApprovalFact,
-  type Freeze,
-  GovernanceState,
-  type Identity,
-  type LatestRecord,
-  type Proposal,
-  type Undo,
-  type Version,
-} from './state.js';
+export { GovernanceState } from './state.js';
+export type { ApprovalFact, Freeze, Identity, LatestRecord, Proposal, Version } from './state-parts.js';
+export type { Undo } from './undo.js';

@@ -1,131 +1,21 @@
-import { hex } from '@treering/note';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { encodeUtf8, hex } from '@treering/note';
 import type { AttachmentRef, PolicyBody, RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey } from '@treering/statement';
 import type { Candidate } from './candidate.js';
 import { GovernanceError } from './errors.js';
-
-/** A key that may sign, and for whom. */
-export interface Identity {
-  readonly id: string;
-  readonly key: CoseKey;
-  readonly kind: 'person' | 'workload';
-  readonly roles: readonly string[];
-  /** Seconds since the epoch; undefined for administrators of the charter, who stay until they are revoked. */
-  readonly validUntil: number | undefined;
-  readonly administrator: boolean;
-  /** The entry that enrolled it. */
-  readonly enrolledAt: number;
-  /** The entry from which on it may not sign any more. */
-  readonly revokedAt: number | undefined;
-}
-
-/** The newest record of a subject. */
-export interface LatestRecord {
-  readonly index: number;
-  /** 32 bytes */
-  readonly leaf: Uint8Array;
-}
-
-/** The newest record of one type on a subject: what approvals are about. */
-export interface Version extends LatestRecord {
-  readonly subject: string;
-  /** A record type, or `foreign`. */
-  readonly type: string;
-  /** Whose change it is: the ids of those who signed it and, for a deployment, the model and configuration that it names. */
-  readonly authors: readonly string[];
-  readonly deployment: DeploymentFacts | undefined;
-}
-
-/** What a deployment record says that a later one may continue. Digests and leaf hashes in hex. */
-export interface DeploymentFacts {
-  readonly phase: 'intent' | 'active' | 'ended';
-  readonly model: string;
-  readonly config: string;
-  readonly state: string;
-  readonly image: string;
-  readonly approvals: readonly string[];
-  readonly breakGlass: boolean;
-}
-
-/** One person's decision about one entry. */
-export interface ApprovalFact {
-  readonly id: string;
-  /** RFC 9679 thumbprint of the key that signed, 64 hex digits. */
-  readonly kid: string;
-  readonly decision: 'approve' | 'reject';
-  readonly role: string;
-  /** Seconds since the epoch. */
-  readonly iat: number;
-  /** Milliseconds since the epoch. */
-  readonly expires: number | undefined;
-  readonly index: number;
-  /** Leaf hash of the approval, 64 hex digits. */
-  readonly leaf: string;
-}
-
-/** A policy or an amendment that waits for more administrators to agree. */
-export interface Proposal extends LatestRecord {
-  readonly record: RecordOf<'policy'> | RecordOf<'amendment'>;
-  /** Thumbprints of the administrators' keys that agreed, the author's first; 64 hex digits each. */
-  readonly agreed: readonly string[];
-}
-
-/** A freeze that was recorded. */
-export interface Freeze {
-  readonly on: string;
-  /** Seconds since the epoch. */
-  readonly until: number | undefined;
-  readonly index: number;
-}
-
-/** Takes one `apply` back. */
-export type Undo = () => void;
-
-/** Everything that a state consists of. */
-export interface StateParts {
-  charter: RecordOf<'charter'> | undefined;
-  policy: PolicyBody | undefined;
-  policyIndex: number;
-  threshold: number;
-  logKeys: readonly string[];
-  witnesses: readonly string[];
-  freezes: readonly Freeze[];
-  readonly identities: Map<string, Identity>;
-  readonly latest: Map<string, LatestRecord>;
-  /** By `<type> <subject>`. */
-  readonly versions: Map<string, Version>;
-  /** By the leaf hash of the newest version in hex. */
-  readonly approvals: Map<string, readonly ApprovalFact[]>;
-  /** Who made each model and configuration that was ever recorded, by leaf hash in hex. */
-  readonly authors: Map<string, readonly string[]>;
-  /** By subject: `policy` or `charter`. */
-  readonly proposals: Map<string, Proposal>;
-  /** OIDC tokens that enrolled a key, by SHA-256 in hex, with the index of the entry. */
-  readonly tokens: Map<string, number>;
-  /** Bytes that an identity attached on its newest day (days since the epoch, UTC). */
-  readonly attached: Map<string, { readonly day: number; readonly bytes: number }>;
-}
-
-/** The parts of an empty state. */
-export function emptyParts(): StateParts {
-  return {
-    charter: undefined,
-    policy: undefined,
-    policyIndex: 0,
-    threshold: 1,
-    logKeys: [],
-    witnesses: [],
-    freezes: [],
-    identities: new Map(),
-    latest: new Map(),
-    versions: new Map(),
-    approvals: new Map(),
-    authors: new Map(),
-    proposals: new Map(),
-    tokens: new Map(),
-    attached: new Map(),
-  };
-}
+import {
+  type ApprovalFact,
+  type DeploymentFacts,
+  emptyParts,
+  type Freeze,
+  type Identity,
+  type LatestRecord,
+  type Proposal,
+  type StateParts,
+  type Version,
+} from './state-parts.js';
+import { all, put, remove, type Undo } from './undo.js';
 
 /** What the first entries of a log amount to: who may sign, and which rules are in force for the next entry. */
 export class GovernanceState {
@@ -232,6 +122,16 @@ export class GovernanceState {
     return this.#parts.tokens.get(token);
   }
 
+  /** The entry with this leaf hash (32 bytes) about this subject. */
+  entry(leaf: Uint8Array, subject: string): number | undefined {
+    return this.#parts.entries.get(entryKey(leaf, subject));
+  }
+
+  /** The largest `iat` (seconds since the epoch) of what enrolled keys have signed; 0 before there is one. */
+  get newestTime(): number {
+    return this.#parts.newestTime;
+  }
+
   /** Bytes that an identity has attached on a day (days since the epoch, UTC). */
   attachedOn(id: string, day: number): number {
     const entry = this.#parts.attached.get(id);
@@ -246,7 +146,11 @@ export class GovernanceState {
   apply(index: number, candidate: Candidate): Undo {
     const { statement, record, leaf } = candidate;
     // What can fail comes first, so that an entry that cannot be applied leaves nothing behind.
+    const enrolled = this.identity(statement.kid) !== undefined;
     const undos = [this.#applyRecord(index, candidate)];
+    undos.push(this.#enter(index, candidate));
+    // The charter enrols its own signer: it may have been signed long before its log begins.
+    if (enrolled && (statement.iat ?? 0) > this.newestTime) undos.push(this.#set('newestTime', statement.iat as number));
     undos.push(put(this.#parts.latest, statement.sub, { index, leaf }));
     if (record?.type !== 'approval') undos.push(this.#setVersion(index, candidate));
     if (record?.attachments !== undefined) undos.push(this.#attach(candidate, record.attachments));
@@ -272,6 +176,11 @@ export class GovernanceState {
       default:
         return () => undefined;
     }
+  }
+
+  #enter(index: number, { leaf, statement }: Candidate): Undo {
+    const key = entryKey(leaf, statement.sub);
+    return this.#parts.entries.get(key) === undefined ? this.#parts.entries.add(key, index) : () => undefined;
   }
 
   #set<K extends keyof StateParts>(name: K, value: StateParts[K]): Undo {
@@ -449,6 +358,11 @@ export class GovernanceState {
   }
 }
 
+/** What stands for an entry in `entries`: one hash for its leaf hash and its subject, 32 bytes. */
+function entryKey(leaf: Uint8Array, subject: string): Uint8Array {
+  return sha256.create().update(leaf).update(encodeUtf8(subject)).digest();
+}
+
 /** Days since the epoch, UTC, of a time in seconds. */
 export function dayOf(seconds: number): number {
   return Math.floor(seconds / 86_400);
@@ -458,28 +372,4 @@ export function dayOf(seconds: number): number {
 export function attachedBytes(attachments: readonly AttachmentRef[]): number {
   const sum = attachments.reduce((bytes, { size, access }) => bytes + (access === 'withheld' ? 0 : size), 0);
   return Math.min(sum, Number.MAX_SAFE_INTEGER);
-}
-
-function all(undos: readonly Undo[]): Undo {
-  return () => {
-    for (const undo of [...undos].reverse()) undo();
-  };
-}
-
-/** Sets a map's entry and returns what brings the old one back. */
-function put<K, V>(map: Map<K, V>, key: K, value: V): Undo {
-  const had = map.has(key);
-  const before = map.get(key);
-  map.set(key, value);
-  return () => {
-    if (had) map.set(key, before as V);
-    else map.delete(key);
-  };
-}
-
-function remove<K, V>(map: Map<K, V>, key: K): Undo {
-  if (!map.has(key)) return () => undefined;
-  const before = map.get(key) as V;
-  map.delete(key);
-  return () => void map.set(key, before);
 }

@@ -169,10 +169,11 @@ test('attachments are bounded one by one and by the day, withheld ones not', asy
   await log.refuses(eve, attaching(60, 60, 31), 'governance/limit', rule);
   const withheld = incident('model/wink', { attachments: [{ ...document, size: 1000, access: 'withheld' }] });
   await log.log(eve, withheld);
+  // Around midnight the clocks of those who sign may disagree about the day.
   await log.log(eve, attaching(60, 60), undefined, { iat: midnight - 1 });
   await log.refuses(eve, attaching(31), 'governance/limit', rule, { iat: midnight - 1 });
   await log.log(eve, attaching(30), undefined, { iat: midnight - 1 });
-  await log.log(eve, withheld);
+  await log.log(eve, withheld, undefined, { iat: midnight - 1 });
   await log.refuses(eve, attaching(1), 'governance/limit', rule, { iat: midnight - 1 });
   await log.log(eve, attaching(60), undefined, { iat: midnight });
   await log.log(eve, attaching(60), undefined, { iat: midnight - 1 });
