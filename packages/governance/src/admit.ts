@@ -1,11 +1,12 @@
 import { sha256 } from '@noble/hashes/sha2.js';
-import { equalBytes } from '@treering/merkle';
+import { equalBytes, portableHasher } from '@treering/merkle';
 import { encodeUtf8, hex } from '@treering/note';
 import { type ChangeRecord, type Issuer, printable } from '@treering/record';
-import { isOwnContentType } from '@treering/statement';
+import { isOwnContentType, twinOf } from '@treering/statement';
 import { checkApproval, checkDeployment } from './approvals.js';
 import type { Candidate, IssuerFinding } from './candidate.js';
 import { admitAgreement, admitCharter, admitProposal } from './charter.js';
+import { checkCorrection } from './correction.js';
 import { ADMINISTRATORS, type Decision, type Refusal, refuse } from './decision.js';
 import { checkEnrolment } from './enrolment.js';
 import { matchesGlob, matchesText } from './glob.js';
@@ -37,8 +38,10 @@ export function admit(state: GovernanceState, candidate: Candidate): Decision {
   if (state.charter === undefined) return admitCharter(candidate);
   const logged = state.entry(candidate.leaf, statement.sub);
   // What counts once must not count again: an approval that was taken back, a key's old word.
-  if (logged !== undefined)
-    return refuse('governance/logged-before', `entry@${logged}`, `this statement is entry ${logged} already`);
+  if (logged !== undefined) {
+    const message = `this statement is entry ${logged} already`;
+    return { ...refuse('governance/logged-before', `entry@${logged}`, message), index: logged };
+  }
   if (record === undefined) return admitForeign(state, candidate);
   if (record.subject !== statement.sub) {
     return refuse(
@@ -72,6 +75,7 @@ function admitRecord(state: GovernanceState, candidate: Candidate, signer: Ident
     (record.type === 'identity' ? checkEnrolment(state, signer, record, iat, allowed.allowing, allowed.rule) : undefined) ??
     (record.type === 'approval' ? checkApproval(state, signer, record, iat) : undefined) ??
     (record.type === 'deployment' ? checkDeployment(state, record, iat) : undefined) ??
+    (record.type === 'correction' ? checkCorrection(state, record) : undefined) ??
     checkPrevious(state, record);
   return refusal ?? { admitted: true, rule: allowed.rule };
 }
@@ -114,7 +118,20 @@ function admitForeign(state: GovernanceState, candidate: Candidate): Decision {
     const message = `no rule of the policy lets ${by.join(' with ') || 'anybody'} log foreign statements on ${printable(sub)}`;
     return refuse('governance/foreign', 'default deny', message);
   }
-  return checkFreezes(state, candidate) ?? checkEntryBytes(state, candidate) ?? { admitted: true, rule: allowed.rule };
+  return (
+    checkTwin(state, candidate) ??
+    checkFreezes(state, candidate) ??
+    checkEntryBytes(state, candidate) ?? { admitted: true, rule: allowed.rule }
+  );
+}
+
+/** A foreign ECDSA signature has two forms; nobody logs a statement of somebody else a second time with the other. */
+function checkTwin(state: GovernanceState, { statement }: Candidate): Refusal | undefined {
+  const twin = twinOf(statement);
+  const index = twin === undefined ? undefined : state.entry(portableHasher.hashLeaf(twin), statement.sub);
+  if (index === undefined) return undefined;
+  const message = `entry ${index} is this statement with the other form of its signature`;
+  return { ...refuse('statement/twin', `entry@${index}`, message), index };
 }
 
 /** Seconds by which `iat` may differ from the log's clock under the policy in force. */

@@ -6,7 +6,7 @@ import { GovernanceState } from './state.js';
 import { type ApprovalFact, emptyParts, type Identity, type Proposal, type StateParts } from './state-parts.js';
 
 /** Changes when the form of a snapshot or what a replay remembers does: older ones are then replayed instead of read. */
-const FORM = 2;
+const FORM = 3;
 
 /**
  * A state as bytes, from which a replay can go on. Two states that decide alike have the same bytes. Nothing in it is signed:
@@ -37,6 +37,7 @@ export function saveState(state: GovernanceState): Uint8Array {
     tokens: parts.tokens,
     attached: new Map([...parts.attached].map(([id, { day, bytes }]) => [id, [day, bytes]])),
     entries: parts.entries.bytes,
+    attachments: parts.attachments.bytes,
     newestTime: parts.newestTime,
   } as unknown as CborInput);
 }
@@ -62,7 +63,8 @@ function restore(bytes: Uint8Array): GovernanceState {
     return value;
   };
   if (get('form') !== FORM) throw new GovernanceError('governance/invalid-record', 'the snapshot has another form');
-  const parts: StateParts = { ...emptyParts(), entries: new HashIndex(get('entries') as Uint8Array) };
+  const index = (name: string): HashIndex => new HashIndex(get(name) as Uint8Array);
+  const parts: StateParts = { ...emptyParts(), entries: index('entries'), attachments: index('attachments') };
   const charter = get('charter');
   const policy = get('policy');
   if (charter !== null) parts.charter = decodeRecord(charter as Uint8Array) as RecordOf<'charter'>;

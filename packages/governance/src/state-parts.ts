@@ -101,6 +101,8 @@ export interface StateParts {
   readonly attached: Map<string, { readonly day: number; readonly bytes: number }>;
   /** All entries, by what `entryKey` makes of leaf hash and subject. */
   readonly entries: HashIndex;
+  /** The entries that named each attachment first, by its digest. */
+  readonly attachments: HashIndex;
   /** The largest `iat` of a statement that an enrolled key signed. */
   newestTime: number;
 }
@@ -124,6 +126,7 @@ export function emptyParts(): StateParts {
     tokens: new Map(),
     attached: new Map(),
     entries: new HashIndex(),
+    attachments: new HashIndex(),
     newestTime: 0,
   };
 }

@@ -127,6 +127,11 @@ export class GovernanceState {
     return this.#parts.entries.get(entryKey(leaf, subject));
   }
 
+  /** The entry that named an attachment (32 bytes) before any other did. */
+  namedBy(digest: Uint8Array): number | undefined {
+    return this.#parts.attachments.get(digest);
+  }
+
   /** The largest `iat` (seconds since the epoch) of what enrolled keys have signed; 0 before there is one. */
   get newestTime(): number {
     return this.#parts.newestTime;
@@ -153,7 +158,7 @@ export class GovernanceState {
     if (enrolled && (statement.iat ?? 0) > this.newestTime) undos.push(this.#set('newestTime', statement.iat as number));
     undos.push(put(this.#parts.latest, statement.sub, { index, leaf }));
     if (record?.type !== 'approval') undos.push(this.#setVersion(index, candidate));
-    if (record?.attachments !== undefined) undos.push(this.#attach(candidate, record.attachments));
+    if (record?.attachments !== undefined) undos.push(this.#attach(index, candidate, record.attachments));
     return () => {
       for (const undo of undos.reverse()) undo();
     };
@@ -319,13 +324,16 @@ export class GovernanceState {
     return all(undos);
   }
 
-  #attach({ statement }: Candidate, attachments: readonly AttachmentRef[]): Undo {
+  #attach(index: number, { statement }: Candidate, attachments: readonly AttachmentRef[]): Undo {
     const id = this.identity(statement.kid)?.id ?? statement.iss;
     const day = dayOf(statement.iat ?? 0);
     const known = this.#parts.attached.get(id);
     const newest = Math.max(day, known?.day ?? 0);
     const bytes = Math.min(this.attachedOn(id, day) + attachedBytes(attachments), Number.MAX_SAFE_INTEGER);
-    return put(this.#parts.attached, id, { day: newest, bytes });
+    const undos = [put(this.#parts.attached, id, { day: newest, bytes })];
+    for (const { digest } of attachments)
+      if (this.namedBy(digest) === undefined) undos.push(this.#parts.attachments.add(digest, index));
+    return all(undos);
   }
 
   #enrol(index: number, record: RecordOf<'identity'>): Undo {

@@ -1,10 +1,19 @@
 import { createHash } from 'node:crypto';
 import type { Issuer, PolicyBody, PolicyRule } from '@treering/record';
-import { encodeCoseKey } from '@treering/statement';
+import { encodeCoseKey, parseStatement, twinOf } from '@treering/statement';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { generateTestKey, slowSigner } from '../../statement/test/ec-keys.js';
-import { admit, authenticate, type Candidate, checkClock, type Means, type RefusalCode, saveState } from '../src/index.js';
+import {
+  admit,
+  authenticate,
+  type Candidate,
+  checkClock,
+  createCandidate,
+  type Means,
+  type RefusalCode,
+  saveState,
+} from '../src/index.js';
 import { decideForeign, type ForeignParts, foreignOf } from './foreign-statement.js';
 import {
   candidateOf,
@@ -102,6 +111,17 @@ test('the keys of an issuer of the policy log where a rule about the issuer lets
     });
     assert.ok(admit(log.state, named).admitted);
   }
+});
+
+test('a foreign statement is logged in one of the two forms of its signature', async () => {
+  const log = await supplied();
+  const candidate = await held(log, await foreignOf(p256));
+  const twin = createCandidate(parseStatement(twinOf(candidate.statement) as Uint8Array));
+  await admits(log, twin, 'policy@0/suppliers');
+  log.state.apply(log.size++, candidate);
+  await refuses(log, twin, 'statement/twin', 'entry@2');
+  await refuses(log, candidate, 'governance/logged-before', 'entry@2');
+  await admits(log, await foreignOf(p256), 'policy@0/suppliers');
 });
 
 test('a rule that names an issuer and people is about people who bring what the issuer signed', async () => {

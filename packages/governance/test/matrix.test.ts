@@ -142,6 +142,7 @@ const DRAFTS: Readonly<Record<string, Draft>> = {
   approval: approvalDraft('model/credit-score', model),
   deployment: { ...EXAMPLES.deployment.minimal, model: model.leaf, config: model.leaf },
   'break-glass': { ...EXAMPLES.deployment.minimal, break_glass: true },
+  correction: { ...EXAMPLES.correction.minimal, supersedes: model.leaf },
   freeze: freeze('deploy/production/*'),
   'freeze-all': freeze('**'),
 };
