@@ -137,22 +137,26 @@ export interface Tally {
 }
 
 /**
- * Counts the decisions about an entry that a rule takes: of its roles, which the signer still holds, by keys that are not revoked, fresh, not expired, and for
- * approvals not by an author. One person counts once.
+ * Counts the decisions about an entry that a rule takes, in its roles; one person counts once, with the newest. An approval has to
+ * be good at the time: its signer still holds the role with a key that is not revoked, it is fresh, has not expired, and is by no
+ * author. A rejection stands, however old it is and whatever has become of its signer, until the same person approves or a new
+ * version comes: time and staff changes never let through what somebody stopped.
  * @param at seconds since the epoch
  */
 export function tallyApprovals(state: GovernanceState, target: Version, rule: ApprovalRule, at: number): Tally {
-  const counting = state.approvals(hex(target.leaf)).filter(({ kid, role, iat, expires }) => {
-    const signer = state.identityOf(kid);
-    if (!rule.roles.includes(role) || signer?.revokedAt !== undefined || !signer?.roles.includes(role)) return false;
-    return (expires === undefined || at * 1000 < expires) && (rule.within === undefined || at - iat <= rule.within);
-  });
+  const decisions = state.approvals(hex(target.leaf)).filter(({ role }) => rule.roles.includes(role));
   return {
-    approved: counting.filter(
-      ({ decision, id }) => decision === 'approve' && !(rule.not_author && target.authors.includes(id)),
-    ),
-    rejected: counting.filter(({ decision }) => decision === 'reject'),
+    approved: decisions.filter((fact) => fact.decision === 'approve' && isGood(state, target, rule, fact, at)),
+    rejected: decisions.filter(({ decision }) => decision === 'reject'),
   };
+}
+
+function isGood(state: GovernanceState, target: Version, rule: ApprovalRule, fact: ApprovalFact, at: number): boolean {
+  const { id, kid, role, iat, expires } = fact;
+  const signer = state.identityOf(kid);
+  if (signer === undefined || signer.revokedAt !== undefined || !signer.roles.includes(role)) return false;
+  if (rule.not_author && target.authors.includes(id)) return false;
+  return (expires === undefined || at * 1000 < expires) && (rule.within === undefined || at - iat <= rule.within);
 }
 
 function checkTally(state: GovernanceState, target: Version, rule: ApprovalRule, at: number): Refusal | undefined {

@@ -42,7 +42,7 @@ function readRule({ name, who, may, on, grants }: PolicyRule): string {
 
 function readApproval({ on, need, roles, not_author, within }: ApprovalRule): string {
   const fresh = within === undefined ? '' : `, none older than ${duration(within)}`;
-  return `Before ${on} is deployed, ${need} ${need === 1 ? 'person' : 'different people'} with the role ${roles.join(' or ')} must approve${not_author ? ', none of them an author' : ''}${fresh}; one rejection blocks.`;
+  return `Before ${on} is deployed, ${need} ${need === 1 ? 'person' : 'different people'} with the role ${roles.join(' or ')} must approve${not_author ? ', none of them an author' : ''}${fresh}; one rejection blocks until its signer approves or a new version comes.`;
 }
 
 function readProvider({ name, issuer, audience, kind, prefix, binding, grants, valid_for }: OidcProvider): string {
