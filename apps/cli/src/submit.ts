@@ -1,8 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { ClientError, type LogClient, type LoggedEntry } from '@treering/client';
+import { mistakesIn } from '@treering/governance';
 import { type Attachment, type ChangeRecord, encodeRecord, printable, renderRecord } from '@treering/record';
 import { signStatement } from '@treering/statement';
+import { UsageError } from './exit.js';
 import type { Session } from './session.js';
 
 /** How a record is submitted. */
@@ -36,6 +38,7 @@ export async function submitRecord(
   record: ChangeRecord,
   options: SubmitOptions,
 ): Promise<LoggedEntry> {
+  requireNoMistake(record);
   const kept = `${options.proof}.attachments`;
   const logged = await signAndSubmit(session, client, record, options).catch(async (error) => {
     // It may be logged all the same; without its salt the content could then never be shown.
@@ -48,6 +51,12 @@ export async function submitRecord(
   report(session, record, logged, options.proof);
   if (stranded !== undefined) throw stranded;
   return logged;
+}
+
+/** What nobody can want to record is not signed, and need not reach the log. @throws UsageError */
+export function requireNoMistake(record: ChangeRecord): void {
+  const mistakes = mistakesIn(record);
+  if (mistakes.length > 0) throw new UsageError(`this ${record.type} is not signed: ${mistakes.join('; ')}`);
 }
 
 /** Times that a record is put on top of what somebody else recorded meanwhile. */

@@ -4,6 +4,7 @@ import { type PolicyBody, printable, type RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey, StatementError } from '@treering/statement';
 import type { Candidate } from './candidate.js';
 import { ADMINISTRATORS, type Decision, type Refusal, refuse } from './decision.js';
+import { checkAdministratorsLeft, deadlocksOf } from './lock-out.js';
 import type { GovernanceState } from './state.js';
 import type { Identity, Proposal } from './state-parts.js';
 
@@ -72,7 +73,10 @@ function proposalMistake(state: GovernanceState, record: Proposal['record']): Re
   const origin = state.charter?.origin ?? '';
   if (record.type === 'amendment') return amendmentMistake(state, record, origin);
   const wrong = policyMistake(record.policy, origin);
-  return wrong === undefined ? undefined : refuse('governance/invalid-record', 'policy', wrong);
+  if (wrong !== undefined) return refuse('governance/invalid-record', 'policy', wrong);
+  // A log may begin without rules; it is not brought back to that.
+  const deadlock = deadlocksOf(record.policy)[0];
+  return deadlock === undefined ? undefined : refuse('governance/locks-out', 'policy', deadlock);
 }
 
 /** What is wrong with keys in a policy; whether it is wise is another question (`explainPolicy`). */
@@ -106,7 +110,7 @@ function amendmentMistake(state: GovernanceState, record: RecordOf<'amendment'>,
       return wrong(`a key of the log is none: ${error.message}`);
     }
   }
-  let administrators = state.administrators().map(({ id }) => id);
+  let administrators: readonly Pick<Identity, 'id' | 'validUntil'>[] = state.administrators();
   if (record.administrators !== undefined) {
     const keys = readKeys(record.administrators);
     if (keys === undefined) return wrong('the keys of the administrators are not all different keys');
@@ -122,18 +126,9 @@ function amendmentMistake(state: GovernanceState, record: RecordOf<'amendment'>,
       if (known?.revokedAt !== undefined)
         return refuse('governance/revoked-key', `identity@${known.revokedAt}`, `the key of ${id} was revoked; make a new one`);
     }
-    administrators = record.administrators.map(({ id }) => id);
+    administrators = record.administrators.map(({ id }) => ({ id, validUntil: undefined }));
   }
-  const threshold = record.threshold ?? state.threshold;
-  const people = new Set(administrators).size;
-  if (threshold > people) {
-    return refuse(
-      'governance/locks-out',
-      ADMINISTRATORS,
-      `${threshold} administrators would have to agree and there would be ${people}: nobody could change the rules any more`,
-    );
-  }
-  return undefined;
+  return checkAdministratorsLeft(administrators, record.threshold ?? state.threshold);
 }
 
 /** The keys of administrators, or undefined unless they all are keys and differ. */

@@ -3,6 +3,7 @@ import type { OidcProvider, PolicyRule, RecordOf } from '@treering/record';
 import { coseKeyThumbprint, parseCoseKey, StatementError } from '@treering/statement';
 import { ADMINISTRATOR_ROLE, ADMINISTRATORS, type Refusal, refuse } from './decision.js';
 import { matchesText } from './glob.js';
+import { checkAdministratorsLeft } from './lock-out.js';
 import type { GovernanceState } from './state.js';
 import type { Identity } from './state-parts.js';
 
@@ -29,17 +30,12 @@ export function checkEnrolment(
     (record.oidc === undefined ? undefined : checkToken(state, record, iat)) ??
     checkGrant(signer, record, allowing, rule) ??
     checkKey(state, record) ??
-    (theirs ? checkAdministrators(state, signer, record, iat) : undefined)
+    (theirs ? checkAdministrators(state, signer, record) : undefined)
   );
 }
 
 /** With several administrators to agree, one alone changes no other's key; nobody takes away those that are needed. */
-function checkAdministrators(
-  state: GovernanceState,
-  signer: Identity,
-  record: RecordOf<'identity'>,
-  iat: number,
-): Refusal | undefined {
+function checkAdministrators(state: GovernanceState, signer: Identity, record: RecordOf<'identity'>): Refusal | undefined {
   const kid = record.key === undefined ? undefined : hex(coseKeyThumbprint(parseCoseKey(record.key)));
   const enrols = record.action === 'enrol';
   const touches = (identity: Identity): boolean => kid === undefined || hex(coseKeyThumbprint(identity.key)) === kid;
@@ -48,14 +44,12 @@ function checkAdministrators(
     const message = `${state.threshold} administrators must agree to change the keys of ${record.id}: record an amendment of the administrators`;
     return refuse('governance/not-allowed', ADMINISTRATORS, message);
   }
-  if (enrols && (!theirKey || (record.valid_until as number) > iat)) return undefined;
-  const left = state
-    .administrators()
-    .filter((identity) => identity.id !== record.id || !touches(identity))
-    .filter(({ validUntil }) => validUntil === undefined || validUntil > iat);
-  if (new Set(left.map(({ id }) => id)).size >= state.threshold) return undefined;
-  const message = `${state.threshold} administrators must agree on a change of the rules, and too few would be left; amend the charter first`;
-  return refuse('governance/locks-out', ADMINISTRATORS, message);
+  if (enrols && !theirKey) return undefined;
+  const left = state.administrators().flatMap((identity) => {
+    if (identity.id !== record.id || !touches(identity)) return [identity];
+    return enrols ? [{ ...identity, validUntil: record.valid_until }] : [];
+  });
+  return checkAdministratorsLeft(left, state.threshold);
 }
 
 /** Which roles the rule lets its holder give without a token. */

@@ -1,5 +1,6 @@
-import type { ApprovalRule, OidcProvider, PolicyBody, PolicyRule } from '@treering/record';
+import type { ApprovalRule, ChangeRecord, OidcProvider, PolicyBody, PolicyRule } from '@treering/record';
 import { matchesGlob } from './glob.js';
+import { deadlocksOf } from './lock-out.js';
 
 /** A policy in plain language, and what looks wrong in it. */
 export interface PolicyReading {
@@ -24,6 +25,15 @@ export function explainPolicy(policy: PolicyBody): PolicyReading {
     'Everything else is refused. Administrators of the charter enrol and revoke keys, and change this policy.',
   ];
   return { sentences, mistakes: mistakesOf(policy), remarks: remarksOf(policy) };
+}
+
+/** What is known to be wrong with a record before it is signed, whatever the state of the log; the log looks at that as well. */
+export function mistakesIn(record: ChangeRecord): string[] {
+  if (record.type === 'policy') return mistakesOf(record.policy);
+  if (record.type !== 'amendment' || record.administrators === undefined) return [];
+  const { administrators, threshold = 1 } = record;
+  if (administrators.length >= threshold) return [];
+  return [`${threshold} administrators would have to agree, and the amendment names ${administrators.length}`];
 }
 
 function readRule({ name, who, may, on, grants }: PolicyRule): string {
@@ -65,9 +75,8 @@ function readLimits({ limits }: PolicyBody): string[] {
 }
 
 function mistakesOf(policy: PolicyBody): string[] {
-  const out: string[] = [];
-  if (policy.rules.length === 0) out.push('no rule lets anybody record anything');
-  for (const { on, roles, need } of policy.approvals ?? []) {
+  const out = deadlocksOf(policy);
+  for (const { on, roles, need } of out.length > 0 ? [] : (policy.approvals ?? [])) {
     const givers = roles.filter((role) => canApprove(policy, role, on));
     if (givers.length === 0)
       out.push(

@@ -13,7 +13,7 @@ export { type Candidate, createCandidate, type IssuerFinding, type Verified } fr
 export type { Decision, Refusal } from './decision.js';
 export { rolesFor } from './enrolment.js';
 export { GovernanceError, type RefusalCode } from './errors.js';
-export { explainPolicy, type PolicyReading } from './explain.js';
+export { explainPolicy, mistakesIn, type PolicyReading } from './explain.js';
 export { matchesGlob, matchesText } from './glob.js';
 export { ruleFor } from './rules.js';
 export { restoreState, saveState } from './snapshot.js';

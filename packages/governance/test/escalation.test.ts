@@ -46,7 +46,11 @@ const refused = async (log: GovernedLog, by: typeof ada, draft: Draft, what: str
   const decision = await log.decide(by, draft, header);
   assert.not.ok(decision.admitted, `${what} was admitted under ${decision.rule}`);
 };
-const newPolicy: Draft = { type: 'policy', subject: 'policy', policy: { rules: [] } };
+const newPolicy: Draft = {
+  type: 'policy',
+  subject: 'policy',
+  policy: { rules: [{ name: 'few', who: { ids: ['nobody'] }, may: ['incident'], on: ['model/*'] }] },
+};
 
 test('an ordinary identity enrols and revokes nobody, itself included', async () => {
   const log = await staffed();
@@ -161,9 +165,12 @@ test('administrators enrol, extend and revoke each other', async () => {
   const log = await staffed();
   await log.log(ada, enrolment(grace, ['administrator', 'approver']), 'charter/administrators');
   await log.log(grace, newPolicy, 'charter/administrators');
+  await log.refuses(grace, revocation('ada'), 'governance/locks-out', 'charter/administrators');
+  const administrators = [ada, grace].map(({ id, key }) => ({ id, key, roles: ['administrator'] }));
+  await log.log(grace, { type: 'amendment', subject: 'charter', administrators }, 'charter/administrators');
   await log.log(grace, revocation('ada'), 'charter/administrators');
-  await log.refuses(ada, newPolicy, 'governance/revoked-key', 'identity@5');
-  await log.refuses(grace, enrolment(ada, ['administrator']), 'governance/revoked-key', 'identity@5');
+  await log.refuses(ada, newPolicy, 'governance/revoked-key', 'identity@6');
+  await log.refuses(grace, enrolment(ada, ['administrator']), 'governance/revoked-key', 'identity@6');
 });
 
 test('a revoked administrator does nothing any more', async () => {

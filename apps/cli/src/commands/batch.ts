@@ -5,12 +5,14 @@ import { encodeRecord, printable } from '@treering/record';
 import { signStatement } from '@treering/statement';
 import { EXIT, exitOf } from '../exit.js';
 import type { Session } from '../session.js';
+import { requireNoMistake } from '../submit.js';
 import { readRecordFile } from './record-file.js';
 
 /** `record batch`: signs the records of many files and submits them in one request, in their order. Each has its own outcome. */
 export async function recordBatch(session: Session, files: readonly string[]): Promise<number> {
   const { terminal, cwd } = session;
   const records = await Promise.all(files.map((file) => readRecordFile(resolve(cwd, file))));
+  for (const record of records) requireNoMistake(record);
   const { iss, signer } = await session.signer();
   const iat = Math.floor(Date.now() / 1000);
   const statements = [];
