@@ -4,6 +4,7 @@ import { encodeUtf8, hex } from '@treering/note';
 import { type ChangeRecord, type Issuer, printable } from '@treering/record';
 import { isOwnContentType, twinOf } from '@treering/statement';
 import { checkApproval, checkDeployment } from './approvals.js';
+import { looksLikeBundle } from './authenticate.js';
 import type { Candidate, IssuerFinding } from './candidate.js';
 import { admitAgreement, admitCharter, admitProposal } from './charter.js';
 import { checkCorrection } from './correction.js';
@@ -100,6 +101,12 @@ function admitForeign(state: GovernanceState, candidate: Candidate): Decision {
       'default deny',
       'the signatures of the foreign statement were not verified',
     );
+  // What is called a bundle in the log was verified. Of a digest nobody can, and only an issuer speaks for it himself.
+  if (verified.enrolled && looksLikeBundle(statement.envelope?.contentType ?? '')) {
+    const message =
+      'the signatures within a bundle cannot be verified from its digest: send the bundle itself, or name another content type for the digest';
+    return refuse('governance/foreign-not-verified', 'issuers', message);
+  }
   const signer = verified.enrolled ? state.identity(statement.kid) : undefined;
   if (verified.enrolled && signer === undefined)
     return refuse('governance/unknown-key', 'identities', 'no identity is enrolled with this key');

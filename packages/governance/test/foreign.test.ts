@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Issuer, PolicyBody, PolicyRule } from '@treering/record';
-import { encodeCoseKey, parseStatement, twinOf } from '@treering/statement';
+import { encodeCoseKey, HEADER, parseStatement, twinOf } from '@treering/statement';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { generateTestKey, slowSigner } from '../../statement/test/ec-keys.js';
@@ -122,6 +122,28 @@ test('a foreign statement is logged in one of the two forms of its signature', a
   await refuses(log, twin, 'statement/twin', 'entry@2');
   await refuses(log, candidate, 'governance/logged-before', 'entry@2');
   await admits(log, await foreignOf(p256), 'policy@0/suppliers');
+});
+
+test('the digest of a bundle is taken from an issuer, who speaks for it, and from no enrolled key', async () => {
+  const log = await supplied();
+  const hashed = (contentType: string): Partial<ForeignParts> => ({
+    contentType: null,
+    payload: new Uint8Array(32),
+    header: [
+      [HEADER.payloadHashAlgorithm, -16],
+      [HEADER.preimageContentType, contentType],
+    ],
+  });
+  for (const type of [
+    'application/vnd.dev.sigstore.bundle.v0.3+json',
+    'application/vnd.dsse.envelope.v1+json',
+    'Application/vnd.in-toto.provenance+dsse',
+  ]) {
+    const theirs = await foreignOf(eve.signer, { ...asEve, ...hashed(type) });
+    await refuses(log, theirs, 'governance/foreign-not-verified', 'issuers');
+    await admits(log, await foreignOf(supplier.signer, hashed(type)), 'policy@0/suppliers');
+  }
+  await admits(log, await foreignOf(eve.signer, { ...asEve, ...hashed('application/json') }), 'policy@0/imports');
 });
 
 test('a rule that names an issuer and people is about people who bring what the issuer signed', async () => {

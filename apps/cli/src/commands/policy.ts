@@ -132,7 +132,7 @@ export async function setPolicy(session: Session, path: string, flags: SetPolicy
 }
 
 /** The policy that the log says is in force: the entry is proved, that it is the one is only what the log says. */
-async function policyInForce(session: Session, client: LogClient): Promise<{ entry: ReadEntry; policy: PolicyBody }> {
+export async function policyInForce(session: Session, client: LogClient): Promise<{ entry: ReadEntry; policy: PolicyBody }> {
   const { policy: about } = await client.about();
   const index = (about as { index?: unknown } | null)?.index;
   if (typeof index !== 'number') throw new UsageError('the log names no policy');
