@@ -4,6 +4,7 @@ import { type PolicyBody, printable, type RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey, StatementError } from '@treering/statement';
 import type { Candidate } from './candidate.js';
 import { ADMINISTRATORS, type Decision, type Refusal, refuse } from './decision.js';
+import { isPseudonym, NO_PSEUDONYM } from './enrolment.js';
 import { checkAdministratorsLeft, deadlocksOf } from './lock-out.js';
 import type { GovernanceState } from './state.js';
 import type { Identity, Proposal } from './state-parts.js';
@@ -27,6 +28,8 @@ export function admitCharter({ statement, record }: Candidate): Decision {
   if (statement.iss !== `${record.origin}/identity/${signer.id}`) {
     return refuse('governance/wrong-issuer', 'charter', `the issuer must be ${printable(record.origin)}/identity/${signer.id}`);
   }
+  if (!record.administrators.every(({ id }) => isPseudonym(id)))
+    return refuse('governance/bad-charter', 'charter', NO_PSEUDONYM);
   const wrong = policyMistake(record.policy, record.origin);
   if (wrong !== undefined) return refuse('governance/bad-charter', 'charter', wrong);
   return { admitted: true, rule: 'charter' };
@@ -113,6 +116,7 @@ function amendmentMistake(state: GovernanceState, record: RecordOf<'amendment'>,
   let administrators: readonly Pick<Identity, 'id' | 'validUntil'>[] = state.administrators();
   if (record.administrators !== undefined) {
     const keys = readKeys(record.administrators);
+    if (!record.administrators.every(({ id }) => isPseudonym(id))) return wrong(NO_PSEUDONYM);
     if (keys === undefined) return wrong('the keys of the administrators are not all different keys');
     for (let i = 0; i < keys.length; i++) {
       const { id } = record.administrators[i];

@@ -26,12 +26,22 @@ export function checkEnrolment(
   if (!signer.administrator && (theirs || record.roles?.includes(ADMINISTRATOR_ROLE))) {
     return refuse('governance/not-allowed', ADMINISTRATORS, 'only an administrator enrols or revokes keys of administrators');
   }
+  if (record.action === 'enrol' && record.kind === 'person' && !isPseudonym(record.id))
+    return refuse('governance/invalid-record', 'identity', NO_PSEUDONYM);
   return (
     (record.oidc === undefined ? undefined : checkToken(state, record, iat)) ??
     checkGrant(signer, record, allowing, rule) ??
     checkKey(state, record) ??
     (theirs ? checkAdministrators(state, signer, record) : undefined)
   );
+}
+
+/** Why an id of a person is not taken. */
+export const NO_PSEUDONYM = 'an id of a person stays in the log for ever and holds no "@": it must be no mail address';
+
+/** Whether an id can be a person's: a mail address is a name, and a log forgets none. Workloads are called as it suits. */
+export function isPseudonym(id: string): boolean {
+  return !id.includes('@');
 }
 
 /** With several administrators to agree, one alone changes no other's key; nobody takes away those that are needed. */

@@ -7,7 +7,7 @@ import {
   charterDraft,
   type Draft,
   enrolment,
-  type GovernedLog,
+  GovernedLog,
   governedLog,
   incident,
   NOW,
@@ -159,6 +159,19 @@ test('what only one id may is not had by enrolling a key under it', async () => 
   const enrol = await candidateOf(registrar, enrolment(fake, []));
   if (admit(log.state, enrol).admitted) log.state.apply(log.size++, enrol);
   await refused(log, fake, incident('system/credit'), 'a record in the name of an administrator');
+});
+
+test('an id of a person is no mail address, and one of a workload may be what it likes', async () => {
+  const log = await staffed();
+  const [person, job] = [party('eve@example.org', 90), party('job@runner', 91)];
+  for (const by of [ada, registrar])
+    await log.refuses(by, enrolment(person, ['engineer']), 'governance/invalid-record', 'identity');
+  await log.log(ada, enrolment(job, ['engineer'], { kind: 'workload' }));
+  await log.log(ada, revocation('job@runner'));
+  const administrators = [ada, person].map(({ id, key }) => ({ id, key, roles: [] }));
+  await log.refuses(ada, { type: 'amendment', subject: 'charter', administrators }, 'governance/invalid-record', 'charter');
+  const charter = charterDraft([ada, person], { rules: [] });
+  await new GovernedLog().refuses(ada, charter, 'governance/bad-charter', 'charter');
 });
 
 test('administrators enrol, extend and revoke each other', async () => {
