@@ -25,6 +25,9 @@ import { createSession, type Session } from './session.js';
 import type { CommonFlags } from './settings.js';
 import type { Streams } from './terminal.js';
 
+/** For what names the newest record of its subject. */
+const NO_REBASE = ['--no-rebase', 'end when somebody else has recorded something on the subject meanwhile'] as const;
+
 /** Record types that have a command of their own, or that no person writes. */
 const OWN_WAY: readonly string[] = ['charter', 'model', 'config', 'policy', 'map-head'];
 
@@ -167,6 +170,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option('--format <format>', 'format of the weights')
     .option('--ignore <path...>', 'paths below the folder to leave out')
     .option('--ticket <ticket>', 'reference into your change management')
+    .option(...NO_REBASE)
     .addOption(access('public'))
     .action((path, flags) => run((s) => recordModel(s, path, flags))(flags));
   signing(record, 'config <files...>', 'configuration: prompts, guardrails, parameters')
@@ -175,6 +179,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .requiredOption('--reason <sentence>', 'why, in a sentence of at least 10 characters')
     .option('--system-prompt <file>', 'which of the files is the system prompt')
     .option('--ticket <ticket>', 'reference into your change management')
+    .option(...NO_REBASE)
     .addOption(access('restricted'))
     .action((files, flags) => run((s) => recordConfig(s, files, flags))(flags));
   for (const type of Object.keys(recordSchemas).filter((name) => !OWN_WAY.includes(name))) {
@@ -182,7 +187,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
       .requiredOption('--file <file>', 'the record')
       .option('--reason <sentence>', 'why, instead of the reason in the file')
       .option('--no-prev', 'do not name the newest record of the subject as the previous one')
-      .option('--no-rebase', 'end when somebody else has recorded something on the subject meanwhile')
+      .option(...NO_REBASE)
       .action((flags) => run((s) => recordFile(s, type, flags))(flags));
   }
 
@@ -192,9 +197,10 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option('--hash', 'log only its digest (COSE hash envelope)')
     .option('--location <url>', 'where the file lies, with --hash')
     .action((path, flags) => run((s) => recordForeign(s, path, flags))(flags));
-  signing(record, 'batch <files...>', 'many records in one request, each file with its type').action((files, flags) =>
-    run((s) => recordBatch(s, files))(flags),
-  );
+  signing(record, 'batch <files...>', 'many records in one request, each file with its type')
+    .option('--no-prev', 'do not name the newest record of each subject as the previous one')
+    .option(...NO_REBASE)
+    .action((files, flags) => run((s) => recordBatch(s, files, flags))(flags));
 
   signing(program, 'approve <entry>', 'review a change, and sign an approval or a rejection')
     .requiredOption('--reason <sentence>', 'why, in a sentence of at least 10 characters')

@@ -1,8 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { ClientError, type LogClient, type LoggedEntry } from '@treering/client';
+import { mistakesIn } from '@treering/governance';
+import { equalBytes } from '@treering/merkle';
 import { type Attachment, type ChangeRecord, encodeRecord, printable, renderRecord } from '@treering/record';
 import { signStatement } from '@treering/statement';
+import { UsageError } from './exit.js';
 import type { Session } from './session.js';
 
 /** How a record is submitted. */
@@ -36,6 +39,7 @@ export async function submitRecord(
   record: ChangeRecord,
   options: SubmitOptions,
 ): Promise<LoggedEntry> {
+  requireNoMistake(record);
   const kept = `${options.proof}.attachments`;
   const logged = await signAndSubmit(session, client, record, options).catch(async (error) => {
     // It may be logged all the same; without its salt the content could then never be shown.
@@ -50,8 +54,19 @@ export async function submitRecord(
   return logged;
 }
 
+/** What nobody can want to record is not signed, and need not reach the log. @throws UsageError */
+export function requireNoMistake(record: ChangeRecord): void {
+  const mistakes = mistakesIn(record);
+  if (mistakes.length > 0) throw new UsageError(`this ${record.type} is not signed: ${mistakes.join('; ')}`);
+}
+
 /** Times that a record is put on top of what somebody else recorded meanwhile. */
-const MOST_REBASES = 5;
+export const MOST_REBASES = 5;
+
+/** Whether the log refused a record because it does not name the newest one of its subject. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof ClientError && error.problem === 'governance/prev-conflict';
+}
 
 /** Signs and submits; when the subject has got another newest record meanwhile, says whose, and signs again on top of it. */
 async function signAndSubmit(
@@ -68,10 +83,9 @@ async function signAndSubmit(
     try {
       return await submitRetrying(client, statement, options.wait === false ? 'commit' : 'witnessed');
     } catch (error) {
-      const conflict = error instanceof ClientError && error.problem === 'governance/prev-conflict';
-      if (!conflict || options.rebase === false || rebases === MOST_REBASES) throw error;
+      if (!isConflict(error) || options.rebase === false || rebases === MOST_REBASES) throw error;
       const [newest] = await client.history(current.subject, 1);
-      if (newest === undefined || newest.leaf === current.prev) throw error;
+      if (newest === undefined || (current.prev !== undefined && equalBytes(newest.leaf, current.prev))) throw error;
       const what = newest.record === undefined ? 'a foreign statement' : renderRecord(newest.record).title;
       session.terminal.remark(
         `${current.subject} has a newer record: entry ${newest.index}, ${what}. Signing again on top of it.`,

@@ -50,9 +50,12 @@ test('a policy is read against the one in force, not against a proposal that nev
   assert.match(seen, '+ policy.rules[helpers].who.ids[0]: mallory');
   assert.match(seen, '- policy.rules[engineers].name: engineers');
   assert.match(seen, '+ policy.limits.break_glass');
-  assert.match(seen, '+ helpers: mallory may record everything on every subject.');
+  assert.match(seen, '+ helpers: mallory may record everything but identity on every subject.');
   assert.match(seen, /^- engineers: whoever holds the role engineer may record/m);
-  assert.match(seen, /^ {2}administrators: whoever holds the role administrator may record everything on every subject\.$/m);
+  assert.match(
+    seen,
+    /^ {2}administrators: whoever holds the role administrator may record everything but identity on every subject\.$/m,
+  );
   assert.match(seen, /^\? nothing has to be approved before it is deployed$/m);
   assert.not(inForce().includes('helpers'));
 });

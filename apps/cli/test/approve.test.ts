@@ -116,6 +116,7 @@ test('without a terminal and without --yes nothing is signed: exit code 2', asyn
 
 test('a rejection is recorded with its reason, blocks the deployment, and an approval by the same person lifts it', async () => {
   const { index, leaf } = await recordModel(desk, 'bad', '1', eve);
+  await refuses(desk, approve(index, carol, '--yes', '--reject', '--days', '3'), 2, 'cli/usage');
   const rejection = await desk.result([...approve(index, carol, '--yes', '--reject'), '--reason', 'It discriminates by age.']);
   assert.is(rejection.proof, desk.path(`reject-${index}.tlog-proof`));
   const { decision, reason } = await recordAt(rejection.index);

@@ -20,7 +20,7 @@ test('keygen makes a key of mode 600 and an enrolment without the secret, and ne
   const again = await desk.call(['keygen', 'alice']);
   assert.is(again.code, 2);
   assert.is(readFileSync(desk.path('alice.key'), 'utf8'), secret);
-  for (const id of ['Alice', 'a/b', '../x', '']) assert.is((await desk.call(['keygen', id])).code, 2, id);
+  for (const id of ['Alice', 'a/b', '../x', '', 'alice@example.org']) assert.is((await desk.call(['keygen', id])).code, 2, id);
 });
 
 test('an engineer is enrolled by a record, and can then record', async () => {

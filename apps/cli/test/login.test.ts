@@ -26,6 +26,7 @@ test.after(async () => {
 
 const policy = (oidc: string): string => `rules:
   - { name: administrators, who: { roles: [administrator] }, may: ['*'], on: ['**'] }
+  - { name: registrars, who: { roles: [registrar] }, may: [identity], on: ['identity/*'] }
 ${oidc}`;
 const provider = (issuer: string): string => `oidc:
   - { name: company, issuer: '${issuer}', audience: treering, kind: person, prefix: p, binding: nonce, valid_for: 3600,

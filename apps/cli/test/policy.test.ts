@@ -100,6 +100,12 @@ const lockedOut: readonly [string, string, RegExp][] = [
     /approv/,
   ],
   [
+    'that needs more approvals than there are people who may approve',
+    RULES.replace("['*']", '[model]').replace('who: { roles: [approver] }', 'who: { ids: [bob] }') +
+      APPROVALS.replace(/need: \d/, 'need: 5'),
+    /at most 1 people/,
+  ],
+  [
     'about an issuer without keys',
     rule('').replace('roles: [a]', 'issuer: https://a.test').replace('[model]', '[foreign]'),
     /a\.test/,
@@ -118,6 +124,21 @@ for (const [what, text, why] of lockedOut) {
     assert.match((await refuses(desk, set, 2, 'cli/usage')).stderr, /is not signed.*/);
   });
 }
+
+test('what locks everybody out is not signed as any other record either', async () => {
+  const about = 'reason: It goes round the command for policies.\n';
+  desk.write('empty.yaml', `type: policy\nsubject: policy\n${about}policy: { rules: [] }\n`);
+  const list = 'administrators: [{ id: ada, key: { $bytes: AQ }, roles: [] }]\n';
+  desk.write('few.yaml', `type: amendment\nsubject: charter\n${about}threshold: 2\n${list}`);
+  for (const args of [
+    ['batch', 'empty.yaml'],
+    ['batch', 'few.yaml'],
+    ['amendment', '--file', 'few.yaml'],
+  ]) {
+    const { stderr } = await refuses(desk, ['record', ...args, '--key', 'no-such.key'], 2, 'cli/usage');
+    assert.ok(stderr.includes('is not signed'), stderr);
+  }
+});
 
 test('a table of cases passes, and each wrong case is named with what was expected', async () => {
   desk.write('policy.yaml', RULES);

@@ -118,14 +118,20 @@ function namesOf(vkeys: readonly string[]): string {
   return vkeys.map((vkey) => vkey.split('+').slice(0, 2).join('+')).join(' and ');
 }
 
+/** What another entry is in the way of. */
+const CONFLICTS: readonly string[] = [
+  'governance/prev-conflict',
+  'governance/token-used',
+  'governance/logged-before',
+  'statement/twin',
+];
+
 /** @throws Problem 401 for an unknown signer or a bad signature, 400 for an algorithm not read, 409 for a conflict, 403 otherwise */
 export function requireAdmitted(decision: Decision): void {
   if (decision.admitted) return;
   const unknown = decision.code === 'governance/unknown-key' || decision.code === 'cose/bad-signature';
   const unread = decision.code === 'cose/unknown-algorithm';
-  const conflict = decision.code === 'governance/prev-conflict' || decision.code === 'governance/token-used';
-  throw new Problem(unknown ? 401 : unread ? 400 : conflict ? 409 : 403, decision.code, decision.message, {
-    rule: decision.rule,
-    current: decision.current,
-  });
+  const status = unknown ? 401 : unread ? 400 : CONFLICTS.includes(decision.code) ? 409 : 403;
+  const { code, message, rule, index, current } = decision;
+  throw new Problem(status, code, message, { rule, index, current });
 }

@@ -192,8 +192,6 @@ class Walk {
       let candidate = createCandidate(statement, leaf);
       const { record } = candidate;
       for (const { digest, access } of record?.attachments ?? []) this.#name(hex(digest), access);
-      for (const digest of (record?.type === 'correction' ? record.erased : undefined) ?? [])
-        this.erased.set(tombstoneOf(hex(digest)), hex(digest));
       if (info !== undefined && info.topic !== statement.sub)
         this.#find(where, `it is listed under ${JSON.stringify(info.topic)} and is about ${JSON.stringify(statement.sub)}`);
       // The key is looked up at once, in the state before this entry; the arithmetic may run beside what follows.
@@ -208,8 +206,11 @@ class Walk {
       }
       checks.push(check);
       const decision = admit(this.#state, candidate);
-      if (decision.admitted) this.#state.apply(index, candidate);
-      else this.#find(where, `the rules in force do not admit it (${decision.rule}): ${decision.message}`);
+      if (decision.admitted) {
+        this.#state.apply(index, candidate);
+        for (const digest of (record?.type === 'correction' ? record.erased : undefined) ?? [])
+          this.erased.set(tombstoneOf(hex(digest)), hex(digest));
+      } else this.#find(where, `the rules in force do not admit it (${decision.rule}): ${decision.message}`);
     } catch (error) {
       this.#find(where, `it is no statement that the log could have admitted: ${(error as Error).message}`);
     }

@@ -13,7 +13,7 @@ import {
   type Submission,
 } from '@treering/sequencer';
 import { Problem } from '@treering/server';
-import { type CoseKey, issueReceipt, parseStatement, type StatementSigner, twinOf } from '@treering/statement';
+import { type CoseKey, issueReceipt, parseStatement, type StatementSigner } from '@treering/statement';
 import type { Storage, StoredHead } from '@treering/storage';
 import { GovernedAdmission, requireAdmitted } from './admission.js';
 import { Attachments } from './attachments.js';
@@ -231,7 +231,6 @@ export class Log {
     const leafHash = nodeHasher.hashLeaf(statement.entry);
     let candidate = createCandidate(statement, leafHash);
     if (!(await this.#isLogged(leafHash))) {
-      await this.#requireNoTwin(candidate);
       try {
         candidate = await this.#checkAtTheDoor(candidate);
       } catch (error) {
@@ -283,24 +282,12 @@ export class Log {
     return (await this.storage.indicesOf([leafHash]))[0] !== undefined;
   }
 
-  /** A foreign ECDSA signature has two forms; nobody logs a statement of somebody else a second time with the other. */
-  async #requireNoTwin({ record, statement }: Candidate): Promise<void> {
-    const twin = record === undefined ? twinOf(statement) : undefined;
-    if (twin === undefined) return;
-    const [index] = await this.storage.indicesOf([nodeHasher.hashLeaf(twin)]);
-    if (index !== undefined)
-      throw new Problem(409, 'statement/twin', `entry ${index} is this statement with the other form of its signature`, {
-        index,
-      });
-  }
-
   async #checkAtTheDoor(candidate: Candidate): Promise<Candidate> {
     const { state } = this.admission;
     const authenticated = await authenticate(state, candidate, this.#means);
     if (!authenticated.held) return requireAdmitted(authenticated.refusal) as never;
     requireAdmitted(checkClock(state, candidate, Math.floor(this.clock() / 1000)));
     this.admission.checkEarly(authenticated.candidate);
-    if (candidate.record?.type === 'correction') await this.attachments.erasure.check(candidate.record);
     return authenticated.candidate;
   }
 

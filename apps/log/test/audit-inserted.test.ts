@@ -2,6 +2,7 @@ import { nodeMeans } from '@treering/foreign/node';
 import { Audit, type AuditFinding, GovernanceError } from '@treering/governance';
 import { nodeHasher } from '@treering/merkle/node';
 import { nodeEd25519 } from '@treering/note/node';
+import type { ChangeRecord } from '@treering/record';
 import { type SignedStatement, signStatement } from '@treering/statement';
 import { openSqliteStorage } from '@treering/storage-sqlite';
 import { test } from 'uvu';
@@ -14,6 +15,8 @@ import { copyOf, insert, removeAtExit, stateOf, storedEntries } from './tamperin
 const TEXT = new TextEncoder().encode('not a record');
 const engineer = signerFrom();
 const former = signerFrom();
+const expired = signerFrom();
+const now = Math.floor(Date.now() / 1000);
 
 // One entry more, and the first tile is full.
 const FULL = 256;
@@ -23,9 +26,10 @@ for (const record of [
   identityRecord('enrol', 'eve', engineer, ['engineer']),
   identityRecord('enrol', 'former', former, ['engineer']),
   identityRecord('revoke', 'former', former, []),
+  { ...identityRecord('enrol', 'expired', expired, ['engineer']), valid_until: now - 1000 } as ChangeRecord,
 ])
   await honest.served.log.submit((await honest.statement({ record })).entry);
-const incidents = await Promise.all(Array.from({ length: FULL - 1 - 4 }, () => honest.statement()));
+const incidents = await Promise.all(Array.from({ length: FULL - 1 - 5 }, () => honest.statement()));
 for (const outcome of await honest.served.log.submitBatch(incidents.map(({ entry }) => entry)))
   assert.is(outcome.status, 'fulfilled');
 const trust = { origin: ORIGIN, logKeys: [honest.served.log.signer.key] };
@@ -73,6 +77,11 @@ const cases: Record<string, { entry: Uint8Array; code: string; rule: string }> =
     ).entry,
     code: 'governance/unknown-key',
     rule: 'identities',
+  },
+  'what an expired key signs for the time when it was valid': {
+    entry: (await makeStatement({ signer: expired, id: 'expired', iat: now - 1001 })).entry,
+    code: 'governance/clock',
+    rule: 'clock',
   },
   'a changed signature': { entry: broken(await honest.statement()), code: 'cose/bad-signature', rule: 'signature' },
 };
@@ -208,6 +217,16 @@ test('bytes that are no statement: the log does not start and names the entry, a
     findings.map(({ index, rule }) => ({ index, rule })),
     [{ index: AT, rule: 'format' }],
   );
+});
+
+test('an entry that comes a second time, as a hostile log may give it out, is found', async () => {
+  const audit = new Audit(nodeMeans);
+  const entries = await storedEntries(honest.data);
+  for (const entry of [...entries, entries[10]]) {
+    const result = await audit.next(entry);
+    const found = result.admitted ? undefined : [result.finding.code, result.finding.rule];
+    assert.equal(found, audit.size <= AT ? undefined : ['governance/logged-before', 'entry@10']);
+  }
 });
 
 test('rights that an unauthorised entry would give are given to nobody', async () => {

@@ -166,18 +166,42 @@ test('a correction that erases what its entry does not name is refused, and noth
   const other = await attached(unique());
   const size = one.served.log.sequencer.head?.size;
   const cases: [string, ChangeRecord][] = [
-    ['correction/not-named', correction(mine.leaf, [mine.ref.digest, other.ref.digest])],
-    ['correction/other-subject', correction(mine.leaf, [mine.ref.digest], 'model/other')],
-    ['correction/missing', correction('0'.repeat(64), [mine.ref.digest])],
+    ['governance/not-its-attachment', correction(mine.leaf, [mine.ref.digest, other.ref.digest])],
+    ['governance/correction-target', correction(mine.leaf, [mine.ref.digest], 'model/other')],
+    ['governance/correction-target', correction('0'.repeat(64), [mine.ref.digest])],
   ];
   for (const [code, record] of cases) {
     const response = await one.post((await makeStatement({ signer: admin, id: 'second', record })).entry);
-    assert.equal([response.status, (await response.json()).code], [422, code]);
+    assert.equal([response.status, (await response.json()).code], [403, code]);
   }
   const nobody = await makeStatement({ signer: signerFrom(), record: correction(mine.leaf, [mine.ref.digest]) });
   assert.is((await one.post(nobody.entry)).status, 401);
   assert.is(one.served.log.sequencer.head?.size, size);
   for (const { digest } of [mine, other]) assert.is((await fetch(`${one.url}${pathOf(digest)}`)).status, 200);
+});
+
+test('whoever names the attachment of another does not erase it, and it is uploaded again as before', async () => {
+  const mine = await attached(unique());
+  const { leaf } = await post({ subject: 'model/stranger', attachments: [mine.ref] });
+  const record = correction(leaf, [mine.ref.digest], 'model/stranger');
+  const response = await one.post((await makeStatement({ signer: admin, id: 'second', record })).entry);
+  const { code, detail, rule } = await response.json();
+  assert.equal([response.status, code, rule], [403, 'governance/not-its-attachment', 'correction']);
+  assert.match(detail, new RegExp(`named by entry ${mine.index} first`));
+  assert.is((await fetch(`${one.url}${pathOf(mine.digest)}`)).status, 200);
+  assert.is((await put(mine.digest, mine.blob, `?entry=${mine.index}`)).status, 200);
+});
+
+test('a correction that was written past the log erases nothing of another, and fsck says so', async () => {
+  const mine = await attached(unique());
+  const { leaf } = await post({ subject: 'model/stranger', attachments: [mine.ref] });
+  const data = copyOf(one.data);
+  const record = correction(leaf, [mine.ref.digest], 'model/stranger');
+  await insert(data, [(await makeStatement({ signer: admin, id: 'second', record })).entry]);
+  assert.match((await rejection(serveLog({ ...one.settings, data }))).message, /named by entry \d+ first/);
+  const findings = await examine(data);
+  assert.is(findings.length, 1);
+  assert.match(findings[0].what, /rules in force do not admit it \(correction\)/);
 });
 
 test('every proof and receipt from before the erasure verifies after it', async () => {

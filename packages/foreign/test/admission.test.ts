@@ -29,6 +29,8 @@ async function logWith(policy: PolicyBody): Promise<GovernedLog> {
   return log;
 }
 
+const NOBODY: PolicyRule[] = [{ name: 'nobody', who: { ids: ['nobody'] }, may: ['incident'], on: ['**'] }];
+
 /** Logs a new policy. */
 const change = (log: GovernedLog, policy: PolicyBody): Promise<Candidate> =>
   log.log(ada, { type: 'policy', subject: 'policy', policy });
@@ -137,8 +139,8 @@ if (haveVectors) {
 
   test('it is refused once the policy drops the issuer, or what the issuer was known by', async () => {
     const changes: Readonly<Record<string, PolicyBody>> = {
-      'no issuer': { rules: [] },
-      'another issuer': { rules: [], issuers: [{ ...staging, issuer: 'staging' }] },
+      'no issuer': { rules: NOBODY },
+      'another issuer': { rules: NOBODY, issuers: [{ ...staging, issuer: 'staging' }] },
       'another trusted root': policyWith(CLAIMS, staging),
       'a key instead': policyWith(CLAIMS, { issuer: 'sigstore', keys: [encodeCoseKey(generateTestKey('P-256').key)] }),
     };

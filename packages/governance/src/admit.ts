@@ -1,20 +1,29 @@
 import { sha256 } from '@noble/hashes/sha2.js';
-import { equalBytes } from '@treering/merkle';
+import { equalBytes, portableHasher } from '@treering/merkle';
 import { encodeUtf8, hex } from '@treering/note';
 import { type ChangeRecord, type Issuer, printable } from '@treering/record';
-import { isOwnContentType } from '@treering/statement';
+import { isOwnContentType, twinOf } from '@treering/statement';
 import { checkApproval, checkDeployment } from './approvals.js';
+import { looksLikeBundle } from './authenticate.js';
 import type { Candidate, IssuerFinding } from './candidate.js';
 import { admitAgreement, admitCharter, admitProposal } from './charter.js';
+import { checkCorrection } from './correction.js';
 import { ADMINISTRATORS, type Decision, type Refusal, refuse } from './decision.js';
 import { checkEnrolment } from './enrolment.js';
 import { isForAdministrators } from './freezes.js';
 import { matchesGlob, matchesText } from './glob.js';
 import { findForeignRule, findRule } from './rules.js';
-import { attachedBytes, attacherOf, dayOf, type GovernanceState, type Identity } from './state.js';
+import { attachedBytes, attacherOf, dayOf, type GovernanceState } from './state.js';
+import type { Identity } from './state-parts.js';
 
 /** Seconds by which `iat` may differ from the log's clock, unless the policy narrows it. */
 export const DEFAULT_CLOCK_SKEW = 300;
+
+/**
+ * Seconds by which what enrolled keys sign may be out of order in a log. Each was within the skew of the log's clock when it came,
+ * and no policy widens that.
+ */
+const MOST_DISORDER = 2 * DEFAULT_CLOCK_SKEW;
 
 /** Subjects by which the log governs itself: nothing foreign is said about them. */
 const GOVERNING: readonly string[] = ['charter', 'policy', 'identity', 'freeze', 'map'];
@@ -29,6 +38,12 @@ const MOST_SUBJECT_BYTES = 512;
 export function admit(state: GovernanceState, candidate: Candidate): Decision {
   const { statement, record } = candidate;
   if (state.charter === undefined) return admitCharter(candidate);
+  const logged = state.entry(candidate.leaf, statement.sub);
+  // What counts once must not count again: an approval that was taken back, a key's old word.
+  if (logged !== undefined) {
+    const message = `this statement is entry ${logged} already`;
+    return { ...refuse('governance/logged-before', `entry@${logged}`, message), index: logged };
+  }
   if (record === undefined) return admitForeign(state, candidate);
   if (record.subject !== statement.sub) {
     return refuse(
@@ -64,6 +79,7 @@ function admitRecord(state: GovernanceState, candidate: Candidate, signer: Ident
     (record.type === 'identity' ? checkEnrolment(state, signer, record, iat, allowed.allowing, allowed.rule) : undefined) ??
     (record.type === 'approval' ? checkApproval(state, signer, record, iat) : undefined) ??
     (record.type === 'deployment' ? checkDeployment(state, record, iat) : undefined) ??
+    (record.type === 'correction' ? checkCorrection(state, record) : undefined) ??
     checkPrevious(state, record);
   return refusal ?? { admitted: true, rule: allowed.rule };
 }
@@ -88,6 +104,12 @@ function admitForeign(state: GovernanceState, candidate: Candidate): Decision {
       'default deny',
       'the signatures of the foreign statement were not verified',
     );
+  // What is called a bundle in the log was verified. Of a digest nobody can, and only an issuer speaks for it himself.
+  if (verified.enrolled && looksLikeBundle(statement.envelope?.contentType ?? '')) {
+    const message =
+      'the signatures within a bundle cannot be verified from its digest: send the bundle itself, or name another content type for the digest';
+    return refuse('governance/foreign-not-verified', 'issuers', message);
+  }
   const signer = verified.enrolled ? state.identity(statement.kid) : undefined;
   if (verified.enrolled && signer === undefined)
     return refuse('governance/unknown-key', 'identities', 'no identity is enrolled with this key');
@@ -106,7 +128,20 @@ function admitForeign(state: GovernanceState, candidate: Candidate): Decision {
     const message = `no rule of the policy lets ${by.join(' with ') || 'anybody'} log foreign statements on ${printable(sub)}`;
     return refuse('governance/foreign', 'default deny', message);
   }
-  return checkFreezes(state, candidate) ?? checkEntryBytes(state, candidate) ?? { admitted: true, rule: allowed.rule };
+  return (
+    checkTwin(state, candidate) ??
+    checkFreezes(state, candidate) ??
+    checkEntryBytes(state, candidate) ?? { admitted: true, rule: allowed.rule }
+  );
+}
+
+/** A foreign ECDSA signature has two forms; nobody logs a statement of somebody else a second time with the other. */
+function checkTwin(state: GovernanceState, { statement }: Candidate): Refusal | undefined {
+  const twin = twinOf(statement);
+  const index = twin === undefined ? undefined : state.entry(portableHasher.hashLeaf(twin), statement.sub);
+  if (index === undefined) return undefined;
+  const message = `entry ${index} is this statement with the other form of its signature`;
+  return { ...refuse('statement/twin', `entry@${index}`, message), index };
 }
 
 /** Seconds by which `iat` may differ from the log's clock under the policy in force. */
@@ -172,6 +207,12 @@ function checkIdentity(state: GovernanceState, { statement }: Candidate, signer:
       `identity@${signer.enrolledAt}`,
       `this key of ${signer.id} was enrolled until ${timeOf(signer.validUntil)}`,
     );
+  }
+  const behind = state.newestTime - statement.iat;
+  if (behind > MOST_DISORDER) {
+    // Nobody signs for an earlier time, when the key was still valid or a freeze had not begun.
+    const message = `the statement was signed ${behind} seconds before another that is in the log, and ${MOST_DISORDER} can lie between them; check your clock and sign again`;
+    return refuse('governance/clock', 'clock', message);
   }
   const issuer = `${state.charter?.origin}/identity/${signer.id}`;
   if (statement.iss !== issuer)

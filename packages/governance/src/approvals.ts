@@ -3,7 +3,8 @@ import type { ApprovalRule, RecordOf } from '@treering/record';
 import { type Refusal, refuse } from './decision.js';
 import { checkState } from './deployed-state.js';
 import { matchesGlob, reaches } from './glob.js';
-import type { ApprovalFact, DeploymentFacts, GovernanceState, Identity, Version } from './state.js';
+import type { GovernanceState } from './state.js';
+import type { ApprovalFact, DeploymentFacts, Identity, Version } from './state-parts.js';
 
 /** Who may approve what, and what has to be approved before it is deployed. */
 
@@ -129,21 +130,17 @@ export interface Tally {
 }
 
 /**
- * Counts the decisions about an entry that a rule takes: of its roles, which the signer still holds, by keys that are not revoked, fresh, not expired, and for
- * approvals not by an author. One person counts once.
+ * Counts the decisions about an entry that a rule takes, in its roles; one person counts once, with the newest. An approval has to
+ * be good at the time: its signer still holds the role with a key that is not revoked, it is fresh, has not expired, and is by no
+ * author. A rejection stands, however old it is and whatever has become of its signer, until the same person approves or a new
+ * version comes: time and staff changes never let through what somebody stopped.
  * @param at seconds since the epoch
  */
 export function tallyApprovals(state: GovernanceState, target: Version, rule: ApprovalRule, at: number): Tally {
-  const counting = state.approvals(hex(target.leaf)).filter(({ kid, role, iat, expires }) => {
-    const signer = state.identityOf(kid);
-    if (!rule.roles.includes(role) || signer?.revokedAt !== undefined || !signer?.roles.includes(role)) return false;
-    return (expires === undefined || at * 1000 < expires) && (rule.within === undefined || at - iat <= rule.within);
-  });
+  const decisions = state.approvals(hex(target.leaf)).filter(({ role }) => rule.roles.includes(role));
   return {
-    approved: counting.filter(
-      ({ decision, id }) => decision === 'approve' && !(rule.not_author && target.authors.includes(id)),
-    ),
-    rejected: counting.filter(({ decision }) => decision === 'reject'),
+    approved: decisions.filter((fact) => fact.decision === 'approve' && isGood(state, target, rule, fact, at)),
+    rejected: decisions.filter(({ decision }) => decision === 'reject'),
   };
 }
 
@@ -152,6 +149,14 @@ function checkRejections(state: GovernanceState, target: Version, rule: Approval
   if (rejected.length === 0) return undefined;
   const message = `${nameOf(target)} was rejected by ${rejected.map(({ id }) => id).join(', ')} with entry ${rejected[0].index}`;
   return refuse('governance/not-approved', ruleName(state, rule), message);
+}
+
+function isGood(state: GovernanceState, target: Version, rule: ApprovalRule, fact: ApprovalFact, at: number): boolean {
+  const { id, kid, role, iat, expires } = fact;
+  const signer = state.identityOf(kid);
+  if (signer === undefined || signer.revokedAt !== undefined || !signer.roles.includes(role)) return false;
+  if (rule.not_author && target.authors.includes(id)) return false;
+  return (expires === undefined || at * 1000 < expires) && (rule.within === undefined || at - iat <= rule.within);
 }
 
 function checkTally(state: GovernanceState, target: Version, rule: ApprovalRule, at: number): Refusal | undefined {

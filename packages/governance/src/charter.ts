@@ -4,7 +4,10 @@ import { type PolicyBody, printable, type RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey, StatementError } from '@treering/statement';
 import type { Candidate } from './candidate.js';
 import { ADMINISTRATORS, type Decision, type Refusal, refuse } from './decision.js';
-import type { GovernanceState, Identity, Proposal } from './state.js';
+import { isPseudonym, NO_PSEUDONYM } from './enrolment.js';
+import { checkAdministratorsLeft, deadlocksOf } from './lock-out.js';
+import type { GovernanceState } from './state.js';
+import type { Identity, Proposal } from './state-parts.js';
 
 /** How a log begins, and what administrators decide on together: amendments, policies, and freezes that stop the log. */
 
@@ -25,6 +28,8 @@ export function admitCharter({ statement, record }: Candidate): Decision {
   if (statement.iss !== `${record.origin}/identity/${signer.id}`) {
     return refuse('governance/wrong-issuer', 'charter', `the issuer must be ${printable(record.origin)}/identity/${signer.id}`);
   }
+  if (!record.administrators.every(({ id }) => isPseudonym(id)))
+    return refuse('governance/bad-charter', 'charter', NO_PSEUDONYM);
   const wrong = policyMistake(record.policy, record.origin);
   if (wrong !== undefined) return refuse('governance/bad-charter', 'charter', wrong);
   return { admitted: true, rule: 'charter' };
@@ -74,7 +79,10 @@ function proposalMistake(state: GovernanceState, record: Proposal['record']): Re
   if (record.type === 'freeze') return undefined;
   if (record.type === 'amendment') return amendmentMistake(state, record, origin);
   const wrong = policyMistake(record.policy, origin);
-  return wrong === undefined ? undefined : refuse('governance/invalid-record', 'policy', wrong);
+  if (wrong !== undefined) return refuse('governance/invalid-record', 'policy', wrong);
+  // A log may begin without rules; it is not brought back to that.
+  const deadlock = deadlocksOf(record.policy)[0];
+  return deadlock === undefined ? undefined : refuse('governance/locks-out', 'policy', deadlock);
 }
 
 /** What is wrong with keys in a policy; whether it is wise is another question (`explainPolicy`). */
@@ -108,9 +116,10 @@ function amendmentMistake(state: GovernanceState, record: RecordOf<'amendment'>,
       return wrong(`a key of the log is none: ${error.message}`);
     }
   }
-  let administrators = state.administrators().map(({ id }) => id);
+  let administrators: readonly Pick<Identity, 'id' | 'validUntil'>[] = state.administrators();
   if (record.administrators !== undefined) {
     const keys = readKeys(record.administrators);
+    if (!record.administrators.every(({ id }) => isPseudonym(id))) return wrong(NO_PSEUDONYM);
     if (keys === undefined) return wrong('the keys of the administrators are not all different keys');
     for (let i = 0; i < keys.length; i++) {
       const { id } = record.administrators[i];
@@ -124,18 +133,9 @@ function amendmentMistake(state: GovernanceState, record: RecordOf<'amendment'>,
       if (known?.revokedAt !== undefined)
         return refuse('governance/revoked-key', `identity@${known.revokedAt}`, `the key of ${id} was revoked; make a new one`);
     }
-    administrators = record.administrators.map(({ id }) => id);
+    administrators = record.administrators.map(({ id }) => ({ id, validUntil: undefined }));
   }
-  const threshold = record.threshold ?? state.threshold;
-  const people = new Set(administrators).size;
-  if (threshold > people) {
-    return refuse(
-      'governance/locks-out',
-      ADMINISTRATORS,
-      `${threshold} administrators would have to agree and there would be ${people}: nobody could change the rules any more`,
-    );
-  }
-  return undefined;
+  return checkAdministratorsLeft(administrators, record.threshold ?? state.threshold);
 }
 
 /** The keys of administrators, or undefined unless they all are keys and differ. */

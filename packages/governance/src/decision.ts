@@ -1,5 +1,5 @@
 import type { RefusalCode } from './errors.js';
-import type { LatestRecord } from './state.js';
+import type { LatestRecord } from './state-parts.js';
 
 /** The verdict on one statement. `rule` names what decided. */
 export type Decision = { readonly admitted: true; readonly rule: string } | Refusal;
@@ -11,6 +11,8 @@ export interface Refusal {
   /** The rule that decided, such as `policy@0/engineers` or `default deny`. */
   readonly rule: string;
   readonly message: string;
+  /** For governance/logged-before and statement/twin: the entry that is in the way. */
+  readonly index?: number | undefined;
   /** For governance/prev-conflict: the subject's newest record, if it has one. */
   readonly current?: LatestRecord | undefined;
 }

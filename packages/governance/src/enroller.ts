@@ -1,6 +1,7 @@
 import type { PolicyRule, RecordOf } from '@treering/record';
 import { ADMINISTRATORS, type Refusal, refuse } from './decision.js';
-import type { GovernanceState, Identity } from './state.js';
+import type { GovernanceState } from './state.js';
+import type { Identity } from './state-parts.js';
 
 /** Who enrolled whom: an id belongs to whatever enrolled its keys, so that nobody is taken over by a further key. */
 

@@ -5,7 +5,9 @@ import { coseKeyThumbprint, parseCoseKey, StatementError } from '@treering/state
 import { ADMINISTRATOR_ROLE, ADMINISTRATORS, type Refusal, refuse } from './decision.js';
 import { checkEnroller } from './enroller.js';
 import { matchesText } from './glob.js';
-import type { GovernanceState, Identity } from './state.js';
+import { checkAdministratorsLeft } from './lock-out.js';
+import type { GovernanceState } from './state.js';
+import type { Identity } from './state-parts.js';
 
 /** What somebody who may record `identity` may say in it. */
 
@@ -26,6 +28,8 @@ export function checkEnrolment(
   if (!signer.administrator && (theirs || record.roles?.includes(ADMINISTRATOR_ROLE))) {
     return refuse('governance/not-allowed', ADMINISTRATORS, 'only an administrator enrols or revokes keys of administrators');
   }
+  if (record.action === 'enrol' && record.kind === 'person' && !isPseudonym(record.id))
+    return refuse('governance/invalid-record', 'identity', NO_PSEUDONYM);
   return (
     (record.oidc === undefined ? undefined : checkToken(state, record, iat)) ??
     checkGrant(signer, record, allowing, rule) ??
@@ -33,17 +37,20 @@ export function checkEnrolment(
     (signer.administrator || record.action === 'revoke'
       ? undefined
       : checkEnroller(state, record, keyOf(state, record), allowing, rule)) ??
-    (theirs ? checkAdministrators(state, signer, record, iat) : undefined)
+    (theirs ? checkAdministrators(state, signer, record) : undefined)
   );
 }
 
+/** Why an id of a person is not taken. */
+export const NO_PSEUDONYM = 'an id of a person stays in the log for ever and holds no "@": it must be no mail address';
+
+/** Whether an id can be a person's: a mail address is a name, and a log forgets none. Workloads are called as it suits. */
+export function isPseudonym(id: string): boolean {
+  return !id.includes('@');
+}
+
 /** With several administrators to agree, one alone changes no other's key; nobody takes away those that are needed. */
-function checkAdministrators(
-  state: GovernanceState,
-  signer: Identity,
-  record: RecordOf<'identity'>,
-  iat: number,
-): Refusal | undefined {
+function checkAdministrators(state: GovernanceState, signer: Identity, record: RecordOf<'identity'>): Refusal | undefined {
   const kid = record.key === undefined ? undefined : hex(coseKeyThumbprint(parseCoseKey(record.key)));
   const enrols = record.action === 'enrol';
   const touches = (identity: Identity): boolean => kid === undefined || hex(coseKeyThumbprint(identity.key)) === kid;
@@ -54,14 +61,12 @@ function checkAdministrators(
     const message = `${state.threshold} administrators must agree to change the keys of ${record.id}: record an amendment of the administrators`;
     return refuse('governance/not-allowed', ADMINISTRATORS, message);
   }
-  if (enrols && (!theirKey || (record.valid_until as number) > iat)) return undefined;
-  const left = state
-    .administrators()
-    .filter((identity) => identity.id !== record.id || !touches(identity))
-    .filter(({ validUntil }) => validUntil === undefined || validUntil > iat);
-  if (new Set(left.map(({ id }) => id)).size >= state.threshold) return undefined;
-  const message = `${state.threshold} administrators must agree on a change of the rules, and too few would be left; amend the charter first`;
-  return refuse('governance/locks-out', ADMINISTRATORS, message);
+  if (enrols && !theirKey) return undefined;
+  const left = state.administrators().flatMap((identity) => {
+    if (identity.id !== record.id || !touches(identity)) return [identity];
+    return enrols ? [{ ...identity, validUntil: record.valid_until }] : [];
+  });
+  return checkAdministratorsLeft(left, state.threshold);
 }
 
 /** Which roles the rule lets its holder give without a token; a rule that gives some takes no token, which is not seen here. */

@@ -5,6 +5,7 @@ export type RefusalCode =
   | 'governance/no-charter'
   | 'governance/bad-charter'
   | 'governance/charter-exists'
+  | 'governance/logged-before'
   | 'governance/foreign'
   | 'governance/foreign-not-verified'
   | 'governance/invalid-record'
@@ -21,8 +22,11 @@ export type RefusalCode =
   | 'governance/approval-target'
   | 'governance/own-change'
   | 'governance/not-approved'
+  | 'governance/correction-target'
+  | 'governance/not-its-attachment'
   | 'governance/prev-conflict'
-  | 'governance/clock';
+  | 'governance/clock'
+  | 'statement/twin';
 
 /** The log contradicts its own rules: an entry that is in it would not be admitted. */
 export class GovernanceError extends Error {

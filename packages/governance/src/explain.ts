@@ -1,6 +1,7 @@
-import type { ApprovalRule, OidcProvider, PolicyBody, PolicyRule } from '@treering/record';
+import type { ApprovalRule, ChangeRecord, OidcProvider, PolicyBody, PolicyRule } from '@treering/record';
 import { ADMINISTRATOR_ROLE } from './decision.js';
 import { coversGlob } from './glob.js';
+import { deadlocksOf } from './lock-out.js';
 
 /** A policy in plain language, and what looks wrong in it. */
 export interface PolicyReading {
@@ -30,6 +31,15 @@ export function explainPolicy(policy: PolicyBody): PolicyReading {
   return { sentences, mistakes: [...mistakesOf(policy), ...stallingLimits(policy)], remarks: remarksOf(policy) };
 }
 
+/** What is known to be wrong with a record before it is signed, whatever the state of the log; the log looks at that as well. */
+export function mistakesIn(record: ChangeRecord): string[] {
+  if (record.type === 'policy') return mistakesOf(record.policy);
+  if (record.type !== 'amendment' || record.administrators === undefined) return [];
+  const { administrators, threshold = 1 } = record;
+  if (administrators.length >= threshold) return [];
+  return [`${threshold} administrators would have to agree, and the amendment names ${administrators.length}`];
+}
+
 function readRule(rule: PolicyRule): string {
   const { name, who, may, on, grants } = rule;
   const people = [
@@ -48,7 +58,7 @@ function readRule(rule: PolicyRule): string {
 
 function readApproval({ on, need, roles, not_author, within }: ApprovalRule): string {
   const fresh = within === undefined ? '' : `, none older than ${duration(within)}`;
-  return `Before ${on} is deployed, ${need} ${need === 1 ? 'person' : 'different people'} with the role ${roles.join(' or ')} must approve${not_author ? ', none of them an author' : ''}${fresh}; one rejection blocks.`;
+  return `Before ${on} is deployed, ${need} ${need === 1 ? 'person' : 'different people'} with the role ${roles.join(' or ')} must approve${not_author ? ', none of them an author' : ''}${fresh}; one rejection blocks until its signer approves or a new version comes.`;
 }
 
 function readProvider({ name, issuer, audience, kind, prefix, binding, grants, valid_for }: OidcProvider): string {
@@ -71,9 +81,8 @@ function readLimits({ limits }: PolicyBody): string[] {
 }
 
 function mistakesOf(policy: PolicyBody): string[] {
-  const out: string[] = [];
-  if (policy.rules.length === 0) out.push('no rule lets anybody record anything');
-  for (const { on, roles, need } of policy.approvals ?? []) {
+  const out = deadlocksOf(policy);
+  for (const { on, roles, need } of out.length > 0 ? [] : (policy.approvals ?? [])) {
     const givers = roles.filter((role) => canApprove(policy, role, on));
     if (givers.length === 0)
       out.push(

@@ -1,6 +1,7 @@
 import type { RecordOf } from '@treering/record';
 import { coversGlob } from './glob.js';
-import type { Freeze, GovernanceState } from './state.js';
+import type { GovernanceState } from './state.js';
+import type { Freeze } from './state-parts.js';
 
 /** How subjects are closed to further records, and opened again. */
 

@@ -17,6 +17,26 @@ export function coversGlob(outer: string, inner: string): boolean {
   return (open(outer) || !open(inner)) && matchesGlob(outer, inner);
 }
 
+/** Whether some subject fits both patterns. */
+export function overlapsGlob(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((pattern) => pattern.split('/'));
+  const [openA, openB] = [a, b].map((segments) => segments[segments.length - 1] === '**');
+  if (openA) a.pop();
+  if (openB) b.pop();
+  // A pattern that is open stands for more segments than it names.
+  const lengths = openA ? openB || b.length > a.length : openB ? a.length > b.length : a.length === b.length;
+  return lengths && a.slice(0, b.length).every((segment, i) => overlapsSegment(segment, b[i]));
+}
+
+/** Two segments with stars have something in common as soon as their ends go together: the stars take in the rest. */
+function overlapsSegment(one: string, other: string): boolean {
+  if (!one.includes('*')) return matchesSegment(other, one);
+  if (!other.includes('*')) return matchesSegment(one, other);
+  const [startA, startB] = [one, other].map((pattern) => pattern.slice(0, pattern.indexOf('*')));
+  const [endA, endB] = [one, other].map((pattern) => pattern.slice(pattern.lastIndexOf('*') + 1));
+  return (startA.startsWith(startB) || startB.startsWith(startA)) && (endA.endsWith(endB) || endB.endsWith(endA));
+}
+
 /** Compares from the left, and after a mismatch lets the last `*` take one character more: no deeper search is ever needed. */
 function matchesSegment(pattern: string, text: string): boolean {
   let p = 0;

@@ -13,17 +13,10 @@ export { type Candidate, createCandidate, type IssuerFinding, type Verified } fr
 export type { Decision, Refusal } from './decision.js';
 export { rolesFor } from './enrolment.js';
 export { GovernanceError, type RefusalCode } from './errors.js';
-export { explainPolicy, type PolicyReading } from './explain.js';
+export { explainPolicy, mistakesIn, type PolicyReading } from './explain.js';
 export { matchesGlob, matchesText } from './glob.js';
 export { ruleFor } from './rules.js';
 export { restoreState, saveState } from './snapshot.js';
-export {
-  type ApprovalFact,
-  type Freeze,
-  GovernanceState,
-  type Identity,
-  type LatestRecord,
-  type Proposal,
-  type Undo,
-  type Version,
-} from './state.js';
+export { GovernanceState } from './state.js';
+export type { ApprovalFact, Freeze, Identity, LatestRecord, Proposal, Version } from './state-parts.js';
+export type { Undo } from './undo.js';

@@ -3,7 +3,8 @@ import type { IssuerFinding } from './candidate.js';
 import { ADMINISTRATORS, type Decision, refuse } from './decision.js';
 import { enrollerOf, isEnrolledBy } from './enroller.js';
 import { coversGlob, matchesGlob, matchesText } from './glob.js';
-import type { GovernanceState, Identity } from './state.js';
+import type { GovernanceState } from './state.js';
+import type { Identity } from './state-parts.js';
 
 /** Which rule of the policy in force lets somebody record something (formats.md section 7). Default deny. */
 

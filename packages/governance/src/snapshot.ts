@@ -1,18 +1,12 @@
 import { decodeRecord, encodeRecord, type RecordOf } from '@treering/record';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor, encodeCoseKey, parseCoseKey } from '@treering/statement';
 import { GovernanceError } from './errors.js';
-import {
-  type ApprovalFact,
-  type Content,
-  emptyParts,
-  GovernanceState,
-  type Identity,
-  type Proposal,
-  type StateParts,
-} from './state.js';
+import { HashIndex } from './hash-index.js';
+import { GovernanceState } from './state.js';
+import { type ApprovalFact, type Content, emptyParts, type Identity, type Proposal, type StateParts } from './state-parts.js';
 
 /** Changes when the form of a snapshot or what a replay remembers does: older ones are then replayed instead of read. */
-const FORM = 3;
+const FORM = 4;
 
 /**
  * A state as bytes, from which a replay can go on. Two states that decide alike have the same bytes. Nothing in it is signed:
@@ -43,6 +37,9 @@ export function saveState(state: GovernanceState): Uint8Array {
     makers: parts.makers,
     tokens: parts.tokens,
     attached: new Map([...parts.attached].map(([id, { day, bytes }]) => [id, [day, bytes]])),
+    entries: parts.entries.bytes,
+    attachments: parts.attachments.bytes,
+    newestTime: parts.newestTime,
   } as unknown as CborInput);
 }
 
@@ -67,12 +64,14 @@ function restore(bytes: Uint8Array): GovernanceState {
     return value;
   };
   if (get('form') !== FORM) throw new GovernanceError('governance/invalid-record', 'the snapshot has another form');
-  const parts: StateParts = emptyParts();
+  const index = (name: string): HashIndex => new HashIndex(get(name) as Uint8Array);
+  const parts: StateParts = { ...emptyParts(), entries: index('entries'), attachments: index('attachments') };
   const charter = get('charter');
   const policy = get('policy');
   if (charter !== null) parts.charter = decodeRecord(charter as Uint8Array) as RecordOf<'charter'>;
   if (policy !== null) parts.policy = plain(policy) as StateParts['policy'];
   parts.policyIndex = get('policyIndex') as number;
+  parts.newestTime = get('newestTime') as number;
   parts.threshold = get('threshold') as number;
   parts.logKeys = get('logKeys') as string[];
   parts.witnesses = get('witnesses') as string[];

@@ -1,4 +1,5 @@
-import { hex } from '@treering/note';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { encodeUtf8, hex } from '@treering/note';
 import { type AttachmentRef, type ChangeRecord, configDigest, type PolicyBody, type RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey } from '@treering/statement';
 import type { Candidate } from './candidate.js';
@@ -7,146 +8,19 @@ import { enrollerOf } from './enroller.js';
 import { GovernanceError } from './errors.js';
 import { isForAdministrators, withFreeze } from './freezes.js';
 import { findRule } from './rules.js';
-
-/** A key that may sign, and for whom. */
-export interface Identity {
-  readonly id: string;
-  readonly key: CoseKey;
-  readonly kind: 'person' | 'workload';
-  readonly roles: readonly string[];
-  /** Seconds since the epoch; undefined for administrators of the charter, who stay until they are revoked. */
-  readonly validUntil: number | undefined;
-  readonly administrator: boolean;
-  /** The entry that enrolled it. */
-  readonly enrolledAt: number;
-  /** What enrolled it (`enrollerOf`): nothing else gives this id further keys, but administrators. */
-  readonly enrolledBy: string;
-  /** The entry from which on it may not sign any more. */
-  readonly revokedAt: number | undefined;
-}
-
-/** The newest record of a subject. */
-export interface LatestRecord {
-  readonly index: number;
-  /** 32 bytes */
-  readonly leaf: Uint8Array;
-}
-
-/** The newest record of one type on a subject: what approvals are about. */
-export interface Version extends LatestRecord {
-  readonly subject: string;
-  /** A record type, or `foreign`. */
-  readonly type: string;
-  /**
-   * Whose change it is: the ids of those who signed it or the same model or configuration before and, for a deployment, of the
-   * authors of those that it names.
-   */
-  readonly authors: readonly string[];
-  readonly deployment: DeploymentFacts | undefined;
-}
-
-/** A model or a configuration that was recorded, in whatever version. */
-export interface Content {
-  readonly type: 'model' | 'config';
-  /** What it is, whatever it is called: a model's digest, or `configDigest`; 64 hex digits. */
-  readonly digest: string;
-  /** Whose change it is, by id. */
-  readonly authors: readonly string[];
-}
-
-/** What a deployment record says that a later one may continue. Digests and leaf hashes in hex. */
-export interface DeploymentFacts {
-  readonly phase: 'intent' | 'active' | 'ended';
-  readonly model: string;
-  readonly config: string;
-  readonly state: string;
-  readonly image: string;
-  readonly approvals: readonly string[];
-  readonly breakGlass: boolean;
-}
-
-/** One person's decision about one entry. */
-export interface ApprovalFact {
-  readonly id: string;
-  /** RFC 9679 thumbprint of the key that signed, 64 hex digits. */
-  readonly kid: string;
-  readonly decision: 'approve' | 'reject';
-  readonly role: string;
-  /** Seconds since the epoch. */
-  readonly iat: number;
-  /** Milliseconds since the epoch. */
-  readonly expires: number | undefined;
-  readonly index: number;
-  /** Leaf hash of the approval, 64 hex digits. */
-  readonly leaf: string;
-}
-
-/** A policy, an amendment or a freeze that waits for more administrators to agree. */
-export interface Proposal extends LatestRecord {
-  readonly record: RecordOf<'policy'> | RecordOf<'amendment'> | RecordOf<'freeze'>;
-  /** Thumbprints of the administrators' keys that agreed, the author's first; 64 hex digits each. */
-  readonly agreed: readonly string[];
-}
-
-/** A freeze that was recorded. */
-export interface Freeze {
-  readonly on: string;
-  /** Seconds since the epoch. */
-  readonly until: number | undefined;
-  readonly index: number;
-}
-
-/** Takes one `apply` back. */
-export type Undo = () => void;
-
-/** Everything that a state consists of. */
-export interface StateParts {
-  charter: RecordOf<'charter'> | undefined;
-  policy: PolicyBody | undefined;
-  policyIndex: number;
-  threshold: number;
-  logKeys: readonly string[];
-  witnesses: readonly string[];
-  freezes: readonly Freeze[];
-  readonly identities: Map<string, Identity>;
-  readonly latest: Map<string, LatestRecord>;
-  /** By `<type> <subject>`. */
-  readonly versions: Map<string, Version>;
-  /** By the leaf hash of the newest version in hex. */
-  readonly approvals: Map<string, readonly ApprovalFact[]>;
-  /** Each model and configuration that was ever recorded, by leaf hash in hex. */
-  readonly contents: Map<string, Content>;
-  /** Whose change each model and configuration is, by type and digest, whatever it was recorded as. */
-  readonly makers: Map<string, readonly string[]>;
-  /** By subject: `policy`, `charter` or `freeze/<name>`. */
-  readonly proposals: Map<string, Proposal>;
-  /** OIDC tokens that enrolled a key, by SHA-256 in hex, with the index of the entry. */
-  readonly tokens: Map<string, number>;
-  /** Bytes that an identity attached, or logged in with, on its newest day (days since the epoch, UTC). */
-  readonly attached: Map<string, { readonly day: number; readonly bytes: number }>;
-}
-
-/** The parts of an empty state. */
-export function emptyParts(): StateParts {
-  return {
-    charter: undefined,
-    policy: undefined,
-    policyIndex: 0,
-    threshold: 1,
-    logKeys: [],
-    witnesses: [],
-    freezes: [],
-    identities: new Map(),
-    latest: new Map(),
-    versions: new Map(),
-    approvals: new Map(),
-    contents: new Map(),
-    makers: new Map(),
-    proposals: new Map(),
-    tokens: new Map(),
-    attached: new Map(),
-  };
-}
+import {
+  type ApprovalFact,
+  type Content,
+  type DeploymentFacts,
+  emptyParts,
+  type Freeze,
+  type Identity,
+  type LatestRecord,
+  type Proposal,
+  type StateParts,
+  type Version,
+} from './state-parts.js';
+import { all, put, remove, type Undo } from './undo.js';
 
 /** What the first entries of a log amount to: who may sign, and which rules are in force for the next entry. */
 export class GovernanceState {
@@ -258,6 +132,21 @@ export class GovernanceState {
     return this.#parts.tokens.get(token);
   }
 
+  /** The entry with this leaf hash (32 bytes) about this subject. */
+  entry(leaf: Uint8Array, subject: string): number | undefined {
+    return this.#parts.entries.get(entryKey(leaf, subject));
+  }
+
+  /** The entry that named an attachment (32 bytes) before any other did. */
+  namedBy(digest: Uint8Array): number | undefined {
+    return this.#parts.attachments.get(digest);
+  }
+
+  /** The largest `iat` (seconds since the epoch) of what enrolled keys have signed; 0 before there is one. */
+  get newestTime(): number {
+    return this.#parts.newestTime;
+  }
+
   /** Bytes that an identity has attached on a day (days since the epoch, UTC). */
   attachedOn(id: string, day: number): number {
     const entry = this.#parts.attached.get(id);
@@ -272,10 +161,14 @@ export class GovernanceState {
   apply(index: number, candidate: Candidate): Undo {
     const { statement, record, leaf } = candidate;
     // What can fail comes first, so that an entry that cannot be applied leaves nothing behind.
+    const enrolled = this.identity(statement.kid) !== undefined;
     const undos = [this.#applyRecord(index, candidate)];
+    undos.push(this.#enter(index, candidate));
+    // The charter enrols its own signer: it may have been signed long before its log begins.
+    if (enrolled && (statement.iat ?? 0) > this.newestTime) undos.push(this.#set('newestTime', statement.iat as number));
     undos.push(put(this.#parts.latest, statement.sub, { index, leaf }));
     if (record?.type !== 'approval') undos.push(this.#setVersion(index, candidate));
-    if (record?.attachments !== undefined) undos.push(this.#attach(candidate, record.attachments));
+    if (record?.attachments !== undefined) undos.push(this.#attach(index, candidate, record.attachments));
     return () => {
       for (const undo of undos.reverse()) undo();
     };
@@ -299,6 +192,11 @@ export class GovernanceState {
       default:
         return () => undefined;
     }
+  }
+
+  #enter(index: number, { leaf, statement }: Candidate): Undo {
+    const key = entryKey(leaf, statement.sub);
+    return this.#parts.entries.get(key) === undefined ? this.#parts.entries.add(key, index) : () => undefined;
   }
 
   #set<K extends keyof StateParts>(name: K, value: StateParts[K]): Undo {
@@ -455,13 +353,16 @@ export class GovernanceState {
     return all(undos);
   }
 
-  #attach({ statement, record }: Candidate, attachments: readonly AttachmentRef[]): Undo {
+  #attach(index: number, { statement, record }: Candidate, attachments: readonly AttachmentRef[]): Undo {
     const id = attacherOf(this.identity(statement.kid)?.id ?? statement.iss, record);
     const day = dayOf(statement.iat ?? 0);
     const known = this.#parts.attached.get(id);
     const newest = Math.max(day, known?.day ?? 0);
     const bytes = Math.min(this.attachedOn(id, day) + attachedBytes(attachments), Number.MAX_SAFE_INTEGER);
-    return put(this.#parts.attached, id, { day: newest, bytes });
+    const undos = [put(this.#parts.attached, id, { day: newest, bytes })];
+    for (const { digest } of attachments)
+      if (this.namedBy(digest) === undefined) undos.push(this.#parts.attachments.add(digest, index));
+    return all(undos);
   }
 
   #enrol(index: number, { statement }: Candidate, record: RecordOf<'identity'>): Undo {
@@ -497,6 +398,11 @@ export class GovernanceState {
   }
 }
 
+/** What stands for an entry in `entries`: one hash for its leaf hash and its subject, 32 bytes. */
+function entryKey(leaf: Uint8Array, subject: string): Uint8Array {
+  return sha256.create().update(leaf).update(encodeUtf8(subject)).digest();
+}
+
 /** Days since the epoch, UTC, of a time in seconds. */
 export function dayOf(seconds: number): number {
   return Math.floor(seconds / 86_400);
@@ -516,28 +422,4 @@ export function attacherOf(signer: string, record: ChangeRecord | undefined): st
 export function attachedBytes(attachments: readonly AttachmentRef[]): number {
   const sum = attachments.reduce((bytes, { size, access }) => bytes + (access === 'withheld' ? 0 : size), 0);
   return Math.min(sum, Number.MAX_SAFE_INTEGER);
-}
-
-function all(undos: readonly Undo[]): Undo {
-  return () => {
-    for (const undo of [...undos].reverse()) undo();
-  };
-}
-
-/** Sets a map's entry and returns what brings the old one back. */
-function put<K, V>(map: Map<K, V>, key: K, value: V): Undo {
-  const had = map.has(key);
-  const before = map.get(key);
-  map.set(key, value);
-  return () => {
-    if (had) map.set(key, before as V);
-    else map.delete(key);
-  };
-}
-
-function remove<K, V>(map: Map<K, V>, key: K): Undo {
-  if (!map.has(key)) return () => undefined;
-  const before = map.get(key) as V;
-  map.delete(key);
-  return () => void map.set(key, before);
 }

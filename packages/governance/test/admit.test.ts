@@ -70,7 +70,8 @@ test('a log has one charter, also when the same is sent again', async () => {
   const log = new GovernedLog();
   const charter = charterDraft([ada], NO_RULES);
   const candidate = await log.log(ada, charter);
-  expectRefusal(admit(log.state, candidate), 'governance/charter-exists', 'charter');
+  expectRefusal(admit(log.state, candidate), 'governance/logged-before', 'entry@0');
+  await log.refuses(ada, charter, 'governance/charter-exists', 'charter');
   await log.refuses(mallory, charterDraft([mallory], NO_RULES), 'governance/charter-exists', 'charter');
 });
 

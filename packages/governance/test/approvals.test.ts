@@ -1,10 +1,10 @@
 import type { ApprovalRule } from '@treering/record';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { rulesFor, tallyApprovals } from '../src/index.js';
+import { admit, rulesFor, tallyApprovals } from '../src/index.js';
 import { ada, begun, bob, bot, carol, eve, MODEL, need, refusesUnchanged, rule, SUBJECT } from './approved-log.js';
 import { approvalDraft, configDraft, deploymentDraft, modelDraft } from './drafts.js';
-import { enrolment, NOW, party, revocation } from './governed-log.js';
+import { enrolment, type GovernedLog, NOW, party, revocation } from './governed-log.js';
 
 test('who made a change does not approve it where the policy says so, and may reject it', async () => {
   const { log, model } = await begun(need('model/**', 1));
@@ -123,13 +123,14 @@ test('the same version logged again, by a new statement, is a new one', async ()
   await refusesUnchanged(log, bob, deploymentDraft(model, config), 'governance/not-approved', rule('model/**'));
 });
 
-test('a version that comes back, even as the same statement, comes back without its approvals', async () => {
+test('a version that comes back comes back without its approvals, and never as the same statement', async () => {
   const { log, model, config } = await begun(need('model/**', 1));
   await log.log(carol, approvalDraft(MODEL, model));
   await log.log(eve, modelDraft('score', 2));
+  assert.is(admit(log.state, model).admitted, false);
   const back = await log.log(eve, modelDraft('score'));
-  assert.equal(back.leaf, model.leaf);
-  await refusesUnchanged(log, bob, deploymentDraft(model, config), 'governance/not-approved', rule('model/**'));
+  for (const named of [model, back])
+    await refusesUnchanged(log, bob, deploymentDraft(named, config), 'governance/not-approved', rule('model/**'));
 });
 
 test('an approval is fresh for as long as the rule says, to the second', async () => {
@@ -170,17 +171,54 @@ test('one rejection blocks, until whoever gave it approves or a new version come
   await log.log(bob, deploymentDraft(next, config));
 });
 
-test('what a revoked key decided counts no more, for and against', async () => {
-  for (const decision of ['approve', 'reject'] as const) {
-    const { log, model, config } = await begun(need('model/**', 1));
-    await log.log(bob, approvalDraft(MODEL, model, { decision: decision === 'approve' ? 'reject' : 'approve' }));
-    if (decision === 'approve') await log.log(ada, revocation('bob'));
-    await log.log(carol, approvalDraft(MODEL, model, { decision }));
+test('what a revoked key approved counts no more', async () => {
+  const { log, model, config } = await begun(need('model/**', 1));
+  await log.log(carol, approvalDraft(MODEL, model));
+  assert.ok((await log.decide(eve, deploymentDraft(model, config))).admitted);
+  await log.log(ada, revocation('carol'));
+  await refusesUnchanged(log, eve, deploymentDraft(model, config), 'governance/not-approved', rule('model/**'));
+});
+
+/** What happens after a rejection, and must not lift it. */
+const AFTERWARDS: Record<string, (log: GovernedLog) => Promise<unknown>> = {
+  'time passes': async () => undefined,
+  'its key is revoked': (log) => log.log(ada, revocation('carol')),
+  'its key loses the role': (log) => log.log(ada, enrolment(carol, ['reader'])),
+  'its key expires': (log) => log.log(ada, enrolment(carol, ['approver'], { valid_until: NOW + 1 })),
+};
+
+for (const [what, happens] of Object.entries(AFTERWARDS)) {
+  test(`a rejection blocks when ${what}, until the same person approves or a new version comes`, async () => {
+    const { log, model, config } = await begun(need('model/**', 1, { within: 50 }));
+    const expires = (NOW + 10) * 1000;
+    await log.log(carol, approvalDraft(MODEL, model, { decision: 'reject', expires }));
+    await happens(log);
+    const late = { iat: NOW + 60 };
+    await log.log(bob, approvalDraft(MODEL, model), undefined, late);
     const draft = deploymentDraft(model, config);
-    assert.is((await log.decide(eve, draft)).admitted, decision === 'approve');
-    await log.log(ada, revocation('carol'));
-    assert.is((await log.decide(eve, draft)).admitted, decision === 'reject');
-  }
+    const message = await refusesUnchanged(log, eve, draft, 'governance/not-approved', rule('model/**'), late);
+    assert.match(message, /rejected by carol/);
+    const again = party('carol', 77);
+    await log.log(ada, enrolment(again, ['approver']));
+    const other = await log.log(eve, modelDraft('score', 2), undefined, late);
+    await log.log(bob, approvalDraft(MODEL, other), undefined, late);
+    assert.ok((await log.decide(eve, deploymentDraft(other, config), late)).admitted);
+    await log.log(again, approvalDraft(MODEL, other, { decision: 'reject' }), undefined, late);
+    await refusesUnchanged(log, eve, deploymentDraft(other, config), 'governance/not-approved', rule('model/**'), late);
+    await log.log(again, approvalDraft(MODEL, other), undefined, late);
+    await log.log(eve, deploymentDraft(other, config), undefined, late);
+  });
+}
+
+test('a new key of the same person lifts what the old one rejected', async () => {
+  const { log, model, config } = await begun(need('model/**', 1));
+  await log.log(carol, approvalDraft(MODEL, model, { decision: 'reject' }));
+  await log.log(ada, revocation('carol'));
+  const again = party('carol', 77);
+  await log.log(ada, enrolment(again, ['approver']));
+  await refusesUnchanged(log, eve, deploymentDraft(model, config), 'governance/not-approved', rule('model/**'));
+  await log.log(again, approvalDraft(MODEL, model));
+  await log.log(eve, deploymentDraft(model, config));
 });
 
 test('a tally says who approved and who rejected', async () => {

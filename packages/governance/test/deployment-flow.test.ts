@@ -88,9 +88,9 @@ for (const [what, happens] of meanwhile) {
 
 test('an intent does not go live after its approvals, and those of its model, have expired or are no longer fresh', async () => {
   const active = (model: Entry, config: Entry) => carries(model, config, 'active');
-  const { log, model, config } = await begun(need('model/*', 1, { within: 3600 }));
+  const { log, model, config } = await begun(need('model/*', 1, { within: 600 }));
   await log.log(carol, approvalDraft(MODEL, model, { expires: (NOW + 60) * 1000 }));
-  await log.log(bob, approvalDraft(MODEL, model), undefined, { iat: NOW - 3540 });
+  await log.log(bob, approvalDraft(MODEL, model), undefined, { iat: NOW - 540 });
   await log.log(eve, deploymentDraft(model, config));
   assert.ok((await log.decide(eve, active(model, config), { iat: NOW + 59 })).admitted);
   const late = { iat: NOW + 61 };

@@ -7,7 +7,7 @@ import {
   charterDraft,
   type Draft,
   enrolment,
-  type GovernedLog,
+  GovernedLog,
   governedLog,
   incident,
   NOW,
@@ -46,7 +46,11 @@ const refused = async (log: GovernedLog, by: typeof ada, draft: Draft, what: str
   const decision = await log.decide(by, draft, header);
   assert.not.ok(decision.admitted, `${what} was admitted under ${decision.rule}`);
 };
-const newPolicy: Draft = { type: 'policy', subject: 'policy', policy: { rules: [] } };
+const newPolicy: Draft = {
+  type: 'policy',
+  subject: 'policy',
+  policy: { rules: [{ name: 'few', who: { ids: ['nobody'] }, may: ['incident'], on: ['model/*'] }] },
+};
 
 test('an ordinary identity enrols and revokes nobody, itself included', async () => {
   const log = await staffed();
@@ -199,13 +203,29 @@ test('who may enrol changes neither roles nor kind of a key, and extends it', as
   await log.refuses(registrar, enrolment(mallory, [], { kind: 'workload' }), code, 'policy@0/registrar');
 });
 
+test('an id of a person is no mail address, and one of a workload may be what it likes', async () => {
+  const log = await staffed();
+  const [person, job] = [party('eve@example.org', 90), party('job@runner', 91)];
+  for (const by of [ada, registrar])
+    await log.refuses(by, enrolment(person, ['engineer']), 'governance/invalid-record', 'identity');
+  await log.log(ada, enrolment(job, ['engineer'], { kind: 'workload' }));
+  await log.log(ada, revocation('job@runner'));
+  const administrators = [ada, person].map(({ id, key }) => ({ id, key, roles: [] }));
+  await log.refuses(ada, { type: 'amendment', subject: 'charter', administrators }, 'governance/invalid-record', 'charter');
+  const charter = charterDraft([ada, person], { rules: [] });
+  await new GovernedLog().refuses(ada, charter, 'governance/bad-charter', 'charter');
+});
+
 test('administrators enrol, extend and revoke each other', async () => {
   const log = await staffed();
   await log.log(ada, enrolment(grace, ['administrator', 'approver']), 'charter/administrators');
   await log.log(grace, newPolicy, 'charter/administrators');
+  await log.refuses(grace, revocation('ada'), 'governance/locks-out', 'charter/administrators');
+  const administrators = [ada, grace].map(({ id, key }) => ({ id, key, roles: ['administrator'] }));
+  await log.log(grace, { type: 'amendment', subject: 'charter', administrators }, 'charter/administrators');
   await log.log(grace, revocation('ada'), 'charter/administrators');
-  await log.refuses(ada, newPolicy, 'governance/revoked-key', 'identity@5');
-  await log.refuses(grace, enrolment(ada, ['administrator']), 'governance/revoked-key', 'identity@5');
+  await log.refuses(ada, newPolicy, 'governance/revoked-key', 'identity@6');
+  await log.refuses(grace, enrolment(ada, ['administrator']), 'governance/revoked-key', 'identity@6');
 });
 
 test('a revoked administrator does nothing any more', async () => {

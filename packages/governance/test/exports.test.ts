@@ -18,6 +18,7 @@ test('the public face of @treering/governance', () => {
     'looksLikeBundle',
     'matchesGlob',
     'matchesText',
+    'mistakesIn',
     'restoreState',
     'rolesFor',
     'ruleFor',

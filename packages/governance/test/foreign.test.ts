@@ -1,10 +1,19 @@
 import { createHash } from 'node:crypto';
 import type { Issuer, PolicyBody, PolicyRule } from '@treering/record';
-import { encodeCoseKey } from '@treering/statement';
+import { encodeCoseKey, HEADER, parseStatement, twinOf } from '@treering/statement';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { generateTestKey, slowSigner } from '../../statement/test/ec-keys.js';
-import { admit, authenticate, type Candidate, checkClock, type Means, type RefusalCode, saveState } from '../src/index.js';
+import {
+  admit,
+  authenticate,
+  type Candidate,
+  checkClock,
+  createCandidate,
+  type Means,
+  type RefusalCode,
+  saveState,
+} from '../src/index.js';
 import { decideForeign, type ForeignParts, foreignOf } from './foreign-statement.js';
 import {
   candidateOf,
@@ -102,6 +111,39 @@ test('the keys of an issuer of the policy log where a rule about the issuer lets
     });
     assert.ok(admit(log.state, named).admitted);
   }
+});
+
+test('a foreign statement is logged in one of the two forms of its signature', async () => {
+  const log = await supplied();
+  const candidate = await held(log, await foreignOf(p256));
+  const twin = createCandidate(parseStatement(twinOf(candidate.statement) as Uint8Array));
+  await admits(log, twin, 'policy@0/suppliers');
+  log.state.apply(log.size++, candidate);
+  await refuses(log, twin, 'statement/twin', 'entry@2');
+  await refuses(log, candidate, 'governance/logged-before', 'entry@2');
+  await admits(log, await foreignOf(p256), 'policy@0/suppliers');
+});
+
+test('the digest of a bundle is taken from an issuer, who speaks for it, and from no enrolled key', async () => {
+  const log = await supplied();
+  const hashed = (contentType: string): Partial<ForeignParts> => ({
+    contentType: null,
+    payload: new Uint8Array(32),
+    header: [
+      [HEADER.payloadHashAlgorithm, -16],
+      [HEADER.preimageContentType, contentType],
+    ],
+  });
+  for (const type of [
+    'application/vnd.dev.sigstore.bundle.v0.3+json',
+    'application/vnd.dsse.envelope.v1+json',
+    'Application/vnd.in-toto.provenance+dsse',
+  ]) {
+    const theirs = await foreignOf(eve.signer, { ...asEve, ...hashed(type) });
+    await refuses(log, theirs, 'governance/foreign-not-verified', 'issuers');
+    await admits(log, await foreignOf(supplier.signer, hashed(type)), 'policy@0/suppliers');
+  }
+  await admits(log, await foreignOf(eve.signer, { ...asEve, ...hashed('application/json') }), 'policy@0/imports');
 });
 
 test('a rule that names an issuer and people is about people who bring what the issuer signed', async () => {

@@ -111,11 +111,12 @@ test('a freeze never stops the administrators from governing', async () => {
   const frozen = await log.log(hedy, freeze('**'));
   await log.log(ada, agree(frozen));
   await log.log(ada, revocation('eve'));
-  const policy = await log.log(ada, { type: 'policy', subject: 'policy', policy: { rules: [] } });
+  const next: PolicyBody = { rules: [{ name: 'none', who: { ids: ['nobody'] }, may: ['incident'], on: ['**'] }] };
+  const policy = await log.log(ada, { type: 'policy', subject: 'policy', policy: next });
   await log.log(grace, approvalDraft('policy', policy, { role: 'administrator' }));
   const lifted = await log.log(ada, lift('**'));
   await log.log(grace, agree(lifted));
-  assert.equal([log.state.policy, log.state.freezes()], [{ rules: [] }, []]);
+  assert.equal([log.state.policy, log.state.freezes()], [next, []]);
 });
 
 test.run();

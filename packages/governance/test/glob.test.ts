@@ -2,7 +2,7 @@ import vm from 'node:vm';
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { coversGlob } from '../src/glob.js';
+import { coversGlob, overlapsGlob } from '../src/glob.js';
 import { matchesGlob } from '../src/index.js';
 
 /** The rule of formats.md section 7 word by word: "*" within a segment, a last "**" for one or more segments. */
@@ -81,6 +81,46 @@ test('a pattern that covers another one fits all that the other fits', () => {
     { seed: 42, numRuns: 20_000 },
   );
   assert.ok(covered > 300, `only ${covered} subjects were covered`);
+});
+
+test('two patterns overlap exactly when some subject fits both', () => {
+  const words = (letters: string, most: number): string[] => {
+    const all = [''];
+    for (let start = 0, length = 0; length < most; length++) {
+      const end = all.length;
+      for (; start < end; start++) for (const letter of letters) all.push(all[start] + letter);
+    }
+    return all.slice(1);
+  };
+  // One segment: what fits two patterns of three characters has six at most.
+  const segments = words('ab', 6);
+  const patterns = words('ab*', 3);
+  const fitting = new Map(patterns.map((p) => [p, new Set(segments.filter((s) => plainMatch(p, s)))]));
+  for (const one of patterns) {
+    for (const other of patterns) {
+      const some = [...(fitting.get(one) as Set<string>)].some((s) => fitting.get(other)?.has(s));
+      assert.is(overlapsGlob(one, other), some, `${one} and ${other}`);
+    }
+  }
+  fc.assert(
+    fc.property(pattern, pattern, subject, (one, other, s) => {
+      if (plainMatch(one, s) && plainMatch(other, s)) assert.ok(overlapsGlob(one, other), `${one} and ${other} fit ${s}`);
+      assert.is(overlapsGlob(one, other), overlapsGlob(other, one));
+    }),
+    { seed: 42, numRuns: 20_000 },
+  );
+  const apart = [
+    ['a/*', 'a'],
+    ['a/**', 'a'],
+    ['a/*/**', 'a/b'],
+    ['a/**', 'b/**'],
+    ['**', 'a/b'],
+    ['*/b', 'a/**'],
+  ];
+  assert.equal(
+    apart.map(([one, other]) => overlapsGlob(one, other)),
+    [false, false, false, false, true, true],
+  );
 });
 
 test('patterns that cover others, and that do not', () => {

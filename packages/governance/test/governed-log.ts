@@ -41,9 +41,12 @@ export interface HeaderChange {
   readonly iat?: number;
 }
 
-/** Signs a record as somebody and reads it back as the log would. */
+let signed = 0;
+
+/** Signs a record as somebody and reads it back as the log would. No two statements are the same, as nobody signs in one second. */
 export async function candidateOf(by: Party, draft: Draft, header: HeaderChange = {}): Promise<Candidate> {
-  const record = recordFromJson(recordToJson({ v: 1, reason: 'A reason for this record.', ...draft } as RecordOf<'freeze'>));
+  const reason = `Reason ${String(++signed).padStart(4, '0')} for this record.`;
+  const record = recordFromJson(recordToJson({ v: 1, reason, ...draft } as RecordOf<'freeze'>));
   const claims = { iss: `${ORIGIN}/identity/${by.id}`, sub: record.subject, iat: NOW, ...header };
   return createCandidate(await signStatement(claims, encodeRecord(record), by.signer));
 }

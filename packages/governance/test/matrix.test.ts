@@ -143,6 +143,7 @@ const DRAFTS: Readonly<Record<string, Draft>> = {
   approval: approvalDraft('model/credit-score', model),
   deployment: deploymentDraft(model, config),
   'break-glass': { ...EXAMPLES.deployment.minimal, break_glass: true },
+  correction: { ...EXAMPLES.correction.minimal, supersedes: model.leaf },
   freeze: freeze('deploy/production/*'),
   'freeze-all': freeze('**'),
 };
@@ -180,6 +181,12 @@ for (const [name, ...cells] of rows) {
     const before = saveState(log.state);
     for (const [i, cell] of cells.entries()) {
       const decision = await decide(PARTIES[i], name);
+      if (!decision.admitted) {
+        // What the command prints: why, with the name of whoever asked, or of what is in the way, and then the rule.
+        assert.match(decision.message, /^.{20,}$/, `${PARTIES[i].id}: ${name}`);
+        const speaks = cell !== '-' || decision.message.includes(`lets ${PARTIES[i].id} (`);
+        assert.ok(speaks, `${PARTIES[i].id}: ${name}: ${decision.message}`);
+      }
       const outcome = [decision.admitted ? 'admitted' : decision.code, decision.rule];
       assert.equal(outcome, OUTCOMES[cell] ?? ['admitted', `policy@0/${cell}`], `${PARTIES[i].id}: ${name}`);
     }

@@ -43,7 +43,10 @@ const policyOf = (name: string, change: Partial<PolicyBody> = {}): PolicyBody =>
   limits: { break_glass: true, attachment_quota: 100 },
   ...change,
 });
-const closed: PolicyBody = { rules: [], limits: { clock_skew: 5 } };
+const closed: PolicyBody = {
+  rules: [{ name: 'nobody', who: { ids: ['nobody'] }, may: ['incident'], on: ['**'] }],
+  limits: { clock_skew: 5 },
+};
 const lax = policyOf('lax', { approvals: [{ on: 'deploy/**', need: 2, roles: ['approver'], not_author: false }], limits: {} });
 
 const charters = await Promise.all(
@@ -65,7 +68,9 @@ const staff = await sign([
   [grace, enrolment(bob, ['approver'])],
   [ada, enrolment(eve, ['approver'], { valid_until: NOW + 10 })],
   [bob, enrolment(eveAgain, ['approver'])],
+  [ada, enrolment(eveAgain, ['approver'])],
   [ada, enrolment(job, ['engineer'], { kind: 'workload', valid_until: NOW + 60, oidc: token, evidence, attachments })],
+  [grace, enrolment(job, ['engineer'], { kind: 'workload', valid_until: NOW + 60, oidc: token, evidence, attachments })],
   [ada, revocation('eve', eve.key)],
   [grace, revocation('bob')],
   [grace, revocation('grace')],
@@ -215,7 +220,18 @@ test('the histories hold everything that there is', () => {
     'incident',
     'foreign',
   ];
-  const codes = ['unknown-key', 'revoked-key', 'expired-key', 'frozen', 'not-allowed', 'limit', 'token-used', 'prev-conflict'];
+  const codes = [
+    'logged-before',
+    'clock',
+    'unknown-key',
+    'revoked-key',
+    'expired-key',
+    'frozen',
+    'not-allowed',
+    'limit',
+    'token-used',
+    'prev-conflict',
+  ];
   const more = ['approval-target', 'own-change', 'not-approved', 'locks-out', 'foreign', 'charter-exists'];
   for (const name of ['agreed', ...types, ...[...codes, ...more].map((code) => `governance/${code}`)])
     assert.ok(seen.has(name), name);
@@ -274,6 +290,30 @@ function replayed(entries: readonly Candidate[]): GovernanceState {
   return state;
 }
 
+test('what is in a log is not admitted again, nor what an enrolled key signed long before', () => {
+  fc.assert(
+    fc.property(history, fc.array(anyOf(pool), { minLength: 20, maxLength: 20 }), (log, asked) => {
+      const entries = entriesOf(log);
+      const state = replayed(entries);
+      for (const [i, entry] of entries.entries()) {
+        const decision = admit(state, entry);
+        assert.equal([decision.admitted, decision.rule], [false, `entry@${i}`]);
+      }
+      const times = entries
+        .slice(1)
+        .flatMap(({ statement, verified }) => (verified?.enrolled === false ? [] : [statement.iat]));
+      const newest = Math.max(0, ...times.map((iat) => iat as number));
+      assert.is(state.newestTime, newest);
+      for (const candidate of asked) {
+        const { statement, verified } = candidate;
+        const old = verified?.enrolled !== false && (statement.iat as number) < newest - 600;
+        if (old) assert.is(admit(state, candidate).admitted, false);
+      }
+    }),
+    budget,
+  );
+});
+
 test('what is refused, or only asked about, leaves no trace', () => {
   fc.assert(
     fc.property(history, fc.array(anyOf(pool), { maxLength: 12 }), (log, asked) => {
@@ -294,7 +334,8 @@ test('a snapshot of another form, or a part of one, is no state', () => {
   const bytes = saveState(replayed([charters[1], staff[0]]));
   for (const length of [0, 1, 40, bytes.length - 1]) assert.throws(() => restoreState(bytes.subarray(0, length)));
   const saved = decodeCbor(bytes, { tags: [] }) as Map<string, CborInput>;
-  for (const form of [0, 2, '1']) assert.throws(() => restoreState(encodeCbor(new Map([...saved, ['form', form]]))), /form/);
+  for (const form of [0, (saved.get('form') as number) - 1, '2'])
+    assert.throws(() => restoreState(encodeCbor(new Map([...saved, ['form', form]]))), /form/);
   for (const name of saved.keys())
     assert.throws(() => restoreState(encodeCbor(new Map([...saved].filter(([key]) => key !== name)))), new RegExp(name));
 });

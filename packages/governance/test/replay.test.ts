@@ -14,7 +14,10 @@ const eveAgain = party('eve', 5);
 const open = (name: string): PolicyBody => ({
   rules: [{ name, who: { roles: ['engineer', 'administrator'] }, may: ['*'], on: ['**'] }],
 });
-const closed: PolicyBody = { rules: [], limits: { clock_skew: 5 } };
+const closed: PolicyBody = {
+  rules: [{ name: 'nobody', who: { ids: ['nobody'] }, may: ['incident'], on: ['**'] }],
+  limits: { clock_skew: 5 },
+};
 
 const charter = await candidateOf(ada, charterDraft([ada, grace], open('start')));
 

@@ -37,14 +37,15 @@ async function staffed(policy: PolicyBody): Promise<GovernedLog> {
   return log;
 }
 
-/** A log with one rule for eve, and an example of each type that is valid there: an approval has something to approve. */
+/** A log with one rule for eve, and an example of each type that is valid there: an approval and a correction are about something. */
 async function withExamples(may: PolicyRule['may']): Promise<{ log: GovernedLog; example: (type: string) => Draft }> {
   const plans: Partial<PolicyRule> = { who: { ids: ['ada'] }, may: ['change-plan'], on: ['system/target'] };
   const log = await ruled({ may, grants: [] }, plans);
   const subject = 'system/target';
   const { leaf: target } = await log.log(ada, { ...draftOf('change-plan'), subject } as Draft);
   const approval: Draft = { type: 'approval', subject, target, decision: 'approve', role: 'engineer' };
-  return { log, example: (type) => (type === 'approval' ? approval : draftOf(type as keyof typeof EXAMPLES)) };
+  const about: Record<string, Draft> = { approval, correction: { type: 'correction', subject, supersedes: target } };
+  return { log, example: (type) => about[type] ?? draftOf(type as keyof typeof EXAMPLES) };
 }
 
 for (const type of RECORD_TYPES) {
@@ -167,7 +168,7 @@ test('roles are those of the key that signs, as last enrolled', async () => {
 
 test('any rules decide as a plain reading of them does', async () => {
   const roles = ['engineer', 'approver', 'tester'];
-  const types = ['incident', 'change-plan', 'correction'] as const;
+  const types = ['incident', 'change-plan', 'assessment'] as const;
   const subjects = ['model/wink', 'model/wonk', 'system/credit'];
   const some = <T>(...values: T[]) => fc.subarray(values, { minLength: 1 });
   const rule = fc.record(

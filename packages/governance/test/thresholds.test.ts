@@ -289,10 +289,26 @@ test('with a threshold of one, an administrator revokes another one, and the las
 
 test('the last administrator does not end its own key by enrolling it again', async () => {
   const log = await governedLog([ada], START);
-  for (const change of [{ valid_until: NOW - 1 }, { valid_until: 0 }]) {
-    const decision = await log.decide(ada, enrolment(ada, ['administrator'], change));
-    assert.not.ok(decision.admitted, 'nobody could change the rules any more');
+  for (const valid_until of [0, NOW - 1, NOW + 1, NOW + 31_536_000]) {
+    const draft = enrolment(ada, ['administrator'], { valid_until });
+    await refusesUnchanged(log, ada, draft, 'governance/locks-out', RULE);
   }
+});
+
+test('as many administrators as must agree have keys that do not expire', async () => {
+  const log = await triple(1);
+  await log.log(grace, enrolment(grace, ['administrator'], { valid_until: NOW + 1 }), RULE);
+  await log.log(edsger, enrolment(edsger, ['administrator'], { valid_until: NOW + 1000 }), RULE);
+  await refusesUnchanged(log, ada, revocation('ada'), 'governance/locks-out', RULE);
+  await refusesUnchanged(log, ada, enrolment(ada, ['administrator']), 'governance/locks-out', RULE);
+  const later = { iat: NOW + 100 };
+  const refusal = await log.refuses(ada, amendment({ threshold: 2 }), 'governance/locks-out', RULE, later);
+  assert.match(refusal.message, /only 1 would have keys that do not expire/);
+  // Named by the charter again, grace has a key that lasts.
+  await log.log(ada, amendment({ administrators: listOf(ada, grace), threshold: 2 }), RULE, later);
+  const proposed = await log.log(ada, policy(NEXT), RULE, later);
+  await log.log(grace, agree('policy', proposed), RULE, later);
+  assert.equal(log.state.policy, NEXT);
 });
 
 test('proposals and agreements name the newest record of their subject, if any', async () => {

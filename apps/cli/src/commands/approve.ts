@@ -25,6 +25,7 @@ export interface ApproveFlags {
 /** `approve`: shows a change to a reviewer in plain language, asks, and signs the decision. */
 export async function approve(session: Session, id: string, flags: ApproveFlags): Promise<number> {
   const { terminal } = session;
+  if (flags.reject && flags.days !== undefined) throw new UsageError('a rejection does not expire: leave --days out');
   const client = session.client();
   const entry = await client.entry(entryId(id));
   const { record } = entry;

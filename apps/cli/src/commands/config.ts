@@ -19,6 +19,7 @@ export interface ConfigFlags {
   readonly access: 'public' | 'restricted' | 'withheld';
   readonly out?: string;
   readonly wait: boolean;
+  readonly rebase: boolean;
 }
 
 type ConfigRecord = RecordOf<'config'>;
@@ -72,7 +73,7 @@ export async function recordConfig(session: Session, paths: readonly string[], f
   });
   const proof =
     flags.out === undefined ? join(dirname(full[0]), proofName(flags.name, version)) : resolve(session.cwd, flags.out);
-  await submitRecord(session, client, record, { attachments, proof, wait: flags.wait });
+  await submitRecord(session, client, record, { attachments, proof, wait: flags.wait, rebase: flags.rebase });
 }
 
 function commonFolder(paths: readonly string[]): string {

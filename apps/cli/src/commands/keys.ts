@@ -27,6 +27,8 @@ export interface KeygenFlags {
 export async function keygen(session: Session, id: string, flags: KeygenFlags): Promise<void> {
   if (!isSubject(id) || id.includes('/'))
     throw new UsageError('an id is one segment of [a-z0-9._@-]; take a pseudonym, it stays in the log for ever');
+  if (flags.kind === 'person' && id.includes('@'))
+    throw new UsageError('an id of a person holds no "@": it must be no mail address, because it stays in the log for ever');
   const path = resolve(session.cwd, flags.out ?? `${id}.key`);
   const enrolment = `${path.replace(/\.key$/, '')}.identity.yaml`;
   if (existsSync(enrolment)) throw new UsageError(`${enrolment} exists`);

@@ -29,6 +29,7 @@ export interface ModelFlags {
   readonly access: 'public' | 'restricted' | 'withheld';
   readonly out?: string;
   readonly wait: boolean;
+  readonly rebase: boolean;
 }
 
 /** Hashes a model's files and records the version. */
@@ -74,7 +75,7 @@ export async function recordModel(session: Session, path: string, flags: ModelFl
   });
   const proof =
     flags.out === undefined ? join(dirname(given), proofName(flags.name, flags.version)) : resolve(session.cwd, flags.out);
-  await submitRecord(session, client, record, { attachments, proof, wait: flags.wait });
+  await submitRecord(session, client, record, { attachments, proof, wait: flags.wait, rebase: flags.rebase });
 }
 
 function trainingData(text: string): { name: string; provenance: string } {
