@@ -5,9 +5,12 @@ import type { Storage } from '@treering/storage';
 /** First byte of what is stored in place of an erased attachment; the index of the correction follows, in decimal. */
 export const ERASED = 0x65;
 
-/** The address of the mark that an attachment was erased. */
+/**
+ * The address of the mark that an attachment was erased: 64 characters of which the first is no hex digit, so that no record can
+ * name it and nobody upload, read or erase what lies there.
+ */
 export function tombstoneOf(digest: string): string {
-  return createHash('sha256').update('treering/erased/v1').update(Buffer.from(digest, 'hex')).digest('hex');
+  return `x${createHash('sha256').update('treering/erased/v1').update(Buffer.from(digest, 'hex')).digest('hex').slice(1)}`;
 }
 
 /** Removes content for ever while every proof stays valid: a `correction` in the log says what and why. */

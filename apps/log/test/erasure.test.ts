@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeMeans } from '@treering/foreign/node';
@@ -12,6 +12,7 @@ import type { Storage } from '@treering/storage';
 import { openSqliteStorage } from '@treering/storage-sqlite';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { tombstoneOf } from '../src/erasure.js';
 import {
   ACCESS_CONTENT_TYPE,
   createSnapshotFile,
@@ -159,6 +160,22 @@ test('what was erased is not taken again, in any of the three ways', async () =>
   assert.equal([together.status, (await together.json()).code], [410, 'attachment/erased']);
   assert.equal(filesWith(one.data, blob.subarray(500, 540)), []);
   assert.is((await fetch(`${one.url}${pathOf(digest)}`)).status, 410);
+});
+
+test('the mark of an erasure is nothing that anybody can put, read or erase', async () => {
+  const { digest, blob, ref, leaf, index } = await attached(unique());
+  // What a mark was once addressed by: whoever stored it first kept the erasure from being remembered.
+  const preimage = new Uint8Array([...Buffer.from('treering/erased/v1'), ...ref.digest]);
+  const planted = new Uint8Array(createHash('sha256').update(preimage).digest());
+  const named = { ...ref, name: 'planted', digest: planted, size: preimage.length - 16 };
+  const thief = await post({ subject: 'model/planted', attachments: [named] });
+  await put(hex(planted), preimage, `?entry=${thief.index}`);
+  await post({ record: correction(leaf, [ref.digest]) });
+  await post({ record: correction(thief.leaf, [planted], 'model/planted') });
+  assert.is((await fetch(`${one.url}${pathOf(digest)}`)).status, 410);
+  assert.is((await put(digest, blob, `?entry=${index}`)).status, 410);
+  assert.is((await fetch(`${one.url}/v1/attachments/${tombstoneOf(digest)}`)).status, 404);
+  assert.equal(await examine(one.data), []);
 });
 
 test('a correction that erases what its entry does not name is refused, and nothing is erased', async () => {
