@@ -1,7 +1,9 @@
 import { type AlarmTrust, holds, verifyAlarmProof } from '@treering/evidence';
 import { nodeMeans } from '@treering/foreign/node';
+import { STARTING_POLICY } from '@treering/log';
+import { nodeHasher } from '@treering/merkle/node';
 import { formatNote, parsePolicy, type TrustPolicy } from '@treering/note';
-import type { ChangeRecord } from '@treering/record';
+import { type ChangeRecord, configDigest, stateDigest } from '@treering/record';
 import { createStatementSigner } from '@treering/statement';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -285,7 +287,8 @@ test('unauthorised: an entry that is dated back', async () => {
   const watcher = monitor('m.world');
   await watcher.poll();
   world.advance(3600);
-  const old = Math.floor(world.now / 1000) - 3600 - 1500;
+  // Later than what governance itself refuses, earlier than the head that did not contain it.
+  const old = Math.floor(world.now / 1000) - 3610 - 400;
   await insert(log, (await log.statement(incident('I was here before, really.'), ADMIN, 'admin', old)).entry);
   await log.publish();
   await watcher.poll();
@@ -354,7 +357,7 @@ test('a head that the log did not sign is nobody’s: it is neither followed nor
   world.close();
 });
 
-test('records: break-glass, mismatch, drift and an intent that came to nothing, and what ends them', async () => {
+test('records: mismatch and drift, and what ends them', async () => {
   const { world, log, monitor } = await worldWith(0);
   const watcher = monitor('m.world');
   const digest = new Uint8Array(32).fill(1);
@@ -379,6 +382,85 @@ test('records: break-glass, mismatch, drift and an intent that came to nothing, 
   await log.publish();
   await watcher.poll();
   assert.equal(watcher.cleared, ['mismatch deploy/prod/triage', 'drift deploy/prod/triage']);
+  world.close();
+});
+
+test('records: a deployment that was announced and came to nothing, and one that broke the glass', async () => {
+  const { world, log, monitor } = await worldWith(0);
+  const watcher = monitor('m.world');
+  const reason = 'It is recorded for the drill.';
+  const common = { v: 1, reason } as const;
+  const model: ChangeRecord = {
+    ...common,
+    type: 'model',
+    subject: 'model/drill',
+    name: 'drill',
+    version: '1',
+    digest: seedOf('model'),
+    change: 'new',
+    parents: [],
+    training_data: [],
+  };
+  const config: ChangeRecord = {
+    ...common,
+    type: 'config',
+    subject: 'config/drill',
+    name: 'drill',
+    version: '1',
+    files: [{ path: 'a.yaml', digest: seedOf('file') }],
+  };
+  const leafOf = async (record: ChangeRecord): Promise<Uint8Array> => {
+    const { entry } = await log.statement(record);
+    await log.log.submit(entry);
+    return nodeHasher.hashLeaf(entry);
+  };
+  const [modelLeaf, configLeaf] = [await leafOf(model), await leafOf(config)];
+  const deployment = (phase: 'intent' | 'active', more: object = {}): ChangeRecord => ({
+    ...common,
+    type: 'deployment',
+    subject: 'deploy/prod/drill',
+    environment: 'prod',
+    service: 'drill',
+    phase,
+    model: modelLeaf,
+    config: configLeaf,
+    state: stateDigest(model.digest, configDigest(config)),
+    approvals: [],
+    ...more,
+  });
+  await log.submit(deployment('intent'));
+  await log.publish();
+  await watcher.poll();
+  await watcher.poll(3500);
+  assert.equal(
+    watcher.raised.filter((kind) => !kind.startsWith('stale')),
+    [],
+  );
+  await watcher.poll(200);
+  assert.ok(watcher.raised.includes('undeployed deploy/prod/drill@3'));
+  watcher.kill();
+  watcher.start();
+  await watcher.poll();
+  assert.is(watcher.raised.filter((kind) => kind.startsWith('undeployed')).length, 1, 'once');
+  await confirm(watcher, 'undeployed');
+  assert.not(await holdsForStrangers(watcher, 'undeployed'), 'that nothing followed is what the monitor saw');
+  await log.submit(deployment('active'));
+  await log.publish();
+  await watcher.poll();
+  assert.ok(watcher.cleared.includes('undeployed deploy/prod/drill@3'));
+
+  await log.submit({
+    ...common,
+    type: 'policy',
+    subject: 'policy',
+    policy: { ...STARTING_POLICY, limits: { break_glass: true } },
+  });
+  await log.submit(deployment('active', { break_glass: true }));
+  await log.publish();
+  await watcher.poll();
+  assert.ok(watcher.raised.includes('break-glass 6'));
+  await confirm(watcher, 'break-glass');
+  assert.ok(await holdsForStrangers(watcher, 'break-glass'));
   world.close();
 });
 
@@ -411,7 +493,6 @@ async function insert(log: SimulatedLog, entry: Uint8Array): Promise<void> {
   const { sequencer, admission } = log.log;
   const admit = admission.admit.bind(admission);
   admission.admit = () => () => undefined;
-  const { nodeHasher } = await import('@treering/merkle/node');
   await sequencer.submit({ bytes: entry, leafHash: nodeHasher.hashLeaf(entry), topic: '', candidate: undefined as never });
   admission.admit = admit;
 }

@@ -2,7 +2,7 @@ import { createCipheriv, scryptSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseTlogProof } from '@treering/evidence';
+import { parseAlarmProof, parseTlogProof, signAlarmProof } from '@treering/evidence';
 import { GovernanceError, restoreState, saveState } from '@treering/governance';
 import { formatEntryBundle, parseEntryBundle, parseTilePath, tilePath } from '@treering/merkle';
 import {
@@ -76,6 +76,17 @@ const record = encodeRecord({
   affected: [digest],
 });
 const { entry } = await signStatement({ iss: 'a/identity/b', sub: 'incident/1', iat: 1_700_000_000 }, record, signer);
+const alarmProof = await signAlarmProof(
+  {
+    v: 1,
+    log: { origin: 'fuzz.test/log', vkeys: [] },
+    kind: 'fork',
+    heads: [note, note],
+    contained: { root: digest, proof: [digest] },
+  },
+  { observer: 'm.test', observedAt: 1_700_000_000 },
+  signer,
+);
 const receipt = await issueReceipt({ iss: 'a', sub: 'b' }, { size: 2, index: 1, path: [digest] }, digest, signer);
 const json = '{"v":1,"type":"freeze","subject":"freeze/a","reason":"Stop everything here.","on":"model/*"}';
 const dsse = '{"payloadType":"text/plain","payload":"aGVsbG8=","signatures":[{"keyid":"k","sig":"aGVsbG8="}]}';
@@ -88,7 +99,7 @@ const statementOf = (change: object): string =>
   JSON.stringify({
     _type: 'https://in-toto.io/Statement/v1',
     subject: [{ name: 'model', digest: { sha256: '09'.repeat(32) } }],
-    predicateType: 'https://model_signing/signature/v1.0',
+    predicateType: 'https://slsa.dev/provenance/v1',
     ...change,
   });
 const bundle = (material: object): string =>
@@ -168,6 +179,7 @@ const parsers: Record<string, Target> = {
   'signer key': [ofText(parseSignerKey), formatSignerKey(logKey.key, seed)],
   policy: [ofText(parsePolicy), `witness w ${witness} https://w.test/\ngroup g any w\nquorum g\n`],
   'proof file': [parseTlogProof, `c2sp.org/tlog-proof@v1\nindex 7\n\n${decoder.decode(note)}`],
+  'proof of an alarm': [parseAlarmProof, alarmProof],
   'tile path': [ofText(parseTilePath), tilePath({ level: 1, index: 1_234_067, width: 17 })],
   'entry bundle': [(bytes) => parseEntryBundle(bytes, 2), formatEntryBundle([entry, record])],
   'what a mirror says of itself': [parseMirrorInfo, formatMirrorInfo({ size: 700n, next: 512n, ticket: digest })],
