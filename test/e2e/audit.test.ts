@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { main } from '@treering/cli';
 import { dataFolder, initLog, openAnchor, openLogKeys, parseConfig, STARTING_POLICY, serveLog } from '@treering/log';
-import { bundlePath, CompactRange } from '@treering/merkle';
+import { bundlePath, CompactRange, tilePath } from '@treering/merkle';
 import { nodeHasher } from '@treering/merkle/node';
 import { createSigner, formatCheckpoint, formatNote, formatVerifierKey, KEY_TYPE } from '@treering/note';
 import { nodeEd25519, readKeyFile } from '@treering/note/node';
@@ -125,14 +125,17 @@ async function serveFiles(folder: string, alter: (entry: Buffer) => Buffer = (en
   return serveEntries(
     entries.map((bytes) => alter(Buffer.from(bytes))),
     head?.note as Uint8Array,
+    entries,
   );
 }
 
-async function serveEntries(entries: readonly Uint8Array[], note: Uint8Array): Promise<string> {
+/** @param tree what the tile of hashes is made of */
+async function serveEntries(entries: readonly Uint8Array[], note: Uint8Array, tree = entries): Promise<string> {
   const bundle = entries.map((entry) => Buffer.concat([Buffer.of(entry.length >> 8, entry.length & 0xff), entry]));
   const files = new Map<string, Uint8Array>([
     ['/checkpoint', note],
     [`/${bundlePath({ index: 0, width: entries.length })}`, Buffer.concat(bundle)],
+    [`/${tilePath({ level: 0, index: 0, width: tree.length })}`, Buffer.concat(tree.map(nodeHasher.hashLeaf))],
   ]);
   const server = createServer(({ url = '' }, response) => {
     const file = files.get(url);
