@@ -1,27 +1,17 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { randomFrom } from '../fuzz/mutate.js';
 import { policyOf, SimulatedLog, SimulatedMonitor, SimulatedWitness, World } from './simulation.js';
 
 // An hour of honest operation, in simulated time: processes restart at random, witnesses are slow, fail or have wrong clocks, and
 // answers get lost. Nothing of this is anybody's fault, so no monitor may raise an alarm.
-
-/** A small generator of numbers (mulberry32), so that every run is the same. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const POLL = 10;
 const SECONDS = 3600;
 
 for (const seed of [1]) {
   test(`an honest hour raises no alarm`, async () => {
-    const chance = random(seed);
+    const chance = randomFrom(seed);
     const world = new World();
     const witnesses = [0, 1, 2, 3].map((i) => new SimulatedWitness(world, `w${i}.world`).start());
     const policyText = policyOf(
