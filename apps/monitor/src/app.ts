@@ -3,6 +3,7 @@ import { MAX_NOTE_SIZE, NoteError, parseCheckpoint, parseNote } from '@treering/
 import { type ByteBudget, body, createServerApp, decimalParam, type Env, Problem, RateLimit, readBody } from '@treering/server';
 import type { Hono } from 'hono';
 import type { Logger } from 'pino';
+import { isFaultOfTheLog } from './entry-proofs.js';
 import { formatContained } from './gossip.js';
 import type { MonitorMetrics } from './metrics.js';
 import type { Monitor } from './monitor.js';
@@ -40,6 +41,7 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
     observe: ({ path, status }, seconds) => metrics.requests.observe({ route: routeLabel(path), status }, seconds),
   });
   const shown = new RateLimit(SHOWN_PER_SECOND, SHOWN_AT_ONCE);
+  const compared = new RateLimit(SHOWN_PER_SECOND, SHOWN_AT_ONCE);
   const fresh = { 'Cache-Control': 'no-store' };
   const logOf = (hash: string): WatchedLog => {
     const log = monitor.log(hash);
@@ -48,7 +50,7 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
   };
 
   app.get('/v1/monitor', (c) => {
-    const open = monitor.store.alarms().filter(({ cleared }) => cleared === null);
+    const open = monitor.store.openAlarms();
     return c.json(
       {
         name: monitor.name,
@@ -66,7 +68,7 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
 
   app.get('/v1/alarms', (c) => {
     const all = c.req.query('all') !== undefined;
-    const alarms = monitor.store.alarms().filter(({ cleared }) => all || cleared === null);
+    const alarms = all ? monitor.store.alarms() : monitor.store.openAlarms();
     return c.json({ alarms: alarms.map(alarmView) }, 200, fresh);
   });
 
@@ -78,8 +80,12 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
 
   app.get('/v1/alarms/:id/proof', (c) => {
     const id = decimalParam(c.req.param('id'), 'the id');
+    if (monitor.store.alarm(id) === undefined) throw new Problem(404, 'monitor/no-alarm', 'there is no such alarm');
     const proof = monitor.store.proof(id);
-    if (proof === undefined) throw new Problem(404, 'monitor/no-alarm', 'there is no such alarm');
+    if (proof === undefined)
+      throw new Problem(503, 'monitor/no-proof', 'the log does not give out what the proof needs; it is asked in every poll', {
+        retryAfter: 10,
+      });
     return c.body(body(proof), 200, {
       ...fresh,
       'Content-Type': 'application/vnd.treering.proof+cose',
@@ -107,8 +113,15 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
   });
 
   app.get('/gossip/:hash{[0-9a-f]{64}}/consistency', async (c) => {
+    const wait = compared.take('', 1, performance.now());
+    if (wait > 0) throw new Problem(429, 'monitor/busy', 'more is asked than this monitor answers', { retryAfter: wait });
     const size = decimalParam(c.req.query('from'), 'from');
-    const contained = await logOf(c.req.param('hash')).contained(size);
+    const contained = await logOf(c.req.param('hash'))
+      .contained(size)
+      .catch((error: unknown) => {
+        if (!isFaultOfTheLog(error)) throw error;
+        throw new Problem(503, 'monitor/log-unreachable', 'the log does not give out its tree now', { retryAfter: 10 });
+      });
     if (contained === undefined) throw new Problem(404, 'monitor/no-head', 'this monitor has not followed so large a tree');
     return c.json(formatContained(contained), 200, fresh);
   });

@@ -1,5 +1,4 @@
 import { type EntryBatch, Follower, type TlogReader } from '@treering/client';
-import type { AlarmProof } from '@treering/evidence';
 import {
   Audit,
   type Audited,
@@ -11,21 +10,15 @@ import {
   restoreState,
   saveState,
 } from '@treering/governance';
-import {
-  equalBytes,
-  type Hasher,
-  proveConsistency,
-  proveInclusion,
-  TILE_HEIGHT,
-  TILE_WIDTH,
-  tileHashReader,
-} from '@treering/merkle';
-import { formatVerifierKey } from '@treering/note';
+import { equalBytes, type Hasher, restoreRange, TILE_HEIGHT, tileHashReader } from '@treering/merkle';
+import type { ChangeRecord } from '@treering/record';
 import { decodeCbor, encodeCbor, parseStatement, StatementError } from '@treering/statement';
 import type { AlarmBook, Finding } from './alarm-book.js';
+import { isFaultOfTheLog } from './entry-proofs.js';
 import type { WatchedLogConfig } from './log-config.js';
-import { admission, dated } from './rules/entry-rules.js';
-import { afterRecord, type Intents, recordRules, type SeenRecord, undeployed } from './rules/record-rules.js';
+import type { EntryNeeds } from './pending.js';
+import { admission, dated, foreignCharter } from './rules/entry-rules.js';
+import { afterRecord, type Intents, recordRules, undeployed } from './rules/record-rules.js';
 import type { KnownHead, MonitorStore, NewNodes } from './store.js';
 
 /** What the audit of a log's entries works with. */
@@ -42,10 +35,11 @@ export interface EntryAuditParts {
 
 /** When the new entries of a head were admitted, as far as the log's own heads say, in seconds. */
 export interface Between {
-  /** When it signed a head of `size` entries. */
+  /** When it signed a head of `size` entries, and that head. */
   readonly after: number | undefined;
   readonly before: number;
   readonly size: number;
+  readonly earlier: Uint8Array | undefined;
 }
 
 /** Entries that were read and wait to be decided. */
@@ -57,11 +51,14 @@ interface Read {
   readonly position: Uint8Array;
 }
 
+/** What follows from an entry. */
+type Action =
+  | { readonly raise: Finding; readonly needs: EntryNeeds }
+  | { readonly clear: Pick<Finding, 'kind' | 'about'>; readonly index: number }
+  | { readonly governing: Uint8Array; readonly index: number };
+
 /** Batches in one transaction. */
 const FLUSH = 16;
-/** The largest prefix of a log that a proof carries whole: entries, and bytes. */
-const WHOLE_ENTRIES = 20_000;
-const WHOLE_BYTES = 8 * 1024 * 1024;
 /** Records that make rules: what a proof of an entry against the rules carries of a larger log. */
 const GOVERNING: readonly string[] = [
   'charter',
@@ -74,30 +71,24 @@ const GOVERNING: readonly string[] = [
   'deployment',
 ];
 
-/** Decides the admission of every entry of a log again, and applies the rules about records. */
+/**
+ * Decides the admission of every entry of a log again, and applies the rules about records. Deciding needs nothing but the
+ * entries; what follows is stored together with how far it went, so that no entry is judged twice and none is passed over.
+ */
 export class EntryAudit {
   readonly #parts: EntryAuditParts;
-  #follower: Follower;
-  #audit: Audit;
+  #follower!: Follower;
+  #audit!: Audit;
   #intents: Intents = new Map();
   /** Where the audit stands: behind what was decided. */
-  #position: Uint8Array;
-  #saved: number;
+  #position!: Uint8Array;
+  #saved = 0;
   #nodes: NewNodes[] = [];
-  #unflushed: Read[] = [];
-  #governing: { readonly index: number; readonly entry: Uint8Array }[] = [];
+  #unflushed: { readonly nodes: readonly NewNodes[]; readonly actions: readonly Action[] }[] = [];
 
   constructor(parts: EntryAuditParts) {
     this.#parts = parts;
-    const { config, store, means } = parts;
-    const saved = store.progress(config.origin);
-    const state = saved === undefined ? undefined : restored(saved.state);
-    const position = state === undefined ? undefined : saved?.position;
-    this.#follower = this.#newFollower(position);
-    this.#position = this.#follower.position();
-    this.#saved = this.#follower.size;
-    this.#audit = new Audit(means, { state: state ?? new GovernanceState(), size: this.#follower.size });
-    if (saved !== undefined && state !== undefined) this.#intents = decodeIntents(saved.intents);
+    this.#load(Number.POSITIVE_INFINITY);
   }
 
   /** Entries that were decided. */
@@ -105,14 +96,37 @@ export class EntryAudit {
     return this.#audit.size;
   }
 
-  /** Begins again when entries were read that the tree of the head that counts, of `size` entries, may not contain. */
-  reset(size: number): void {
-    if (this.size <= size) return;
-    this.#follower = this.#newFollower(undefined);
+  /** Goes on from what was saved, or begins again when that is more than the first `most` entries. */
+  #load(most: number): void {
+    const { config, store, means } = this.#parts;
+    const saved = store.progress(config.origin);
+    let state = saved === undefined ? undefined : restored(saved.state);
+    this.#follower = this.#newFollower(state === undefined ? undefined : saved?.position);
+    if (this.#follower.size > most) {
+      state = undefined;
+      this.#follower = this.#newFollower(undefined);
+    }
     this.#position = this.#follower.position();
-    this.#audit = new Audit(this.#parts.means);
-    this.#intents = new Map();
-    this.#saved = 0;
+    this.#saved = this.#follower.size;
+    this.#audit = new Audit(means, { state: state ?? new GovernanceState(), size: this.#follower.size });
+    this.#intents = saved === undefined || state === undefined ? new Map() : decodeIntents(saved.intents);
+    this.#nodes = [];
+    this.#unflushed = [];
+  }
+
+  /** Begins again: what was read behind the first `size` entries is of a tree that does not count. */
+  reset(size: number): void {
+    const { store, config } = this.#parts;
+    const standing = store.standing(config.origin, this.#now);
+    store.transaction(() => {
+      store.dropGoverning(config.origin, size);
+      store.setStanding(config.origin, { ...standing, judged: Math.min(standing.judged, size) });
+    });
+    this.#load(size);
+  }
+
+  get #now(): number {
+    return Math.floor(this.#parts.clock() / 1000);
   }
 
   #newFollower(position: Uint8Array | undefined): Follower {
@@ -128,27 +142,42 @@ export class EntryAudit {
 
   /**
    * Reads and decides the entries up to a head of the log. While some are decided, the signatures of the next ones are checked.
+   * @param until when to break off, by `performance.now()`
+   * @returns whether all were decided
    * @throws ClientError for a log that does not give out what its tree contains
    */
-  async follow(head: KnownHead, between: Between): Promise<void> {
-    let previous: Read | undefined;
+  async follow(head: KnownHead, between: Between, until = Number.POSITIVE_INFINITY): Promise<boolean> {
+    let waiting: Read | undefined;
+    const decide = async (): Promise<void> => {
+      const read = waiting;
+      waiting = undefined;
+      if (read !== undefined) await this.#decide(read, head, between);
+    };
     try {
       for await (const batch of this.#follower.follow(head)) {
-        const read = {
-          batch,
-          prepared: this.#audit.prepare(batch.entries),
-          nodes: this.#nodes,
-          position: this.#follower.position(),
-        };
+        const nodes = this.#nodes;
         this.#nodes = [];
-        if (previous !== undefined) await this.#decide(previous, head, between);
-        previous = read;
+        const read = { batch, prepared: this.#audit.prepare(batch.entries), nodes, position: this.#follower.position() };
+        await decide();
+        waiting = read;
+        if (performance.now() > until) break;
       }
     } finally {
-      if (previous !== undefined) await this.#decide(previous, head, between);
+      await decide();
       this.#flush();
     }
     if (this.size - this.#saved >= Math.max(1024, this.size / 20)) this.save();
+    return this.size === head.size;
+  }
+
+  /** Whether what was kept of the tree leads to the root of a head. */
+  async keeps({ size, root }: KnownHead): Promise<boolean> {
+    const { store, config, hasher } = this.#parts;
+    const range = await restoreRange(tileHashReader(size, store.tiles(config.origin), hasher), size, hasher).catch((error) => {
+      if (isFaultOfTheLog(error)) return undefined;
+      throw error;
+    });
+    return range !== undefined && equalBytes(range.root(), root);
   }
 
   /** Keeps where the audit stands. */
@@ -164,117 +193,110 @@ export class EntryAudit {
   }
 
   /** Raises what was announced and never came to anything. */
-  async raiseUndeployed(): Promise<void> {
-    const { config, alarms, store, clock } = this.#parts;
+  raiseUndeployed(): void {
+    const { config, alarms, store } = this.#parts;
     const head = store.head(config.origin, 'followed');
     if (head === undefined) return;
-    for (const finding of undeployed(this.#intents, Math.floor(clock() / 1000), config.deployWithin)) {
-      if (finding.index >= head.size || store.openAlarm(config.origin, finding.kind, finding.about) !== undefined) continue;
-      const entry = await this.#entry(finding.index, head);
-      // A log that does not give it out now is asked again.
-      if (entry !== undefined)
-        await alarms.raise(config.origin, finding, () => this.#proveRecord(finding, finding.index, entry, head));
+    for (const finding of undeployed(this.#intents, this.#now, config.deployWithin)) {
+      if (finding.index >= head.size) continue;
+      // The entry is asked for when the proof is made.
+      alarms.raise(config.origin, finding, { needs: needsOf(finding, finding.index, new Uint8Array(0), head) });
     }
   }
 
+  /** Decides, and says what follows; changes nothing that lasts. */
   async #decide(read: Read, head: KnownHead, between: Between): Promise<void> {
     const { start, entries } = read.batch;
-    for (const [i, prepared] of read.prepared.entries()) {
-      const index = start + i;
-      const skew = clockSkew(this.#audit.state);
-      const before = this.#audit.state;
-      const audited = await this.#audit.next(prepared);
-      await this.#raiseAdmission(index, entries[i], audited, head);
-      if (!audited.admitted) continue;
-      const { statement, record, verified } = audited.candidate;
-      const type = record?.type ?? '';
-      if (GOVERNING.includes(type)) this.#governing.push({ index, entry: entries[i] });
-      if (statement.iat !== undefined && verified?.enrolled === true) {
-        const after = index >= between.size ? between.after : undefined;
-        const finding = dated(index, statement.iat, { after, before: between.before, skew });
-        if (finding !== undefined) await this.#raiseDated(finding, index, entries[i], head, before);
+    const actions: Action[] = [];
+    try {
+      for (const [i, prepared] of read.prepared.entries()) {
+        const skew = clockSkew(this.#audit.state);
+        const audited = await this.#audit.next(prepared);
+        actions.push(...this.#consequences(start + i, entries[i], audited, head, between, skew));
       }
-      if (record !== undefined) await this.#applyRules({ index, record, iat: statement.iat ?? 0 }, entries[i], head);
+    } catch (error) {
+      // The state may have taken in a part: only what was saved is whole.
+      this.#load(Number.POSITIVE_INFINITY);
+      throw error;
     }
     this.#position = read.position;
-    this.#unflushed.push(read);
+    this.#unflushed.push({ nodes: read.nodes, actions });
     if (this.#unflushed.length >= FLUSH) {
       this.#flush();
       if (this.size - this.#saved >= Math.max(65_536, this.size / 4)) this.save();
     }
   }
 
-  #flush(): void {
-    if (this.#unflushed.length === 0) return;
-    const { store, config } = this.#parts;
-    store.transaction(() => {
-      for (const { nodes } of this.#unflushed) for (const node of nodes) store.addNodes(config.origin, node);
-      for (const { index, entry } of this.#governing) store.addGoverning(config.origin, index, entry);
-    });
-    this.#unflushed = [];
-    this.#governing = [];
-  }
-
-  async #applyRules(seen: SeenRecord, entry: Uint8Array, head: KnownHead): Promise<void> {
-    const { alarms, config } = this.#parts;
-    for (const rule of recordRules) {
-      const { raise, clear } = rule(seen, this.#intents);
-      for (const { kind, about } of clear) alarms.clear(config.origin, kind, about);
-      for (const finding of raise)
-        await alarms.raise(config.origin, finding, () => this.#proveRecord(finding, seen.index, entry, head));
-    }
-    this.#intents = afterRecord(this.#intents, seen);
-  }
-
-  async #raiseAdmission(index: number, entry: Uint8Array, audited: Audited, head: KnownHead): Promise<void> {
-    const finding = admission(index, audited);
-    if (finding === undefined || audited.admitted) return;
-    const { alarms, config, hasher } = this.#parts;
-    const { code, rule, message } = audited.finding;
-    await alarms.raise(config.origin, finding, async () => {
-      if (finding.kind === 'bad-entry')
-        return { ...(await this.#place(index, head)), kind: 'bad-entry', leaf: hasher.hashLeaf(entry), served: entry };
-      return this.#proveUnauthorised(index, entry, head, { code, rule, reason: message });
-    });
-  }
-
-  async #raiseDated(finding: Finding, index: number, entry: Uint8Array, head: KnownHead, _: GovernanceState): Promise<void> {
-    const { alarms, config, store } = this.#parts;
-    const earlier = store.head(config.origin, 'followed')?.note;
-    await alarms.raise(config.origin, finding, async () => ({
-      ...(await this.#proveUnauthorised(index, entry, head, {
-        code: 'governance/clock',
-        rule: 'clock',
-        reason: finding.message,
-      })),
-      ...(earlier === undefined ? {} : { earlier }),
-    }));
-  }
-
-  async #proveUnauthorised(
+  #consequences(
     index: number,
     entry: Uint8Array,
+    audited: Audited,
     head: KnownHead,
-    why: { readonly code: string; readonly rule: string; readonly reason: string },
-  ): Promise<Extract<AlarmProof, { kind: 'unauthorised' }>> {
-    const { log, hasher, store, config } = this.#parts;
-    const place = await this.#place(index, head);
-    const tree = log.tree(head.size, head.root);
-    const all = await this.#prefix(index, head);
-    if (all !== undefined) {
-      const proof = index === 0 ? [] : await proveConsistency(tree, index, head.size, hasher);
-      return { ...place, kind: 'unauthorised', entry, ...why, before: { all, proof } };
+    between: Between,
+    skew: number,
+  ): readonly Action[] {
+    const refused = admission(index, audited);
+    if (!audited.admitted) {
+      if (refused === undefined) return [];
+      const { code, rule, message } = audited.finding;
+      const why = { code, rule, reason: message, related: this.#related(entry) };
+      return [{ raise: refused, needs: { ...needsOf(refused, index, entry, head), ...why } }];
     }
-    const chosen = new Map(store.governing(config.origin, index).map((item) => [item.index, item.entry]));
-    for (const item of this.#governing) chosen.set(item.index, item.entry);
-    for (const other of this.#related(entry)) {
-      const bytes = other < index && !chosen.has(other) ? await this.#entry(other, head) : undefined;
-      if (bytes !== undefined) chosen.set(other, bytes);
+    const { statement, record, verified } = audited.candidate;
+    const actions: Action[] = [];
+    const raise = (finding: Finding, more: Partial<EntryNeeds> = {}): void => {
+      actions.push({ raise: finding, needs: { ...needsOf(finding, index, entry, head), ...more } });
+    };
+    if (record !== undefined && GOVERNING.includes(record.type)) actions.push({ governing: entry, index });
+    const foreign = index === 0 ? foreignCharter(record, this.#parts.config.origin) : undefined;
+    if (foreign !== undefined) raise(foreign);
+    if (statement.iat !== undefined && verified?.enrolled === true) {
+      const { after, before, size, earlier } = between;
+      const finding = dated(index, statement.iat, { after: index >= size ? after : undefined, before, skew });
+      if (finding !== undefined) raise(finding, { code: 'governance/clock', rule: 'clock', earlier });
     }
-    const some = [];
-    for (const [at, bytes] of [...chosen].sort(([a], [b]) => a - b))
-      some.push({ index: at, entry: bytes, inclusion: await proveInclusion(tree, at, head.size, hasher) });
-    return { ...place, kind: 'unauthorised', entry, ...why, before: { some } };
+    if (record !== undefined) actions.push(...this.#ofRecord(index, entry, record, statement.iat ?? 0, head));
+    return actions;
+  }
+
+  #ofRecord(index: number, entry: Uint8Array, record: ChangeRecord, iat: number, head: KnownHead): Action[] {
+    const seen = { index, record, iat };
+    const actions = recordRules.flatMap((rule): Action[] => {
+      const { raise, clear } = rule(seen, this.#intents);
+      return [
+        ...clear.map((alarm) => ({ clear: alarm, index })),
+        ...raise.map((finding) => ({ raise: finding, needs: needsOf(finding, index, entry, head) })),
+      ];
+    });
+    this.#intents = afterRecord(this.#intents, seen);
+    return actions;
+  }
+
+  /** Stores nodes and consequences of what was decided, and that it was: all or nothing. */
+  #flush(): void {
+    if (this.#unflushed.length === 0) return;
+    const { store, config, alarms } = this.#parts;
+    const standing = store.standing(config.origin, this.#now);
+    // What was judged before a restart has been raised, and perhaps cleared since.
+    const isNew = (index: number): boolean => index >= standing.judged;
+    try {
+      store.transaction(() => {
+        for (const { nodes, actions } of this.#unflushed) {
+          for (const node of nodes) store.addNodes(config.origin, node);
+          for (const action of actions) {
+            if ('governing' in action) store.addGoverning(config.origin, action.index, action.governing);
+            else if ('clear' in action) {
+              if (isNew(action.index)) alarms.clear(config.origin, action.clear.kind, action.clear.about);
+            } else if (isNew(action.needs.index)) alarms.raise(config.origin, action.raise, { needs: action.needs });
+          }
+        }
+        store.setStanding(config.origin, { ...standing, judged: Math.max(standing.judged, this.size) });
+      });
+    } catch (error) {
+      this.#load(Number.POSITIVE_INFINITY);
+      throw error;
+    }
+    this.#unflushed = [];
   }
 
   /** Entries that the decision about a statement may rest upon besides those that make rules: the newest of its subject. */
@@ -287,50 +309,11 @@ export class EntryAudit {
       throw error;
     }
   }
+}
 
-  /** All entries before an index, or undefined when they are too many for a file. */
-  async #prefix(index: number, head: KnownHead): Promise<Uint8Array[] | undefined> {
-    if (index > WHOLE_ENTRIES) return undefined;
-    const all: Uint8Array[] = [];
-    let bytes = 0;
-    if (index === 0) return all;
-    for await (const { entries } of new Follower(this.#parts.log, { hasher: this.#parts.hasher }).follow(head)) {
-      for (const entry of entries) {
-        if (all.length === index) return all;
-        bytes += entry.length;
-        if (bytes > WHOLE_BYTES) return undefined;
-        all.push(entry);
-      }
-    }
-    return all.length === index ? all : undefined;
-  }
-
-  async #proveRecord(finding: Finding, index: number, entry: Uint8Array, head: KnownHead): Promise<AlarmProof> {
-    const kind = finding.kind as 'mismatch' | 'drift' | 'break-glass' | 'undeployed';
-    return { ...(await this.#place(index, head)), kind, entry, reason: finding.message };
-  }
-
-  /** Where an entry stands in the tree of a head. */
-  async #place(index: number, head: KnownHead) {
-    const { config, log, hasher } = this.#parts;
-    const inclusion = await proveInclusion(log.tree(head.size, head.root), index, head.size, hasher);
-    const about = { origin: config.origin, vkeys: config.keys.map(formatVerifierKey) };
-    return { v: 1 as const, log: about, head: head.note, index, inclusion };
-  }
-
-  /** One entry as the log gives it out, if it is the one that was followed. */
-  async #entry(index: number, head: KnownHead): Promise<Uint8Array | undefined> {
-    const { log, hasher, store, config } = this.#parts;
-    const bundle = Math.floor(index / TILE_WIDTH);
-    const width = Math.min(TILE_WIDTH, head.size - bundle * TILE_WIDTH);
-    const [entries, leaf] = await Promise.all([
-      log.bundle(bundle, width),
-      tileHashReader(head.size, store.tiles(config.origin), hasher).readHashes([{ level: 0, index }]),
-    ]).catch(() => [undefined, undefined]);
-    const entry = entries?.[index % TILE_WIDTH];
-    if (entry === undefined || leaf === undefined || !equalBytes(hasher.hashLeaf(entry), leaf)) return undefined;
-    return entry;
-  }
+function needsOf({ kind, message }: Finding, index: number, entry: Uint8Array, { note, size, root }: KnownHead): EntryNeeds {
+  const head = { note, size, root };
+  return { kind: kind as EntryNeeds['kind'], index, entry, head, code: '', rule: '', reason: message, related: [] };
 }
 
 /** A state that this program saved, or undefined when another version did: the log is replayed then. */

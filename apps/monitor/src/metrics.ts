@@ -50,7 +50,7 @@ export function createMetrics(monitor: Monitor) {
     labelNames: ['origin', 'kind'],
     registers,
     collect() {
-      const open = monitor.store.alarms().filter(({ cleared }) => cleared === null);
+      const open = monitor.store.openAlarms();
       for (const { config } of monitor.logs) {
         for (const kind of ALARM_KINDS) {
           const count = open.filter((alarm) => alarm.origin === config.origin && alarm.kind === kind).length;

@@ -44,7 +44,8 @@ export class Monitor {
   readonly clock: () => number;
   readonly #gossip: Gossip;
   readonly #parts: MonitorParts;
-  #polling: Promise<void> | undefined;
+  readonly #polling = new Map<WatchedLog, Promise<void>>();
+  #telling: Promise<void> | undefined;
 
   constructor(parts: MonitorParts) {
     const { store, name, signer, clock = Date.now, means, onAlarm, onTrouble, fetch, timeout } = parts;
@@ -80,31 +81,41 @@ export class Monitor {
     return this.logs.find((log) => log.originHash === originHash);
   }
 
-  /** Looks at every log once, and tells webhooks what there is. Calls that overlap share one run. */
-  poll(): Promise<void> {
-    this.#polling ??= this.#poll().finally(() => {
-      this.#polling = undefined;
-    });
-    return this.#polling;
+  /**
+   * Looks at every log once, and tells webhooks what there is, whatever becomes of one of them.
+   * @throws AggregateError with what went wrong in the monitor itself
+   */
+  async poll(): Promise<void> {
+    const polls = await Promise.allSettled(this.logs.map((log) => this.look(log)));
+    const told = await Promise.allSettled([this.tell()]);
+    const failures = [...polls, ...told].flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+    if (failures.length > 0) throw new AggregateError(failures, failures.map(({ message }) => message).join('; '));
   }
 
-  async #poll(): Promise<void> {
-    await Promise.all(this.logs.map((log) => log.poll(() => this.#gossip.ask(log))));
-    await this.tell();
+  /** Looks at one log once. Calls that overlap share one run. */
+  look(log: WatchedLog): Promise<void> {
+    const running = this.#polling.get(log);
+    if (running !== undefined) return running;
+    const run = log.poll(() => this.#gossip.ask(log)).finally(() => this.#polling.delete(log));
+    this.#polling.set(log, run);
+    return run;
   }
 
-  /** Tells webhooks what they were not told yet. */
-  async tell(): Promise<void> {
+  /** Tells webhooks what they were not told yet. Calls that overlap share one run. */
+  tell(): Promise<void> {
     const { fetch, timeout } = this.#parts;
-    await deliver(this, {
+    this.#telling ??= deliver(this, {
       ...(fetch === undefined ? {} : { fetch }),
       ...(timeout === undefined ? {} : { timeout }),
+    }).finally(() => {
+      this.#telling = undefined;
     });
+    return this.#telling;
   }
 
-  /** Waits for the poll under way, and keeps how far every audit has come. */
+  /** Waits for what is under way, and keeps how far every audit has come. */
   async close(): Promise<void> {
-    await this.#polling?.catch(() => undefined);
+    await Promise.allSettled([...this.#polling.values(), this.#telling]);
     for (const log of this.logs) log.save();
     this.store.close();
   }

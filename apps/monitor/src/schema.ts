@@ -45,6 +45,19 @@ export const MONITOR_SCHEMA: Schema = {
       PRIMARY KEY (origin, idx)
     ) STRICT, WITHOUT ROWID;
 
+    -- How a log has behaved so far. judged: entries that were decided once, and whose alarms were raised if there was reason to.
+    -- smaller, hidden: how often it lately gave out less than it had to. since: the first look at it. advanced: when its entries
+    -- were last read as far as its head, or further than before. Times are in seconds.
+    CREATE TABLE standing (
+      origin   TEXT PRIMARY KEY,
+      judged   INTEGER NOT NULL,
+      smaller  INTEGER NOT NULL,
+      hidden   INTEGER NOT NULL,
+      since    INTEGER NOT NULL,
+      advanced INTEGER NOT NULL
+    ) STRICT;
+
+    -- pending: what the proof is made of, until it is made.
     CREATE TABLE alarms (
       id      INTEGER PRIMARY KEY,
       origin  TEXT NOT NULL,
@@ -53,10 +66,13 @@ export const MONITOR_SCHEMA: Schema = {
       message TEXT NOT NULL,
       raised  INTEGER NOT NULL,
       cleared INTEGER,
+      pending BLOB,
+      tries   INTEGER NOT NULL DEFAULT 0,
       proof   BLOB
     ) STRICT;
     -- An alarm is raised once until it clears.
     CREATE UNIQUE INDEX open_alarms ON alarms (origin, kind, about) WHERE cleared IS NULL;
+    CREATE INDEX unproved_alarms ON alarms (origin, tries, id) WHERE pending IS NOT NULL;
 
     -- What webhooks still have to be told.
     CREATE TABLE deliveries (

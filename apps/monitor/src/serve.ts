@@ -104,18 +104,28 @@ export async function serveMonitor(
   };
 }
 
-/** Polls at once and then at an interval, whatever becomes of a poll. */
+/**
+ * Looks at every log at once and then at an interval, each on its own, and tells webhooks between. A log whose entries were not
+ * all read is looked at again at once.
+ */
 function pollRegularly(monitor: Monitor, interval: number, logger: Logger): () => void {
-  let timer: NodeJS.Timeout;
+  const timers = new Map<unknown, NodeJS.Timeout>();
   let stopped = false;
-  const tick = async (): Promise<void> => {
-    await monitor.poll().catch((error: unknown) => logger.error({ err: error }, 'a poll failed'));
-    if (!stopped) timer = setTimeout(tick, interval);
+  const repeat = (name: unknown, work: () => Promise<void>, wait: () => number): void => {
+    const tick = async (): Promise<void> => {
+      await work().catch((error: unknown) => logger.error({ err: error }, 'a poll failed'));
+      if (!stopped) timers.set(name, setTimeout(tick, wait()));
+    };
+    timers.set(name, setTimeout(tick, 0));
   };
-  timer = setTimeout(tick, 0);
+  for (const log of monitor.logs) {
+    const tell = (): Promise<void> => monitor.tell();
+    const wait = (): number => (log.isBehind ? 0 : interval);
+    repeat(log, () => monitor.look(log).finally(tell), wait);
+  }
   return () => {
     stopped = true;
-    clearTimeout(timer);
+    for (const timer of timers.values()) clearTimeout(timer);
   };
 }
 

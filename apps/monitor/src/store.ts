@@ -1,5 +1,5 @@
 import type { AlarmKind } from '@treering/evidence';
-import { HASH_SIZE, type ReadTile, TILE_HEIGHT, TILE_WIDTH } from '@treering/merkle';
+import { HASH_SIZE, MerkleInputError, type ReadTile, TILE_HEIGHT, TILE_WIDTH } from '@treering/merkle';
 import { type OpenOptions, openDatabase } from '@treering/storage-sqlite';
 import { MONITOR_SCHEMA } from './schema.js';
 
@@ -26,6 +26,19 @@ export interface Progress {
   readonly state: Uint8Array;
   /** Deployments that were announced and not followed up. */
   readonly intents: Uint8Array;
+}
+
+/** How a log has behaved so far. */
+export interface Standing {
+  /** Entries that were decided once. Those that are replayed after a restart raise nothing again. */
+  readonly judged: number;
+  /** Points for heads smaller than the largest one that it gave out, and for heads smaller than one that others show. */
+  readonly smaller: number;
+  readonly hidden: number;
+  /** When it was first looked at, in seconds since the epoch. */
+  readonly since: number;
+  /** When its entries were last read as far as its head, or further than before. */
+  readonly advanced: number;
 }
 
 /** Complete nodes of one level, as an append creates them. */
@@ -59,9 +72,10 @@ export interface Delivery {
   readonly attempts: number;
 }
 
-/** Heads shown by others that are kept of one log, and alarms that may be open. */
+/** Heads shown by others that are kept of one log, alarms of one kind that may be open for it, and the newest that are kept. */
 const MOST_SHOWN = 64;
 const MOST_ALARMS = 1000;
+const MOST_KEPT = 20_000;
 
 /** What a monitor remembers. Every change is one durable transaction; a kill at any moment loses nothing that was said. */
 export class MonitorStore {
@@ -98,21 +112,46 @@ export class MonitorStore {
         `INSERT INTO heads (origin, role, size, root, note, seen, source) VALUES (?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (origin, role, size, root) DO UPDATE SET note = excluded.note`,
       ),
+      standing: db.prepare<[string], Standing>(
+        'SELECT judged, smaller, hidden, since, advanced FROM standing WHERE origin = ?',
+      ),
+      setStanding: db.prepare(
+        `INSERT INTO standing (origin, judged, smaller, hidden, since, advanced) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (origin) DO UPDATE SET judged = excluded.judged, smaller = excluded.smaller, hidden = excluded.hidden,
+           advanced = excluded.advanced`,
+      ),
       countShown: db.prepare<[string], number>("SELECT count(*) FROM heads WHERE origin = ? AND role = 'shown'").pluck(),
-      govern: db.prepare('INSERT INTO governing (origin, idx, entry) VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
+      govern: db.prepare(
+        `INSERT INTO governing (origin, idx, entry) VALUES (?, ?, ?)
+         ON CONFLICT (origin, idx) DO UPDATE SET entry = excluded.entry`,
+      ),
+      ungovern: db.prepare('DELETE FROM governing WHERE origin = ? AND idx >= ?'),
       governing: db.prepare<[string, number], { idx: number; entry: Uint8Array }>(
         'SELECT idx, entry FROM governing WHERE origin = ? AND idx < ? ORDER BY idx',
       ),
       raise: db.prepare(
-        `INSERT INTO alarms (origin, kind, about, message, raised, proof) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+        `INSERT INTO alarms (origin, kind, about, message, raised, pending) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
       ),
       open: db.prepare<[string, string, string], Alarm>(
         `${alarm} WHERE origin = ? AND kind = ? AND about = ? AND cleared IS NULL`,
       ),
-      countOpen: db.prepare<[string], number>('SELECT count(*) FROM alarms WHERE origin = ? AND cleared IS NULL').pluck(),
+      countOpen: db
+        .prepare<[string, string], number>('SELECT count(*) FROM alarms WHERE origin = ? AND kind = ? AND cleared IS NULL')
+        .pluck(),
+      openAlarms: db.prepare<[], Alarm>(`${alarm} WHERE cleared IS NULL ORDER BY id DESC`),
+      unproved: db.prepare<[string, number], Alarm & { pending: Uint8Array }>(
+        `SELECT id, origin, kind, about, message, raised, cleared, pending FROM alarms
+         WHERE origin = ? AND pending IS NOT NULL ORDER BY tries, id LIMIT ?`,
+      ),
+      prove: db.prepare('UPDATE alarms SET proof = ?, pending = NULL WHERE id = ?'),
+      tried: db.prepare('UPDATE alarms SET tries = tries + 1 WHERE id = ?'),
+      prune: db.prepare(
+        `DELETE FROM alarms WHERE cleared IS NOT NULL AND id <= (SELECT max(id) FROM alarms) - ${MOST_KEPT}
+         AND id NOT IN (SELECT alarm FROM deliveries)`,
+      ),
       clear: db.prepare('UPDATE alarms SET cleared = ? WHERE id = ? AND cleared IS NULL'),
       alarm: db.prepare<[number], Alarm>(`${alarm} WHERE id = ?`),
-      alarms: db.prepare<[], Alarm>(`${alarm} ORDER BY id DESC LIMIT 10000`),
+      alarms: db.prepare<[], Alarm>(`${alarm} ORDER BY id DESC`),
       proof: db.prepare<[number], Uint8Array | null>('SELECT proof FROM alarms WHERE id = ?').pluck(),
       deliver: db.prepare('INSERT INTO deliveries (alarm, event, url, due) VALUES (?, ?, ?, ?)'),
       due: db.prepare<[number], Delivery>(
@@ -144,7 +183,19 @@ export class MonitorStore {
     this.#sql.setProgress.run(origin, position, state, intents);
   }
 
-  /** Keeps new nodes of the tile levels; the same ones again change nothing. */
+  /** How a log has behaved; one that was never looked at begins at `now`. */
+  standing(origin: string, now: number): Standing {
+    return this.#sql.standing.get(origin) ?? { judged: 0, smaller: 0, hidden: 0, since: now, advanced: now };
+  }
+
+  setStanding(origin: string, { judged, smaller, hidden, since, advanced }: Standing): void {
+    this.#sql.setStanding.run(origin, judged, smaller, hidden, since, advanced);
+  }
+
+  /**
+   * Keeps new nodes of the tile levels; the same ones again change nothing.
+   * @throws MerkleInputError for nodes that do not follow those that are there
+   */
   addNodes(origin: string, { level, start, hashes }: NewNodes): void {
     if (level % TILE_HEIGHT !== 0) return;
     const tileLevel = level / TILE_HEIGHT;
@@ -153,6 +204,8 @@ export class MonitorStore {
       const first = index * TILE_WIDTH;
       const [from, to] = [Math.max(first, start), Math.min(first + TILE_WIDTH, end)];
       const known = this.#sql.tile.get(origin, tileLevel, index) ?? new Uint8Array(0);
+      if (known.length < (from - first) * HASH_SIZE)
+        throw new MerkleInputError(`nodes before ${from} of level ${level} are missing`);
       const tile = new Uint8Array(Math.max(known.length, (to - first) * HASH_SIZE));
       tile.set(known);
       tile.set(hashes.subarray((from - start) * HASH_SIZE, (to - start) * HASH_SIZE), (from - first) * HASH_SIZE);
@@ -186,11 +239,14 @@ export class MonitorStore {
     });
   }
 
-  /** Keeps a head that somebody showed, or its new note. @returns false when there is no room */
-  addShown(origin: string, head: KnownHead): boolean {
-    if ((this.#sql.countShown.get(origin) ?? 0) >= MOST_SHOWN) return false;
+  /** Whether another head that somebody shows may be kept. */
+  hasRoomForShown(origin: string): boolean {
+    return (this.#sql.countShown.get(origin) ?? 0) < MOST_SHOWN;
+  }
+
+  /** Keeps a head that somebody showed, or its new note. */
+  addShown(origin: string, head: KnownHead): void {
     this.#addHead(origin, 'shown', head);
-    return true;
   }
 
   removeShown(origin: string, { size, root }: KnownHead): void {
@@ -205,6 +261,11 @@ export class MonitorStore {
     this.#sql.govern.run(origin, index, entry);
   }
 
+  /** Forgets entries that make rules from an index on: they were read of a tree that does not count. */
+  dropGoverning(origin: string, from: number): void {
+    this.#sql.ungovern.run(origin, from);
+  }
+
   /** Entries that make rules, before an index. */
   governing(origin: string, before: number): { readonly index: number; readonly entry: Uint8Array }[] {
     return this.#sql.governing.all(origin, before).map(({ idx, entry }) => ({ index: idx, entry: plain(entry) }));
@@ -215,16 +276,20 @@ export class MonitorStore {
     return this.#sql.open.get(origin, kind, about);
   }
 
-  /** Whether another alarm of a log may be opened. */
-  hasRoom(origin: string): boolean {
-    return (this.#sql.countOpen.get(origin) ?? 0) < MOST_ALARMS;
+  /** Whether another alarm of a kind may be opened for a log: a flood of one kind leaves room for the others. */
+  hasRoom(origin: string, kind: AlarmKind): boolean {
+    return (this.#sql.countOpen.get(origin, kind) ?? 0) < MOST_ALARMS;
   }
 
-  /** Opens an alarm, and notes that webhooks have to be told. @returns undefined when it is open already */
-  raise(alarm: Omit<Alarm, 'id' | 'cleared'>, proof: Uint8Array | null, urls: readonly string[]): Alarm | undefined {
+  /**
+   * Opens an alarm, and notes that webhooks have to be told.
+   * @param pending what its proof will be made of
+   * @returns undefined when it is open already
+   */
+  raise(alarm: Omit<Alarm, 'id' | 'cleared'>, pending: Uint8Array, urls: readonly string[]): Alarm | undefined {
     return this.transaction(() => {
       const { origin, kind, about, message, raised } = alarm;
-      const { changes } = this.#sql.raise.run(origin, kind, about, message, raised, proof);
+      const { changes } = this.#sql.raise.run(origin, kind, about, message, raised, pending);
       if (changes === 0) return undefined;
       const opened = this.openAlarm(origin, kind, about) as Alarm;
       for (const url of urls) this.#sql.deliver.run(opened.id, 'raised', url, 0);
@@ -232,11 +297,26 @@ export class MonitorStore {
     });
   }
 
+  /** Alarms without a proof, and what it is to be made of; those that were tried least come first. */
+  unproved(origin: string, most: number): { readonly alarm: Alarm; readonly pending: Uint8Array }[] {
+    return this.#sql.unproved.all(origin, most).map(({ pending, ...alarm }) => ({ alarm, pending: plain(pending) }));
+  }
+
+  setProof(id: number, proof: Uint8Array): void {
+    this.#sql.prove.run(proof, id);
+  }
+
+  /** The proof of an alarm could not be made now. */
+  tried(id: number): void {
+    this.#sql.tried.run(id);
+  }
+
   /** Closes an alarm. @returns false when it was closed */
   clear(id: number, at: number, urls: readonly string[]): boolean {
     return this.transaction(() => {
       if (this.#sql.clear.run(at, id).changes === 0) return false;
       for (const url of urls) this.#sql.deliver.run(id, 'cleared', url, 0);
+      this.#sql.prune.run();
       return true;
     });
   }
@@ -245,9 +325,14 @@ export class MonitorStore {
     return this.#sql.alarm.get(id);
   }
 
-  /** The newest first. */
+  /** The newest first; cleared ones are kept up to a number. */
   alarms(): Alarm[] {
     return this.#sql.alarms.all();
+  }
+
+  /** Those that are open, the newest first. */
+  openAlarms(): Alarm[] {
+    return this.#sql.openAlarms.all();
   }
 
   /** The proof file of an alarm. */

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { ClientError, EntryMismatch, type Fetch, HistoryMismatch, requireContained, TlogReader } from '@treering/client';
-import { type AlarmProof, newestTime } from '@treering/evidence';
 import type { Means } from '@treering/governance';
 import {
   equalBytes,
@@ -11,20 +10,13 @@ import {
   restoreRange,
   tileHashReader,
 } from '@treering/merkle';
-import {
-  type Ed25519,
-  evaluateQuorum,
-  formatNote,
-  formatVerifierKey,
-  NoteError,
-  type OpenedCheckpoint,
-  openCheckpoint,
-  parseNote,
-} from '@treering/note';
+import { type Ed25519, formatVerifierKey, NoteError } from '@treering/note';
 import type { AlarmBook, Finding } from './alarm-book.js';
 import { EntryAudit } from './entry-audit.js';
+import { EntryProofs, isFaultOfTheLog } from './entry-proofs.js';
+import { HeadJudge } from './head-judge.js';
 import type { WatchedLogConfig } from './log-config.js';
-import { type HeadRule, type HeadView, hidden, rollback, stale, unwitnessed } from './rules/head-rules.js';
+import { mergeNotes, type Opened, SignedHeads } from './signed-heads.js';
 import type { KnownHead, MonitorStore } from './store.js';
 
 /** What a watched log works with. */
@@ -42,12 +34,6 @@ export interface WatchedLogParts {
   readonly timeout?: number;
 }
 
-/** A head whose signature was verified. */
-interface Opened {
-  readonly head: KnownHead;
-  readonly checkpoint: OpenedCheckpoint;
-}
-
 /** What came of a head that somebody showed. */
 export type Shown = 'known' | 'kept' | 'contradiction' | 'ignored';
 
@@ -59,14 +45,17 @@ export interface PeerProof {
   readonly proof: Proof;
 }
 
-/** Verified heads that are remembered. */
-const MOST_OPENED = 256;
-
 /** As the source of a head: the log itself. */
 const THE_LOG = 'the log';
 
-/** Sizes beyond this are no log's that can be followed. */
-const MOST_ENTRIES = BigInt(Number.MAX_SAFE_INTEGER);
+/** The largest answer that is read of a log, in bytes: an entry bundle has at most 16 MiB. */
+const LARGEST = 17 * 1024 * 1024;
+
+/** Milliseconds in which one poll reads entries: heads are looked at in between, however far behind the audit is. */
+const READING = 10_000;
+
+/** Seconds by which a head may be dated ahead: a log cannot stay fresh with one that is dated further. */
+const AHEAD = 600;
 
 /**
  * One log as a monitor sees it. Every head that the log signed, whoever shows it, must be of one growing tree; every entry must be
@@ -78,12 +67,12 @@ export class WatchedLog {
   readonly originHash: string;
   readonly #parts: WatchedLogParts;
   readonly #reader: TlogReader;
+  readonly #heads: SignedHeads;
+  readonly #judge: HeadJudge;
   readonly #audit: EntryAudit | undefined;
+  readonly #proofs: EntryProofs;
   /** Heads are compared one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
-  readonly #opened = new Map<string, OpenedCheckpoint>();
-  #smallerPolls = 0;
-  #hiddenPolls = 0;
   #signedAt: number | undefined;
   #lastPoll: number | undefined;
   #trouble: string | undefined;
@@ -95,12 +84,16 @@ export class WatchedLog {
     this.originHash = createHash('sha256').update(config.origin).digest('hex');
     this.#reader = new TlogReader(config.url, {
       hasher,
+      largest: LARGEST,
       ...(fetch === undefined ? {} : { fetch }),
       ...(timeout === undefined ? {} : { timeout }),
     });
-    this.#audit = config.audit ? new EntryAudit({ ...parts, log: this.#reader, store }) : undefined;
-    const followed = this.followed;
-    this.#signedAt = followed === undefined ? undefined : this.#timeOf(followed);
+    this.#heads = new SignedHeads(config, parts.ed25519);
+    this.#judge = new HeadJudge({ ...parts, heads: this.#heads });
+    this.#audit = config.audit ? new EntryAudit({ ...parts, log: this.#reader }) : undefined;
+    this.#proofs = new EntryProofs({ ...parts, log: this.#reader });
+    const last = store.head(config.origin, 'served') ?? this.followed;
+    this.#signedAt = last === undefined ? undefined : this.#dateOf(last);
   }
 
   /** The newest head whose tree was followed to its end. */
@@ -129,47 +122,78 @@ export class WatchedLog {
     return Math.floor(this.#parts.clock() / 1000);
   }
 
+  /** Whether entries wait to be read that the log has promised. */
+  get isBehind(): boolean {
+    const served = this.#parts.store.head(this.config.origin, 'served')?.size ?? 0;
+    return this.#trouble === undefined && served > (this.followed?.size ?? 0);
+  }
+
   /**
-   * Looks once at what the log gives out.
+   * Looks once at what the log gives out. Whatever it does to one step, the others are taken.
    * @param ask first asks others which heads they know, so that what the log hides is noticed
    */
   async poll(ask: () => Promise<void> = async () => undefined): Promise<void> {
+    const failures: unknown[] = [];
+    const attempt = async (work: () => unknown): Promise<void> => {
+      try {
+        await work();
+      } catch (error) {
+        this.#trouble = (error as Error).message;
+        if (!isFaultOfTheLog(error)) failures.push(error);
+      }
+    };
+    const { store } = this.#parts;
+    const { origin } = this.config;
     // What others had shown before this poll began.
     const newer = this.#newestShown();
-    await ask();
+    await attempt(ask);
     await this.#inTurn(async () => {
-      const opened = await this.#fetchHead();
-      if (opened !== undefined) await this.#look(opened);
-      await this.#settle();
-      await this.#judge(opened, newer);
-      await this.#audit?.raiseUndeployed();
+      store.setStanding(origin, store.standing(origin, this.#now));
+      let opened: Opened | undefined;
+      await attempt(async () => {
+        opened = await this.#fetchHead();
+        if (opened !== undefined) await this.#look(opened.head);
+      });
+      await attempt(() => this.#settle());
+      await attempt(() => this.#audit?.raiseUndeployed());
+      await attempt(() => this.#judge.judge({ opened, newer, read: this.#audit?.size, signedAt: this.#signedAt }));
+      await attempt(() => this.#prove());
       this.#lastPoll = this.#now;
     });
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Takes a head that somebody else shows, if the log signed it. */
   async consider(note: Uint8Array, source: string): Promise<Shown> {
     let opened: Opened;
     try {
-      opened = this.#open(note, source);
+      opened = this.#heads.open(note, source, this.#now);
     } catch (error) {
       if (error instanceof NoteError) return 'ignored';
       throw error;
     }
-    return this.#inTurn(() => this.#consider(opened.head));
+    return this.#inTurn(async () => {
+      const shown = await this.#consider(opened.head);
+      if (shown === 'contradiction') await this.#prove();
+      return shown;
+    });
   }
 
   /** Takes the proof of what the tree of somebody else contains at the size of ours: two histories show at once. */
   async compare({ checkpoint, root, proof }: PeerProof, size: number, source: string): Promise<void> {
     await this.#inTurn(async () => {
-      const { head } = this.#open(checkpoint, source);
+      const { head } = this.#heads.open(checkpoint, source, this.#now);
       const followed = this.followed;
       if (followed === undefined || followed.size !== size || head.size < size || equalBytes(root, followed.root)) return;
-      await this.#raiseFork(followed, head, { root, proof });
+      this.#raiseFork(followed, head, { root, proof });
+      await this.#prove();
     });
   }
 
-  /** What the followed tree contains at a smaller size, for others to compare. */
+  /**
+   * What the followed tree contains at a smaller size, for others to compare.
+   * @throws ClientError when the log has to be asked and does not answer as it should
+   */
   async contained(size: number): Promise<PeerProof | undefined> {
     const followed = this.followed;
     if (followed === undefined || size < 1 || size > followed.size) return undefined;
@@ -189,34 +213,12 @@ export class WatchedLog {
     return next;
   }
 
-  /** @throws NoteError for a note that the log did not sign */
-  #open(note: Uint8Array, source: string): Opened {
-    // The same heads come again and again, and each has several signatures.
-    const id = createHash('sha256').update(note).digest('hex');
-    const checkpoint = this.#opened.get(id) ?? this.#verify(note);
-    this.#opened.delete(id);
-    this.#opened.set(id, checkpoint);
-    if (this.#opened.size > MOST_OPENED) this.#opened.delete(this.#opened.keys().next().value as string);
-    const { size, root } = checkpoint.checkpoint;
-    // Lines of unknown keys are nobody's word, and take room.
-    const { text, verified } = checkpoint.note;
-    const kept = formatNote({ text, signatures: verified });
-    return { head: { size: Number(size), root, note: kept, seen: this.#now, source }, checkpoint };
-  }
-
-  #verify(note: Uint8Array): OpenedCheckpoint {
-    const { origin, keys, policy } = this.config;
-    const witnessKeys = policy?.witnesses.map(({ key }) => key) ?? [];
-    const opened = openCheckpoint(note, { origin, logKeys: keys, witnessKeys }, this.#parts.ed25519);
-    const { size } = opened.checkpoint;
-    if (size > MOST_ENTRIES) throw new NoteError('note/malformed', `a tree of ${size} entries cannot be followed`);
-    return opened;
-  }
-
   async #fetchHead(): Promise<Opened | undefined> {
     try {
-      const opened = this.#open(await this.#reader.checkpoint(), THE_LOG);
+      const { head, checkpoint } = this.#heads.open(await this.#reader.checkpoint(), THE_LOG, this.#now);
       this.#trouble = undefined;
+      const opened = { head: { ...head, seen: this.#firstSeen(head) }, checkpoint };
+      this.#signedAt = this.#dateOf(opened.head);
       return opened;
     } catch (error) {
       if (!(error instanceof ClientError || error instanceof NoteError)) throw error;
@@ -225,87 +227,132 @@ export class WatchedLog {
     }
   }
 
+  /** How old a head is: as the time that it carries, or as the first time that it was seen. */
+  #dateOf(head: KnownHead): number {
+    const time = this.#heads.timeOf(head);
+    return time === undefined || time > this.#now + AHEAD ? head.seen : time;
+  }
+
+  #firstSeen(head: KnownHead): number {
+    return Math.min(
+      head.seen,
+      ...this.#known()
+        .filter((known) => isSame(known, head))
+        .map(({ seen }) => seen),
+    );
+  }
+
+  /** Every head that is kept. */
+  #known(): KnownHead[] {
+    const { store } = this.#parts;
+    return (['followed', 'served', 'shown'] as const).flatMap((role) => store.heads(this.config.origin, role));
+  }
+
   /** Follows the tree of a head that the log gives out. */
-  async #look({ head, checkpoint }: Opened): Promise<void> {
+  async #look(head: KnownHead): Promise<void> {
+    const { store, hasher } = this.#parts;
+    const { origin } = this.config;
+    // Two heads of one size prove themselves: no tile has to be read.
+    this.#compareWithKnown(head);
+    const followed = this.followed;
+    if (followed !== undefined && head.size === followed.size && !equalBytes(head.root, followed.root)) return;
+    if (followed !== undefined && head.size < followed.size) {
+      await this.#consider(head);
+      return;
+    }
+    try {
+      const tree = this.#reader.tree(head.size, head.root);
+      if (followed !== undefined) await requireContained(tree, followed.size, followed.root, hasher);
+      if (await this.#read(head, followed)) store.setHead(origin, 'followed', head);
+    } catch (error) {
+      this.#explain(error, head, followed);
+    }
+  }
+
+  /** Reads the entries of a head. @returns whether all were read */
+  async #read(head: KnownHead, followed: KnownHead | undefined): Promise<boolean> {
     const { store } = this.#parts;
     const { origin } = this.config;
-    this.#signedAt = newestTime(checkpoint) ?? (await this.#firstSeen(head));
-    const followed = this.followed;
+    const audit = this.#audit;
+    if (audit === undefined) return true;
+    const before = audit.size;
+    let all = false;
     try {
-      if (followed !== undefined && head.size < followed.size) {
-        await this.#consider(head);
-        return;
-      }
-      if (followed !== undefined && head.size === followed.size && !equalBytes(head.root, followed.root)) {
-        await this.#raiseFork(followed, head, undefined);
-        return;
-      }
-      const tree = this.#reader.tree(head.size, head.root);
-      if (followed !== undefined) await requireContained(tree, followed.size, followed.root, this.#parts.hasher);
-      await this.#audit?.follow(head, {
-        after: followed === undefined ? undefined : this.#logTimeOf(followed),
-        before: this.#logTimeOf(head) ?? this.#now,
+      const after = followed === undefined ? undefined : this.#heads.logTimeOf(followed);
+      const between = {
+        after,
+        before: this.#heads.logTimeOf(head) ?? this.#now,
         size: followed?.size ?? 0,
-      });
-      const seen = followed?.size === head.size ? followed.seen : head.seen;
-      store.setHead(origin, 'followed', { ...head, seen });
-    } catch (error) {
-      await this.#explain(error, head, followed);
+        earlier: after === undefined ? undefined : followed?.note,
+      };
+      all = await audit.follow(head, between, performance.now() + READING);
+    } finally {
+      if (all || audit.size > before) store.setStanding(origin, { ...store.standing(origin, this.#now), advanced: this.#now });
     }
+    if (!all || (await audit.keeps(head))) return all;
+    audit.reset(0);
+    throw new ClientError('client/not-verified', 'what was kept of the tree is damaged; the log is read again');
   }
 
-  /** A head without a time of its own is as old as the first time that it was seen. */
-  async #firstSeen(head: KnownHead): Promise<number> {
-    const followed = this.followed;
-    const same = followed !== undefined && followed.size === head.size && equalBytes(followed.root, head.root);
-    return same ? followed.seen : head.seen;
-  }
-
-  async #explain(error: unknown, head: KnownHead, followed: KnownHead | undefined): Promise<void> {
-    if (!(error instanceof ClientError)) throw error;
+  #explain(error: unknown, head: KnownHead, followed: KnownHead | undefined): void {
+    if (!isFaultOfTheLog(error)) throw error;
+    const { store, alarms } = this.#parts;
+    const { origin } = this.config;
     // Its tree was not followed to the end: it is compared when that is possible.
-    this.#parts.store.addShown(this.config.origin, head);
+    this.#keep(head);
+    this.#trouble = error.message;
     if (error instanceof HistoryMismatch && followed !== undefined && error.size === followed.size) {
-      await this.#raiseFork(followed, head, { root: error.root, proof: error.proof });
-      return;
-    }
-    if (error instanceof EntryMismatch) {
+      this.#raiseFork(followed, head, { root: error.root, proof: error.proof });
+    } else if (error instanceof HistoryMismatch) {
+      // What was read after the followed head belongs to the tree of another head that the log gave out.
+      const largest = store.head(origin, 'served');
+      if (largest !== undefined) this.#keep(largest);
+      this.#audit?.reset(followed?.size ?? 0);
+    } else if (error instanceof EntryMismatch) {
       const { index, served, leaf, inclusion } = error;
       const finding: Finding = { kind: 'bad-entry', about: String(index), message: error.message };
-      await this.#parts.alarms.raise(this.config.origin, finding, () => ({
-        ...this.#about(),
-        kind: 'bad-entry',
-        head: head.note,
-        index,
-        inclusion,
-        leaf,
-        ...(served === undefined ? {} : { served }),
-      }));
-      this.#trouble = error.message;
-      return;
+      const place = { head: head.note, index, inclusion: [...inclusion], leaf, ...(served === undefined ? {} : { served }) };
+      alarms.raise(origin, finding, { ready: { ...this.#about(), kind: 'bad-entry', ...place } });
     }
-    // What was read after the followed head belongs to another tree than this one.
-    if (error instanceof HistoryMismatch) this.#audit?.reset(followed?.size ?? 0);
-    this.#trouble = error.message;
+  }
+
+  /** Makes the proofs of what was raised. */
+  #prove(): Promise<void> {
+    return this.#parts.alarms.prove(this.config.origin, (needs) => this.#proofs.build(needs));
+  }
+
+  /** Raises an alarm when a head contradicts another one of its size, whoever showed them. */
+  #compareWithKnown(head: KnownHead): boolean {
+    const rival = this.#known().find(({ size, root }) => size === head.size && !equalBytes(root, head.root));
+    if (rival !== undefined) this.#raiseFork(rival, head, undefined);
+    return rival !== undefined;
+  }
+
+  /** Keeps a head until it can be compared. Those that a quorum cosigned always find a place. @returns false when there is none */
+  #keep(head: KnownHead): boolean {
+    const { store } = this.#parts;
+    const { origin } = this.config;
+    const shown = store.heads(origin, 'shown');
+    if (!shown.some((known) => isSame(known, head)) && !store.hasRoomForShown(origin)) {
+      const isWitnessed = (known: KnownHead): boolean => this.#heads.isWitnessed(known);
+      const victim = isWitnessed(head) ? shown.reverse().find((known) => !isWitnessed(known)) : undefined;
+      if (victim === undefined) return false;
+      store.removeShown(origin, victim);
+    }
+    store.addShown(origin, head);
+    return true;
   }
 
   /** Compares a head with the tree that was followed, or keeps it until that has grown to its size. */
   async #consider(head: KnownHead): Promise<Shown> {
     const { store } = this.#parts;
-    const { origin } = this.config;
-    const rival = store.heads(origin, 'shown').find(({ size, root }) => size === head.size && !equalBytes(root, head.root));
-    if (rival !== undefined) {
-      await this.#raiseFork(rival, head, undefined);
-      return 'contradiction';
-    }
+    if (this.#compareWithKnown(head)) return 'contradiction';
     const verdict = await this.#compareWithTree(head);
     if (verdict !== undefined) return verdict;
-    const known = store.heads(origin, 'shown').find(({ size, root }) => size === head.size && equalBytes(root, head.root));
-    if (known !== undefined) {
-      store.addShown(origin, { ...known, note: this.#merge(known.note, head.note) });
-      return 'known';
-    }
-    return store.addShown(origin, head) ? 'kept' : 'ignored';
+    const known = store.heads(this.config.origin, 'shown').find((other) => isSame(other, head));
+    if (known === undefined) return this.#keep(head) ? 'kept' : 'ignored';
+    store.addShown(this.config.origin, { ...known, note: mergeNotes(known.note, head.note) });
+    return 'known';
   }
 
   /** undefined when the tree that was followed is smaller, or cannot be read now. */
@@ -318,10 +365,10 @@ export class WatchedLog {
       const root = (await restoreRange(reader, head.size, this.#parts.hasher)).root();
       if (equalBytes(root, head.root)) return 'known';
       const proof = await proveConsistency(reader, head.size, followed.size, this.#parts.hasher);
-      await this.#raiseFork(head, followed, head.size === followed.size ? undefined : { root, proof });
+      this.#raiseFork(head, followed, head.size === followed.size ? undefined : { root, proof });
       return 'contradiction';
     } catch (error) {
-      if (!(error instanceof ClientError)) throw error;
+      if (!isFaultOfTheLog(error)) throw error;
       this.#trouble = error.message;
       return undefined;
     }
@@ -338,71 +385,12 @@ export class WatchedLog {
     }
   }
 
-  /** Applies the rules about heads. */
-  async #judge(opened: Opened | undefined, newer: KnownHead | undefined): Promise<void> {
-    const { store } = this.#parts;
-    const { origin, policy, staleAfter } = this.config;
-    const largest = store.head(origin, 'served');
-    const size = opened?.head.size;
-    if (size !== undefined) {
-      this.#smallerPolls = largest !== undefined && size < largest.size ? this.#smallerPolls + 1 : 0;
-      this.#hiddenPolls = newer !== undefined && size < newer.size ? this.#hiddenPolls + 1 : 0;
-    }
-    const quorum =
-      opened === undefined || policy === undefined ? undefined : evaluateQuorum(policy, opened.checkpoint.cosignatures);
-    const missing = policy?.witnesses.map(({ name }) => name).filter((name) => !quorum?.witnesses.includes(name)) ?? [];
-    const view: HeadView = {
-      now: this.#now,
-      served: size === undefined ? undefined : { size, met: quorum?.met ?? true, missing: missing.join(', ') },
-      largest,
-      smallerPolls: this.#smallerPolls,
-      signedAt: this.#signedAt,
-      hidden: newer,
-      hiddenPolls: this.#hiddenPolls,
-      staleAfter,
-    };
-    const served = opened?.head ?? largest;
-    const proofs: readonly (readonly [HeadRule, Pick<Finding, 'kind' | 'about'>, () => AlarmProof])[] = [
-      [rollback, { kind: 'rollback', about: '' }, () => this.#proveRollback(largest as KnownHead, opened?.head as KnownHead)],
-      [stale, { kind: 'stale', about: 'old' }, () => this.#proveStale(served as KnownHead, undefined)],
-      [hidden, { kind: 'stale', about: 'hidden' }, () => this.#proveStale(served as KnownHead, newer)],
-      [unwitnessed, { kind: 'unwitnessed', about: '' }, () => this.#proveUnwitnessed(served as KnownHead)],
-    ];
-    for (const [rule, { kind, about }, prove] of proofs) {
-      const finding = rule(view);
-      if (finding !== undefined) await this.#parts.alarms.raise(origin, finding, prove);
-      // A log that cannot be read has not mended anything.
-      else if (opened !== undefined) this.#settleAlarm(rule, kind, about, view);
-    }
-    if (opened !== undefined && (largest === undefined || opened.head.size >= largest.size))
-      store.setHead(origin, 'served', opened.head);
-  }
-
-  /** Closes an alarm about heads when its reason is gone, not merely not seen a second time yet. */
-  #settleAlarm(rule: HeadRule, kind: Finding['kind'], about: string, view: HeadView): void {
-    if (rule === rollback && view.smallerPolls > 0) return;
-    if (rule === hidden && view.hiddenPolls > 0) return;
-    this.#parts.alarms.clear(this.config.origin, kind, about);
-  }
-
   /** The largest head that others showed and that the log could give out: cosigned by the quorum of the policy. */
   #newestShown(): KnownHead | undefined {
-    const { policy, origin } = this.config;
     return this.#parts.store
-      .heads(origin, 'shown')
-      .filter(({ source }) => source !== THE_LOG)
-      .filter(({ note }) => policy === undefined || evaluateQuorum(policy, this.#open(note, '').checkpoint.cosignatures).met)
+      .heads(this.config.origin, 'shown')
+      .filter((head) => head.source !== THE_LOG && this.#heads.isWitnessed(head))
       .pop();
-  }
-
-  /** One note with the signatures of two, which are over the same text. */
-  #merge(a: Uint8Array, b: Uint8Array): Uint8Array {
-    const [one, two] = [parseNote(a), parseNote(b)];
-    if (one.text !== two.text) return a;
-    const lines = [...one.signatures, ...two.signatures];
-    // The last line of a key is its newest.
-    const byKey = new Map(lines.map((line) => [`${line.name}+${line.id}`, line]));
-    return formatNote({ text: one.text, signatures: [...byKey.values()] });
   }
 
   /** The tree of a head that was followed: from what was kept, or for a log that is not audited from its tiles. */
@@ -412,23 +400,12 @@ export class WatchedLog {
     return tileHashReader(head.size, store.tiles(this.config.origin), hasher);
   }
 
-  #timeOf(head: KnownHead): number {
-    return newestTime(this.#open(head.note, head.source).checkpoint) ?? head.seen;
-  }
-
-  /** When the log itself says that it signed a head, in seconds; undefined when it does not say. */
-  #logTimeOf(head: KnownHead): number | undefined {
-    const { checkpoint } = this.#open(head.note, head.source);
-    const times = checkpoint.logSignatures.flatMap(({ timestamp }) => (timestamp === undefined ? [] : [Number(timestamp)]));
-    return times.length === 0 ? undefined : Math.max(...times);
-  }
-
   #about() {
     const { origin, keys } = this.config;
     return { v: 1, log: { origin, vkeys: keys.map(formatVerifierKey) } } as const;
   }
 
-  async #raiseFork(a: KnownHead, b: KnownHead, contained: { root: Uint8Array; proof: Proof } | undefined): Promise<void> {
+  #raiseFork(a: KnownHead, b: KnownHead, contained: { root: Uint8Array; proof: Proof } | undefined): void {
     const finding: Finding = {
       kind: 'fork',
       about: '',
@@ -437,32 +414,11 @@ export class WatchedLog {
           ? `the log signed two trees of ${a.size} entries; ${a.source} and ${b.source} show them`
           : `the log signed trees of ${a.size} and ${b.size} entries that do not contain one another; ${a.source} and ${b.source} show them`,
     };
-    await this.#parts.alarms.raise(this.config.origin, finding, () => ({
-      ...this.#about(),
-      kind: 'fork',
-      heads: [a.note, b.note],
-      ...(contained === undefined ? {} : { contained }),
-    }));
+    const proof = { heads: [a.note, b.note] as [Uint8Array, Uint8Array], ...(contained === undefined ? {} : { contained }) };
+    this.#parts.alarms.raise(this.config.origin, finding, { ready: { ...this.#about(), kind: 'fork', ...proof } });
   }
+}
 
-  #proveRollback(larger: KnownHead, smaller: KnownHead): AlarmProof {
-    return {
-      ...this.#about(),
-      kind: 'rollback',
-      larger: larger.note,
-      smaller: smaller.note,
-      seen: [larger.seen, this.#now],
-    };
-  }
-
-  #proveStale(head: KnownHead, newer: KnownHead | undefined): AlarmProof {
-    const { staleAfter } = this.config;
-    const about = { ...this.#about(), kind: 'stale', head: head.note } as const;
-    if (newer !== undefined) return { ...about, newer: newer.note, since: Math.min(newer.seen, this.#now - 1), limit: 0 };
-    return { ...about, since: this.#signedAt ?? head.seen, limit: staleAfter };
-  }
-
-  #proveUnwitnessed(head: KnownHead): AlarmProof {
-    return { ...this.#about(), kind: 'unwitnessed', head: head.note, policy: this.config.policyText ?? '' };
-  }
+function isSame(a: KnownHead, b: KnownHead): boolean {
+  return a.size === b.size && equalBytes(a.root, b.root);
 }

@@ -2,46 +2,68 @@ import type { ChangeRecord } from '@treering/record';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { admission, dated } from '../src/rules/entry-rules.js';
-import { type HeadView, hidden, rollback, stale, unwitnessed } from '../src/rules/head-rules.js';
+import { type HeadView, hidden, points, rollback, stale, unwitnessed, withheld } from '../src/rules/head-rules.js';
 import { afterRecord, breakGlass, followedUp, type Intents, undeployed, verification } from '../src/rules/record-rules.js';
 
 const WELL: HeadView = {
   now: 10_000,
   served: { size: 100, met: true, missing: '' },
   largest: { size: 100 },
-  smallerPolls: 0,
+  smaller: 0,
+  signedLater: false,
   signedAt: 9_990,
+  since: 0,
   hidden: undefined,
-  hiddenPolls: 0,
+  hiding: 0,
+  read: { size: 100, advanced: 0 },
   staleAfter: 600,
 };
 
 test('heads that are as they should be are no reason for anything', () => {
-  for (const rule of [rollback, stale, hidden, unwitnessed]) assert.is(rule(WELL), undefined);
+  for (const rule of [rollback, stale, withheld, hidden, unwitnessed]) assert.is(rule(WELL), undefined);
 });
 
-test('rollback: a smaller head counts when it is given out twice in a row, and only while it is smaller', () => {
+test('rollback: a smaller head counts when it is given out twice in a row or is signed later, and only while it is smaller', () => {
   const smaller: HeadView = { ...WELL, served: { size: 90, met: true, missing: '' } };
-  assert.is(rollback({ ...smaller, smallerPolls: 1 }), undefined);
-  assert.is(rollback({ ...smaller, smallerPolls: 2 })?.kind, 'rollback');
-  assert.is(rollback({ ...WELL, smallerPolls: 2 }), undefined);
-  assert.is(rollback({ ...smaller, smallerPolls: 2, largest: undefined }), undefined);
-  assert.is(rollback({ ...smaller, smallerPolls: 2, served: undefined }), undefined);
+  assert.is(rollback({ ...smaller, smaller: 3 }), undefined);
+  assert.is(rollback({ ...smaller, smaller: 6 })?.kind, 'rollback');
+  assert.is(rollback({ ...smaller, signedLater: true })?.kind, 'rollback');
+  assert.is(rollback({ ...WELL, smaller: 6, signedLater: true }), undefined);
+  assert.is(rollback({ ...smaller, smaller: 6, largest: undefined }), undefined);
+  assert.is(rollback({ ...smaller, smaller: 6, served: undefined }), undefined);
+});
+
+test('points: one head that is as it should be does not hide that every second one is not', () => {
+  const after = (polls: readonly boolean[]): number => polls.reduce(points, 0);
+  assert.ok(after([true, true]) >= 6);
+  assert.ok(after([true, false, true, false, true]) >= 6);
+  assert.ok(after([true, false, false, false, true, false, false, false, true]) < 6, 'a slow cache now and then');
+  assert.is(after([...Array(50).fill(true), ...Array(12).fill(false)]), 0, 'it ends');
 });
 
 test('stale: the time since the newest signature decides, whether the log can be read or not', () => {
   assert.is(stale({ ...WELL, signedAt: 9_400 }), undefined);
   assert.is(stale({ ...WELL, signedAt: 9_399 })?.about, 'old');
   assert.is(stale({ ...WELL, signedAt: 9_399, served: undefined })?.about, 'old');
-  assert.is(stale({ ...WELL, signedAt: undefined }), undefined);
+  assert.is(stale({ ...WELL, signedAt: undefined, since: 9_400 }), undefined);
+  assert.match(stale({ ...WELL, signedAt: undefined, since: 9_399, served: undefined })?.message ?? '', /cannot be read/);
+});
+
+test('withheld: entries that are promised have to come', () => {
+  const behind: HeadView = { ...WELL, read: { size: 99, advanced: 9_399 } };
+  assert.is(withheld(behind)?.about, 'entries');
+  assert.is(withheld({ ...behind, read: { size: 99, advanced: 9_400 } }), undefined);
+  assert.is(withheld({ ...behind, read: { size: 100, advanced: 0 } }), undefined);
+  assert.is(withheld({ ...behind, read: undefined }), undefined);
+  assert.is(withheld({ ...behind, served: undefined }), undefined);
 });
 
 test('hidden: a newer head that others show counts when the log gives out less twice in a row', () => {
   const newer: HeadView = { ...WELL, hidden: { size: 101, source: 'witness w' } };
-  assert.is(hidden({ ...newer, hiddenPolls: 1 }), undefined);
-  assert.is(hidden({ ...newer, hiddenPolls: 2 })?.about, 'hidden');
-  assert.is(hidden({ ...newer, hiddenPolls: 2, served: { size: 101, met: true, missing: '' } }), undefined);
-  assert.is(hidden({ ...newer, hiddenPolls: 2, served: undefined }), undefined);
+  assert.is(hidden({ ...newer, hiding: 3 }), undefined);
+  assert.is(hidden({ ...newer, hiding: 6 })?.about, 'hidden');
+  assert.is(hidden({ ...newer, hiding: 6, served: { size: 101, met: true, missing: '' } }), undefined);
+  assert.is(hidden({ ...newer, hiding: 6, served: undefined }), undefined);
 });
 
 test('unwitnessed: the quorum decides', () => {

@@ -18,8 +18,9 @@ import { EvidenceError } from './errors.js';
 /** The content type of a proof of something that a log did or that an entry of it says. */
 const ALARM_PROOF_TYPE = 'application/vnd.treering.proof+cbor';
 
-/** The largest proof file that is read, in bytes. */
-const LARGEST = 32 * 1024 * 1024;
+/** The largest proof file that is read, in bytes, and the most items in it. */
+const LARGEST = 16 * 1024 * 1024;
+const MOST_ITEMS = 200_000;
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'must be bytes');
 const hash = bytes.refine((value) => value.length === 32, 'must have 32 bytes');
@@ -45,8 +46,19 @@ const schema = z.discriminatedUnion('kind', [
   }),
   /** A smaller head, given out after a larger one. */
   z.strictObject({ ...about, kind: z.literal('rollback'), larger: head, smaller: head, seen: z.tuple([seconds, seconds]) }),
-  /** A head that is older than `limit` seconds, or that hides a newer one. */
-  z.strictObject({ ...about, kind: z.literal('stale'), head, newer: head.optional(), since: seconds, limit: seconds }),
+  /**
+   * A head that is older than `limit` seconds, or that hides a newer one, or whose entries from `withheld` on were not given out
+   * since then. Without a head: the log could not be read at all.
+   */
+  z.strictObject({
+    ...about,
+    kind: z.literal('stale'),
+    head: head.optional(),
+    newer: head.optional(),
+    withheld: index.optional(),
+    since: seconds,
+    limit: seconds,
+  }),
   /** A head that was given out without the quorum of a trust policy. */
   z.strictObject({ ...about, kind: z.literal('unwitnessed'), head, policy: z.string().max(1 << 20) }),
   /** Something that is no statement, or that is not what the tree contains. */
@@ -111,9 +123,25 @@ export async function signAlarmProof(
       [HEADER.cwtClaims, claims],
     ]),
   );
-  const payload = encodeCbor(proof as unknown as CborInput);
+  const payload = encodeAlarmProof(proof);
   const signature = await signer.sign(sigStructure(protectedBytes, payload));
   return encodeCbor(new CborTag(18, [protectedBytes, new Map(), payload, signature]));
+}
+
+/** What a proof holds, as deterministic CBOR. */
+export function encodeAlarmProof(proof: AlarmProof): Uint8Array {
+  return encodeCbor(proof as unknown as CborInput);
+}
+
+/**
+ * Reads what a proof holds.
+ * @throws EvidenceError or StatementError
+ */
+export function decodeAlarmProof(payload: Uint8Array): AlarmProof {
+  const read = schema.safeParse(plain(decodeCbor(payload, { tags: [], items: MOST_ITEMS })));
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  throw malformed(`${issue.path.join('.') || 'the payload'}: ${issue.message}`);
 }
 
 /** Whether a file claims to be the proof of an alarm. */
@@ -145,13 +173,9 @@ export function parseAlarmProof(file: Uint8Array): SignedAlarmProof {
     const [observer, origin, observedAt] = [CLAIM.iss, CLAIM.sub, CLAIM.iat].map((claim) => claims.get(claim));
     if (typeof observer !== 'string' || typeof observedAt !== 'number' || observedAt < 0 || sign1.payload === null)
       throw malformed('the proof does not say who saw it when');
-    const read = schema.safeParse(plain(decodeCbor(sign1.payload, { tags: [] })));
-    if (!read.success) {
-      const [issue] = read.error.issues;
-      throw malformed(`${issue.path.join('.') || 'the payload'}: ${issue.message}`);
-    }
-    if (origin !== read.data.log.origin) throw malformed('the header and the payload are about two logs');
-    return { proof: read.data, observer, kid, observedAt, sign1 };
+    const proof = decodeAlarmProof(sign1.payload);
+    if (origin !== proof.log.origin) throw malformed('the header and the payload are about two logs');
+    return { proof, observer, kid, observedAt, sign1 };
   } catch (error) {
     if (!(error instanceof StatementError)) throw error;
     throw malformed(error.message);

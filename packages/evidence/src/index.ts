@@ -1,6 +1,8 @@
 export {
   type AlarmKind,
   type AlarmProof,
+  decodeAlarmProof,
+  encodeAlarmProof,
   isAlarmProof,
   parseAlarmProof,
   type SignedAlarmProof,
@@ -10,7 +12,7 @@ export { type Claim, holds } from './claim.js';
 export { EvidenceError, type EvidenceErrorCode } from './errors.js';
 export { type RecordAlarm, recordAlarms } from './record-alarms.js';
 export { formatTlogProof, parseTlogProof, type TlogProof } from './tlog-proof.js';
-export { type AlarmReport, type AlarmTrust, newestTime, verifyAlarmProof } from './verify-alarm-proof.js';
+export { type AlarmReport, type AlarmTrust, logTime, newestTime, verifyAlarmProof } from './verify-alarm-proof.js';
 export {
   isCose,
   REQUIRED_RECEIPT_CLAIMS,

@@ -56,6 +56,9 @@ export interface AlarmReport {
   readonly record: ChangeRecord | undefined;
 }
 
+/** The reader lacks the means to check a foreign signature. */
+const UNCHECKED = 'governance/not-checked';
+
 type Of<K extends AlarmKind> = Extract<AlarmProof, { readonly kind: K }>;
 
 /**
@@ -182,7 +185,8 @@ class Examination {
       `One tree has ${before.checkpoint.size} entries, the other ${after.checkpoint.size}.`,
       'The head that is said to be smaller is not.',
     );
-    const [t1, t2] = [newestTime(before), newestTime(after)];
+    // When a witness cosigned it says nothing about when the log gave it out: witnesses may lag.
+    const [t1, t2] = [logTime(before), logTime(after)];
     if (t1 !== undefined && t2 !== undefined && t2 > t1) {
       this.add('later', 'proved', `The smaller one was signed later: at ${time(t2)}, the larger one at ${time(t1)}.`);
     } else {
@@ -195,28 +199,40 @@ class Examination {
     return required;
   }
 
-  #stale({ head, newer, since, limit }: Of<'stale'>): readonly string[] {
+  #stale({ head, newer, withheld, since, limit }: Of<'stale'>): readonly string[] {
+    const { observedAt } = this.#signed;
+    if (head === undefined) {
+      const text = `the log could not be read from ${time(since)} to ${time(observedAt)}, more than ${limit} seconds`;
+      this.#onItsWord('old', newer === undefined && withheld === undefined && observedAt - since > limit, text);
+      return ['old'];
+    }
     const required = ['heads-signed', 'old'];
     const opened = this.#open('heads-signed', newer === undefined ? [head] : [head, newer]);
     if (opened === undefined) return required;
-    const { observedAt } = this.#signed;
+    const { size } = opened[0].checkpoint;
     const signedAt = newestTime(opened[0]) ?? since;
-    const what = `still gave out the head of ${opened[0].checkpoint.size} entries signed at ${time(signedAt)}`;
+    const at = `at ${time(observedAt)}, more than ${limit} seconds later`;
+    if (withheld !== undefined) {
+      const fits = BigInt(withheld) < size && newer === undefined && observedAt - since > limit;
+      this.#onItsWord('old', fits, `the log did not give out the ${size} entries of its head from entry ${withheld} on, ${at}`);
+      return required;
+    }
     if (newer !== undefined) {
       const hidden = opened[1];
       this.decide(
         'hidden',
-        hidden.checkpoint.size > opened[0].checkpoint.size,
+        hidden.checkpoint.size > size,
         `The log had signed a head of ${hidden.checkpoint.size} entries, which it did not give out.`,
         'The head that is said to be newer is not larger.',
       );
       required.push('hidden');
     }
-    const first = newer === undefined ? signedAt : since;
+    // A time that lies ahead is nobody's.
+    const first = newer === undefined && signedAt <= observedAt ? signedAt : since;
     this.#onItsWord(
       'old',
       observedAt - first > limit,
-      `the log ${what} at ${time(observedAt)}, more than ${limit} seconds later`,
+      `the log still gave out the head of ${size} entries signed at ${time(first)} ${at}`,
     );
     return required;
   }
@@ -253,8 +269,8 @@ class Examination {
     const { leaf, served, index } = proof;
     if (!this.#included(proof, leaf)) return required;
     if (served !== undefined && equalBytes(this.#hasher.hashLeaf(served), leaf)) {
-      const why = unreadable(served);
-      this.decide('bad', why !== undefined, `Entry ${index} is no statement: ${why}.`, `Entry ${index} is a statement.`);
+      const why = unreadable(served) ?? (index === 0 ? foreignCharter(served, this.#signed.proof.log.origin) : undefined);
+      this.decide('bad', why !== undefined, `Entry ${index} has no place there: ${why}.`, `Entry ${index} is a statement.`);
       return required;
     }
     const what = served === undefined ? 'nothing that can be read' : 'other bytes';
@@ -298,14 +314,16 @@ class Examination {
         'An entry in the file is not in this tree.',
       );
       if (!holds) return required;
-      this.add(
-        'rules-complete',
-        'not proved',
-        'Whether the log has other entries that make rules is told by a replay of the whole log.',
-      );
+      // Whoever leaves out the entry that gave a right can accuse everybody.
+      this.#onItsWord('rules-complete', true, 'the log has no other entries before it that its admission rests on');
+      required.push('rules-complete');
     }
     const audit = new Audit(this.#trust.means ?? {});
-    for (const item of earlier) await audit.next(item.entry, item.index);
+    let unchecked: string | undefined;
+    for (const item of earlier) {
+      const result = await audit.next(item.entry, item.index);
+      if (!result.admitted && result.finding.code === UNCHECKED) unchecked = result.finding.message;
+    }
     const audited = await audit.next(entry, index);
     this.record = recordOf(entry);
     if (audited.admitted && proof.code === 'governance/clock') {
@@ -313,6 +331,11 @@ class Examination {
       return required;
     }
     const refusal = audited.admitted ? undefined : audited.finding;
+    if (refusal?.code === UNCHECKED) unchecked = refusal.message;
+    if (refusal !== undefined && unchecked !== undefined) {
+      this.add('refused', 'not proved', `Whether the rules admit entry ${index} cannot be told here: ${unchecked}.`);
+      return required;
+    }
     this.decide(
       'refused',
       refusal !== undefined,
@@ -325,10 +348,15 @@ class Examination {
   /** Whether an entry is dated outside the time in which the log's own heads say that it was admitted. */
   #dated({ index, earlier }: Of<'unauthorised'>, head: OpenedCheckpoint, iat: number, skew: number): void {
     const without = earlier === undefined ? undefined : this.#open('heads-signed', [earlier])?.[0];
-    const before = newestTime(head);
-    const after = without !== undefined && without.checkpoint.size <= BigInt(index) ? newestTime(without) : undefined;
+    const before = logTime(head);
+    const after = without !== undefined && without.checkpoint.size <= BigInt(index) ? logTime(without) : undefined;
     const late = before !== undefined && iat > before + skew;
     const early = after !== undefined && iat < after - skew;
+    const { observedAt } = this.#signed;
+    if (before === undefined && !early && iat > observedAt + skew) {
+      this.#onItsWord('refused', true, `entry ${index}, dated ${time(iat)}, was in the log at ${time(observedAt)}`);
+      return;
+    }
     this.decide(
       'refused',
       late || early,
@@ -423,6 +451,22 @@ export function newestTime({ note }: OpenedCheckpoint): number | undefined {
     timestamp === undefined || timestamp === 0n ? [] : [Number(timestamp)],
   );
   return times.length === 0 ? undefined : Math.max(...times);
+}
+
+/** The newest time at which the log itself says that it signed a head, in seconds; undefined when it does not say. */
+export function logTime({ logSignatures }: OpenedCheckpoint): number | undefined {
+  const times = logSignatures.flatMap(({ timestamp }) =>
+    timestamp === undefined || timestamp === 0n ? [] : [Number(timestamp)],
+  );
+  return times.length === 0 ? undefined : Math.max(...times);
+}
+
+/** Why an entry is not the charter of a log; undefined when it is, or is no charter. */
+function foreignCharter(entry: Uint8Array, origin: string): string | undefined {
+  const record = recordOf(entry);
+  return record?.type === 'charter' && record.origin !== origin
+    ? `it is the charter of the log ${JSON.stringify(record.origin)}`
+    : undefined;
 }
 
 /** Why bytes are no statement that a log may contain; undefined when they are one. */

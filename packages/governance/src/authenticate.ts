@@ -80,6 +80,7 @@ export async function authenticate(state: GovernanceState, candidate: Candidate,
     await bundleIssuer(state, statement, means);
     return { held: true, candidate: { ...candidate, verified: { enrolled: false, issuer } } };
   } catch (error) {
+    if (error instanceof NotChecked) return failed('governance/not-checked', 'issuers', error.message);
     if (error instanceof NotVerified || error instanceof StatementError)
       return failed(codeOf(error, 'governance/foreign-not-verified'), 'issuers', error.message);
     throw error;
@@ -96,6 +97,9 @@ export function keyFor(state: GovernanceState, { record, statement }: Candidate)
 }
 
 class NotVerified extends Error {}
+
+/** The means are missing: somebody else may find that it holds. */
+class NotChecked extends NotVerified {}
 
 async function holds(statement: SignedStatement, key: CoseKey, means: Means): Promise<boolean> {
   return (means.checkSignature ?? checkSignature)(signatureCheck(statement.sign1, key));
@@ -121,7 +125,7 @@ async function statementIssuer(
     }
   }
   if (statement.certificates.length > 0 && issuer.roots !== undefined) {
-    if (means.certificates === undefined) throw new NotVerified('certificates cannot be checked here');
+    if (means.certificates === undefined) throw new NotChecked('certificates cannot be checked here');
     const { key, anchor, identity } = await attempt(() =>
       (means.certificates as NonNullable<Means['certificates']>)(statement.certificates, issuer, statement.iat),
     );
@@ -139,7 +143,7 @@ async function bundleIssuer(
 ): Promise<IssuerFinding | undefined> {
   const { contentType, payload, iat } = statement;
   if (contentType === undefined || !looksLikeBundle(contentType)) return undefined;
-  if (means.bundle === undefined) throw new NotVerified('bundles cannot be checked here');
+  if (means.bundle === undefined) throw new NotChecked('bundles cannot be checked here');
   const verify = means.bundle;
   return attempt(() => verify(contentType, payload, state.policy?.issuers ?? [], iat));
 }

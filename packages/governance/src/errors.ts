@@ -8,6 +8,7 @@ export type RefusalCode =
   | 'governance/logged-before'
   | 'governance/foreign'
   | 'governance/foreign-not-verified'
+  | 'governance/not-checked'
   | 'governance/invalid-record'
   | 'governance/unknown-key'
   | 'governance/revoked-key'

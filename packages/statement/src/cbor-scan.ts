@@ -7,6 +7,8 @@ export interface CborProfile {
   readonly order?: 'deterministic' | 'any';
   /** Tags that may occur. Default: 18, COSE_Sign1. */
   readonly tags?: readonly number[];
+  /** The most items, counted at every depth: small ones take far more memory than bytes. */
+  readonly items?: number;
 }
 
 /** Containers and tags inside one another beyond this depth are refused. */
@@ -35,11 +37,14 @@ class Scanner {
   readonly #bytes: Uint8Array;
   readonly #sorted: boolean;
   readonly #tags: readonly number[];
+  readonly #most: number;
+  #items = 0;
 
   constructor(bytes: Uint8Array, profile: CborProfile) {
     this.#bytes = bytes;
     this.#sorted = (profile.order ?? 'deterministic') === 'deterministic';
     this.#tags = profile.tags ?? [18];
+    this.#most = profile.items ?? Number.POSITIVE_INFINITY;
   }
 
   /** The item with the one tag that it may have. */
@@ -53,6 +58,8 @@ class Scanner {
   /** @param depth the containers and tags around this item */
   #item(depth: number): CborValue {
     const start = this.at;
+    if (++this.#items > this.#most)
+      throw new StatementError('cbor/not-in-profile', `there are more than ${this.#most} items`, start);
     const initial = this.#byte();
     const major = initial >> 5;
     if (major === 7) return this.#simple(initial, start);

@@ -53,7 +53,7 @@ export async function monitorOnce(session: Session, flags: MonitorFlags): Promis
   const { monitor, close } = await openMonitor(settings.data, config, createLogger('treering-monitor', config.log_level));
   try {
     await monitor.poll();
-    const open = monitor.store.alarms().filter(({ cleared }) => cleared === null);
+    const open = monitor.store.openAlarms();
     const logs = monitor.logs.map((log) => log.status());
     for (const { origin, size, audited, trouble } of logs) {
       const what = audited === null ? `${size} entries` : `${size} entries, ${audited} audited`;
@@ -72,7 +72,7 @@ export async function monitorOnce(session: Session, flags: MonitorFlags): Promis
 export async function listAlarms({ terminal, settings }: Session, flags: { all?: boolean }): Promise<number> {
   const store = openStore(settings.data, 'read');
   try {
-    const alarms = store.alarms().filter(({ cleared }) => flags.all === true || cleared === null);
+    const alarms = flags.all === true ? store.alarms() : store.openAlarms();
     printAlarms(terminal, alarms);
     terminal.result({ alarms: alarms.map(alarmView) });
     return alarms.some(({ cleared }) => cleared === null) ? EXIT.failed : EXIT.ok;
@@ -87,7 +87,9 @@ export async function writeProof({ terminal, settings, cwd }: Session, id: strin
   try {
     const alarm = store.alarm(idOf(id));
     const proof = alarm === undefined ? undefined : store.proof(alarm.id);
-    if (alarm === undefined || proof === undefined) throw new UsageError(`there is no alarm ${id}`);
+    if (alarm === undefined) throw new UsageError(`there is no alarm ${id}`);
+    if (proof === undefined)
+      throw new UsageError(`the log has not given out what the proof of alarm ${id} needs; it is asked in every poll`);
     const out = resolve(cwd, flags.out ?? `${alarm.kind}-${alarm.id}.trproof`);
     await writeFile(out, proof);
     terminal.line(`The proof is in ${out}; "treering verify" checks it offline.`);

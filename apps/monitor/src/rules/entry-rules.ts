@@ -1,4 +1,5 @@
 import type { Audited } from '@treering/governance';
+import { type ChangeRecord, printable } from '@treering/record';
 import type { Finding } from '../alarm-book.js';
 
 /** An entry that is in the log against its rules: one that cannot be read, or one that they do not admit. */
@@ -9,6 +10,16 @@ export function admission(index: number, audited: Audited): Finding | undefined 
     kind: rule === 'format' ? 'bad-entry' : 'unauthorised',
     about: String(index),
     message: `entry ${index} is in the log against its rules: ${message} (decided by ${rule})`,
+  };
+}
+
+/** A tree that begins with the charter of another log: its rules are not those of this one. */
+export function foreignCharter(record: ChangeRecord | undefined, origin: string): Finding | undefined {
+  if (record?.type !== 'charter' || record.origin === origin) return undefined;
+  return {
+    kind: 'bad-entry',
+    about: '0 charter',
+    message: `entry 0 is the charter of another log: ${printable(record.origin)}`,
   };
 }
 

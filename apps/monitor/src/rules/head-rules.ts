@@ -7,14 +7,20 @@ export interface HeadView {
   readonly served: { readonly size: number; readonly met: boolean; readonly missing: string } | undefined;
   /** The largest head that the log ever gave out. */
   readonly largest: { readonly size: number } | undefined;
-  /** In how many polls one after the other the log gave out less than that. */
-  readonly smallerPolls: number;
+  /** Points for giving out less than that lately. */
+  readonly smaller: number;
+  /** Whether the log itself dates the smaller head later than the larger one. */
+  readonly signedLater: boolean;
   /** The newest time at which a head that the log gave out was signed, or when it was first seen. */
   readonly signedAt: number | undefined;
+  /** When the log was first looked at. */
+  readonly since: number;
   /** The largest head, signed by the log and cosigned by the quorum, that others showed before the log was asked. */
   readonly hidden: { readonly size: number; readonly source: string } | undefined;
-  /** In how many polls one after the other the log gave out less than that. */
-  readonly hiddenPolls: number;
+  /** Points for giving out less than that lately. */
+  readonly hiding: number;
+  /** Entries that were read, and when that were last more than before or all; undefined when entries are not read. */
+  readonly read: { readonly size: number; readonly advanced: number } | undefined;
   /** Seconds after which a head is old. */
   readonly staleAfter: number;
 }
@@ -22,12 +28,21 @@ export interface HeadView {
 /** Decides from the heads of one log, without side effects: a finding, or undefined when there is no reason (any more). */
 export type HeadRule = (view: HeadView) => Finding | undefined;
 
-/** Caches may give out a head for a little while after its successor; twice in a row is no cache. */
-const PATIENCE = 2;
+/** Points for a head that should have been larger; each one that is as it should be takes one off. */
+const STEP = 3;
+/** Caches may give out a head for a little while after its successor; twice in a row, or again and again, is no cache. */
+const PATIENCE = 2 * STEP;
+const MOST = 4 * STEP;
+
+/** The points after another poll. */
+export function points(before: number, wrong: boolean): number {
+  return wrong ? Math.min(before + STEP, MOST) : Math.max(before - 1, 0);
+}
 
 /** The log gives out a smaller tree than before. */
-export const rollback: HeadRule = ({ served, largest, smallerPolls }) => {
-  if (served === undefined || largest === undefined || served.size >= largest.size || smallerPolls < PATIENCE) return undefined;
+export const rollback: HeadRule = ({ served, largest, smaller, signedLater }) => {
+  if (served === undefined || largest === undefined || served.size >= largest.size) return undefined;
+  if (smaller < PATIENCE && !signedLater) return undefined;
   return {
     kind: 'rollback',
     about: '',
@@ -36,15 +51,33 @@ export const rollback: HeadRule = ({ served, largest, smallerPolls }) => {
 };
 
 /** What the log gives out is old, or it cannot be read at all. */
-export const stale: HeadRule = ({ now, served, signedAt, staleAfter }) => {
-  if (signedAt === undefined || now - signedAt <= staleAfter) return undefined;
+export const stale: HeadRule = ({ now, served, signedAt, since, staleAfter }) => {
+  const from = signedAt ?? since;
+  if (now - from <= staleAfter) return undefined;
+  if (signedAt === undefined)
+    return {
+      kind: 'stale',
+      about: 'old',
+      message: `the log cannot be read, for ${now - since} seconds; it may be ${staleAfter}`,
+    };
   const what = served === undefined ? 'the log cannot be read, and its last head' : 'the head that the log gives out';
-  return { kind: 'stale', about: 'old', message: `${what} was signed ${now - signedAt} seconds ago; it may be ${staleAfter}` };
+  return { kind: 'stale', about: 'old', message: `${what} was signed ${now - from} seconds ago; it may be ${staleAfter}` };
+};
+
+/** The log gives out heads, and not the entries below them. */
+export const withheld: HeadRule = ({ now, served, read, staleAfter }) => {
+  if (served === undefined || read === undefined || served.size <= read.size || now - read.advanced <= staleAfter)
+    return undefined;
+  return {
+    kind: 'stale',
+    about: 'entries',
+    message: `the log gives out a head of ${served.size} entries, and for ${now - read.advanced} seconds none from entry ${read.size} on`,
+  };
 };
 
 /** Witnesses have cosigned a newer head, and the log does not give it out. */
-export const hidden: HeadRule = ({ served, hidden: newer, hiddenPolls }) => {
-  if (served === undefined || newer === undefined || served.size >= newer.size || hiddenPolls < PATIENCE) return undefined;
+export const hidden: HeadRule = ({ served, hidden: newer, hiding }) => {
+  if (served === undefined || newer === undefined || served.size >= newer.size || hiding < PATIENCE) return undefined;
   return {
     kind: 'stale',
     about: 'hidden',
