@@ -10,11 +10,11 @@ import {
   restoreState,
   saveState,
 } from '@treering/governance';
-import { equalBytes, type Hasher, restoreRange, TILE_HEIGHT, tileHashReader } from '@treering/merkle';
+import { type Hasher, TILE_HEIGHT, tileHashReader } from '@treering/merkle';
 import type { ChangeRecord } from '@treering/record';
 import { decodeCbor, encodeCbor, parseStatement, StatementError } from '@treering/statement';
 import type { AlarmBook, Finding } from './alarm-book.js';
-import { isFaultOfTheLog } from './entry-proofs.js';
+import { leadsTo } from './entry-proofs.js';
 import type { WatchedLogConfig } from './log-config.js';
 import type { EntryNeeds } from './pending.js';
 import { admission, dated, foreignCharter } from './rules/entry-rules.js';
@@ -171,13 +171,9 @@ export class EntryAudit {
   }
 
   /** Whether what was kept of the tree leads to the root of a head. */
-  async keeps({ size, root }: KnownHead): Promise<boolean> {
+  keeps({ size, root }: KnownHead): Promise<boolean> {
     const { store, config, hasher } = this.#parts;
-    const range = await restoreRange(tileHashReader(size, store.tiles(config.origin), hasher), size, hasher).catch((error) => {
-      if (isFaultOfTheLog(error)) return undefined;
-      throw error;
-    });
-    return range !== undefined && equalBytes(range.root(), root);
+    return leadsTo(tileHashReader(size, store.tiles(config.origin), hasher), size, root, hasher);
   }
 
   /** Keeps where the audit stands. */

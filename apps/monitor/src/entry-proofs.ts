@@ -5,6 +5,7 @@ import {
   type Hasher,
   type HashReader,
   MerkleInputError,
+  MerkleStateError,
   ProofError,
   proveConsistency,
   proveInclusion,
@@ -81,13 +82,7 @@ export class EntryProofs {
   async #treeOf({ size, root }: Head): Promise<HashReader> {
     const { store, config, hasher, log } = this.#parts;
     const kept = tileHashReader(size, store.tiles(config.origin), hasher);
-    const same = await restoreRange(kept, size, hasher)
-      .then((range) => equalBytes(range.root(), root))
-      .catch((error) => {
-        if (isFaultOfTheLog(error)) return false;
-        throw error;
-      });
-    return same ? kept : log.tree(size, root);
+    return (await leadsTo(kept, size, root, hasher)) ? kept : log.tree(size, root);
   }
 
   /** The entries that make rules, and those that are related, each proved. */
@@ -133,6 +128,16 @@ export class EntryProofs {
       }
     }
     return undefined;
+  }
+}
+
+/** Whether hashes that were kept are all there and lead to a root. */
+export async function leadsTo(kept: HashReader, size: number, root: Uint8Array, hasher: Hasher): Promise<boolean> {
+  try {
+    return equalBytes((await restoreRange(kept, size, hasher)).root(), root);
+  } catch (error) {
+    if (error instanceof MerkleStateError || error instanceof MerkleInputError) return false;
+    throw error;
   }
 }
 

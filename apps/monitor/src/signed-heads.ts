@@ -76,6 +76,11 @@ export class SignedHeads {
     return policy !== undefined && checkpoint !== undefined && evaluateQuorum(policy, checkpoint.cosignatures).met;
   }
 
+  /** How many witnesses of the policy cosigned a head. */
+  cosigned(head: KnownHead): number {
+    return new Set(this.reopen(head)?.cosignatures.map(({ key }) => key.name)).size;
+  }
+
   /** The same heads come again and again, and each has several signatures. */
   #open(note: Uint8Array): OpenedCheckpoint {
     const id = createHash('sha256').update(note).digest('hex');

@@ -328,16 +328,19 @@ export class WatchedLog {
     return rival !== undefined;
   }
 
-  /** Keeps a head until it can be compared. Those that a quorum cosigned always find a place. @returns false when there is none */
+  /**
+   * Keeps a head until it can be compared. Where there is no room, one with fewer cosignatures makes way, or a larger one: a log
+   * cannot fill all places with sizes that it never reaches. @returns false when there is no place for this one
+   */
   #keep(head: KnownHead): boolean {
     const { store } = this.#parts;
     const { origin } = this.config;
     const shown = store.heads(origin, 'shown');
     if (!shown.some((known) => isSame(known, head)) && !store.hasRoomForShown(origin)) {
-      const isWitnessed = (known: KnownHead): boolean => this.#heads.isWitnessed(known);
-      const victim = isWitnessed(head) ? shown.reverse().find((known) => !isWitnessed(known)) : undefined;
-      if (victim === undefined) return false;
-      store.removeShown(origin, victim);
+      const weight = (known: KnownHead): number => this.#heads.cosigned(known);
+      const [last] = [head, ...shown].sort((a, b) => weight(a) - weight(b) || b.size - a.size);
+      if (last === head) return false;
+      store.removeShown(origin, last);
     }
     store.addShown(origin, head);
     return true;
