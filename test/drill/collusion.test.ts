@@ -59,7 +59,12 @@ async function cosignElsewhere(other: SimulatedLog, policyText: string): Promise
     grace: 20,
     fetch: other.world.fetchFrom('other.world'),
     origin: other.log.origin,
-    sequencer: { proveConsistency: (a, b) => other.log.sequencer.proveConsistency(a, b), confront: async () => ({ size: 0 }) },
+    sequencer: {
+      head: null,
+      proveConsistency: (a, b) => other.log.sequencer.proveConsistency(a, b),
+      confront: async () => ({ size: 0 }),
+      contains: async () => true,
+    },
     ed25519: nodeEd25519,
     clock: () => other.world.now,
   });

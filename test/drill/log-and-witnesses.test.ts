@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto';
-import { createSigner, formatVerifierKey, KEY_TYPE, openCheckpoint, parseNote, parsePolicy } from '@treering/note';
+import {
+  createSigner,
+  formatAddCheckpoint,
+  formatCheckpoint,
+  formatNote,
+  formatVerifierKey,
+  KEY_TYPE,
+  openCheckpoint,
+  parseNote,
+  parsePolicy,
+} from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -211,6 +221,160 @@ test('a restored backup whose witnesses could not be reached at the start is sto
   assert.is((restored.fatal as { code?: string } | undefined)?.code, 'sequencer/rolled-back');
   const submitted = await restored.submit(incident('After the end.')).catch((error: { code?: string }) => error.code);
   assert.is(submitted, 'sequencer/stopped');
+  world.close();
+});
+
+/** A log whose store and anchor were set back from 7 entries, cosigned by all, to 4. */
+async function setBack() {
+  const { world, log, witnesses, policyText } = await setUp(3);
+  await log.grow(3);
+  await log.publish();
+  const backup = await log.snapshot();
+  await log.grow(3, 'the first history');
+  assert.ok(await log.publish());
+  log.stop();
+  const restored = new SimulatedLog(world, 'log.world', policyText);
+  await restored.restore(backup);
+  return { world, witnesses, restored };
+}
+
+for (const grown of [3, 5]) {
+  test(`a restored backup that has grown by ${grown} before a witness is reached stops for good at the first answer`, async () => {
+    const { world, witnesses, restored } = await setBack();
+    world.interference.set('log.world', () => Promise.reject(new TypeError('fetch failed')));
+    await restored.start();
+    await restored.grow(grown, 'a second history');
+    assert.is(await restored.publish(), false);
+    assert.is(restored.fatal, undefined);
+    world.interference.delete('log.world');
+    assert.is(await restored.publish(), false);
+    assert.is((restored.fatal as { code?: string } | undefined)?.code, 'sequencer/rolled-back');
+    const submitted = await restored.submit(incident('After the end.')).catch((error: { code?: string }) => error.code);
+    assert.is(submitted, 'sequencer/stopped');
+    assert.is(await restored.publish(), false);
+    assert.is(restored.log.publisher.published?.size, 4);
+    for (const { store } of witnesses) assert.is(store.head(ORIGIN)?.size, 7n);
+    // Nobody can be reached any more, and the anchor tells.
+    world.hosts.clear();
+    const again = await restored.start().catch((error: Error & { code?: string }) => error);
+    assert.is((again as { code?: string }).code, 'sequencer/rolled-back');
+    world.close();
+  });
+
+  test(`a restored backup that has grown by ${grown} is refused by witnesses that showed nothing before`, async () => {
+    const { world, restored } = await setBack();
+    const showNothing = (request: Request) =>
+      request.method === 'GET' ? Promise.resolve(new Response('', { status: 404 })) : undefined;
+    world.interference.set('log.world', showNothing);
+    await restored.start();
+    await restored.grow(grown, 'a second history');
+    assert.is(await restored.publish(), false);
+    assert.is(restored.fatal, undefined, 'a refusal alone is no proof');
+    assert.match(restored.log.witnesses?.objection ?? '', /refuses the head of this log as inconsistent/);
+    const submitted = await restored.submit(incident('While they refuse.')).catch((error: { code?: string }) => error.code);
+    assert.is(submitted, 'log/contradicted');
+    world.interference.delete('log.world');
+    assert.is(await restored.publish(), false);
+    assert.is((restored.fatal as { code?: string } | undefined)?.code, 'sequencer/rolled-back');
+    const again = await restored.start().catch((error: Error & { code?: string }) => error);
+    assert.is((again as { code?: string }).code, 'sequencer/rolled-back');
+    world.close();
+  });
+}
+
+test('a restored backup from before a rotation: witnesses show a head that only the newer key signed, and nothing is taken', async () => {
+  const { world, log, witnesses, policyText } = await setUp(3);
+  await log.grow(3);
+  await log.publish();
+  const backup = await log.snapshot();
+  await log.grow(3);
+  // The log goes on with another key, which the witnesses know, and retires this one.
+  const newer = createSigner(ORIGIN, KEY_TYPE.ed25519, seedOf('the newer key'), nodeEd25519);
+  const { size, root } = log.log.sequencer.head as { size: number; root: Uint8Array };
+  const text = formatCheckpoint({ origin: ORIGIN, size: BigInt(size), root, extensions: [] });
+  const checkpoint = formatNote({ text, signatures: [newer.sign(text)] });
+  const body = formatAddCheckpoint({ oldSize: 4n, proof: await log.log.sequencer.proveConsistency(4, size), checkpoint });
+  for (const { store, host } of witnesses) {
+    store.addLogs([{ origin: ORIGIN, keys: [...LOG_SIGNERS.map(({ key }) => key), newer.key] }]);
+    const answer = await world.fetchFrom('anybody')(`http://${host}/add-checkpoint`, {
+      method: 'POST',
+      body: body as Uint8Array<ArrayBuffer>,
+    });
+    assert.is(answer.status, 200);
+  }
+  // A store that has all of it may go on: a key alone is no contradiction.
+  await log.start();
+  assert.is(log.log.witnesses?.objection, undefined);
+  log.stop();
+
+  const restored = new SimulatedLog(world, 'log.world', policyText);
+  await restored.restore(backup);
+  await restored.start();
+  assert.match(restored.log.witnesses?.objection ?? '', /a newer key of this log signed it/);
+  const refuse = async () => restored.submit(incident('With the older key.')).catch((error: { code?: string }) => error.code);
+  assert.is(await refuse(), 'log/contradicted');
+  assert.is((await world.fetchFrom('anybody')('http://log.world/readyz')).status, 503);
+  world.advance(700);
+  assert.is(await restored.publish(), false);
+  assert.is(await refuse(), 'log/contradicted');
+  assert.is(restored.log.sequencer.head?.size, 4);
+  world.close();
+});
+
+test('a rotation that one witness of three shows stops nobody', async () => {
+  const { world, log } = await setUp(2, [FAKE_LINE], 2);
+  const stranger = createSigner(ORIGIN, KEY_TYPE.ed25519, seedOf('stranger'), nodeEd25519);
+  const text = `${ORIGIN}\n1000\n${Buffer.alloc(32, 7).toString('base64')}\n`;
+  const note = formatNote({ text, signatures: [stranger.sign(text), fake.sign(text, 5n)] });
+  world.hosts.set('fake.world', (request) =>
+    request.method === 'POST' ? new Response('', { status: 403 }) : new Response(note as Uint8Array<ArrayBuffer>),
+  );
+  await log.start();
+  await log.grow(2);
+  assert.ok(await log.publish());
+  assert.is(log.log.witnesses?.objection, undefined);
+  assert.is(log.fatal, undefined);
+  world.close();
+});
+
+test('somebody who brings committed heads to the witnesses before the log does makes nobody doubt it', async () => {
+  const { world, log, witnesses } = await setUp(3);
+  await log.grow(3);
+  assert.ok(await log.publish());
+  await log.grow(1);
+  // The requests of the log take longer than those of the other.
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  world.interference.set('log.world', (request, pass) => (request.method === 'POST' ? held.then(pass) : undefined));
+  const round = log.publish();
+  await log.grow(1);
+  const fetch = world.fetchFrom('outsider');
+  const { committed } = (await (await fetch('http://log.world/v1/log')).json()) as {
+    committed: { size: number; checkpoint: string };
+  };
+  const { hashes } = (await (await fetch(`http://log.world/v1/proof/consistency?from=4&to=${committed.size}`)).json()) as {
+    hashes: string[];
+  };
+  const body = formatAddCheckpoint({
+    oldSize: 4n,
+    proof: hashes.map((hash) => new Uint8Array(Buffer.from(hash, 'base64'))),
+    checkpoint: new TextEncoder().encode(committed.checkpoint),
+  });
+  for (const { host } of witnesses) {
+    const answer = await fetch(`http://${host}/add-checkpoint`, { method: 'POST', body: body as Uint8Array<ArrayBuffer> });
+    assert.is(answer.status, 200);
+  }
+  release();
+  assert.is(await round, false, 'no witness cosigns a smaller tree than the one before');
+  assert.is(log.log.witnesses?.objection, undefined);
+  assert.match(log.log.witnesses?.status()[0].trouble ?? '', /ahead of this round/);
+  assert.is((await fetch('http://log.world/readyz')).status, 200);
+  await log.grow(1);
+  assert.ok(await log.publish());
+  assert.is(log.log.publisher.published?.size, 7);
+  assert.is(log.fatal, undefined);
   world.close();
 });
 

@@ -152,6 +152,7 @@ export class Log {
       signers: [publicationSigner, ...(previous === undefined ? [] : [previous.publicationSigner])],
       ed25519: nodeEd25519,
       head: () => sequencer.head,
+      ended: () => sequencer.ended,
       ...(clock === undefined ? {} : { clock }),
       ...(cosign === undefined ? {} : { cosign }),
       ...(witnesses === undefined ? {} : { policy: witnesses.policy }),
@@ -207,6 +208,7 @@ export class Log {
    */
   async begin(charter: Uint8Array): Promise<void> {
     if (this.sequencer.head !== null) throw new Problem(403, 'governance/charter-exists', 'this log has begun already');
+    this.#requireNoObjection();
     const statement = parseStatement(charter);
     const candidate = createCandidate(statement);
     const authenticated = await authenticate(this.admission.state, candidate, this.#means);
@@ -245,9 +247,7 @@ export class Log {
   async #commit(submission: Submission<Candidate>): Promise<Accepted> {
     const { leafHash, topic, candidate } = submission;
     const { record } = candidate;
-    const objection = this.witnesses?.objection;
-    if (objection !== undefined)
-      throw new Problem(503, 'log/contradicted', `the log takes nothing while ${objection}`, { retryAfter: 60 });
+    this.#requireNoObjection();
     const erases = record?.type === 'correction' && record.erased !== undefined;
     if (erases) this.#erasures.add(leafHash, record);
     let committed: Committed;
@@ -269,6 +269,12 @@ export class Log {
       await orIncomplete(taken, 'attachment/not-stored', message, index);
     }
     return { ...committed, leaf: leafHash, receipt: await this.receipt(topic, committed) };
+  }
+
+  #requireNoObjection(): void {
+    const objection = this.witnesses?.objection;
+    if (objection !== undefined)
+      throw new Problem(503, 'log/contradicted', `the log takes nothing while ${objection}`, { retryAfter: 60 });
   }
 
   /** The index of an entry when no commit is under way. */

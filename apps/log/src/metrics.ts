@@ -48,7 +48,7 @@ export function createMetrics(log: Log) {
   perWitness('treering_witness_answers', '1 when the witness cosigned the last time that it was asked', ({ trouble, time }) =>
     trouble === null && time !== null ? 1 : 0,
   );
-  gauge('treering_contradicted', '1 while witnesses say that they know more than this log has', () =>
+  gauge('treering_contradicted', '1 while witnesses without which there is no quorum contradict this log', () =>
     log.witnesses?.objection === undefined ? 0 : 1,
   );
   const commits = new Counter({ name: 'treering_commits_total', help: 'Commits', registers });

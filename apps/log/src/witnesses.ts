@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ClientError, type Fetch, WitnessClient } from '@treering/client';
 import {
+  type Checkpoint,
   type Ed25519,
   evaluateQuorum,
   formatVerifierKey,
@@ -38,14 +39,14 @@ export interface WitnessOptions {
   /** Milliseconds that the others get once the quorum is met. */
   readonly grace?: number;
   readonly fetch?: Fetch;
-  /** Called when a witness says that it knows more than this log has. */
+  /** Called when a witness shows or says that the log is not what it cosigned. */
   readonly onAlarm?: (witness: string, message: string) => void;
 }
 
 /** What a circle of witnesses works with. */
 export interface WitnessParts extends WitnessOptions {
   readonly origin: string;
-  readonly sequencer: Pick<Sequencer<unknown>, 'proveConsistency' | 'confront'>;
+  readonly sequencer: Pick<Sequencer<unknown>, 'head' | 'proveConsistency' | 'confront' | 'contains'>;
   readonly ed25519: Ed25519;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
@@ -55,6 +56,8 @@ export interface WitnessParts extends WitnessOptions {
 const MOST_TRIES = 3;
 /** Milliseconds for a look at what a witness has cosigned. */
 const LOOK_TIMEOUT = 3000;
+/** Statuses of a refusal that says that the witness cosigned another history. */
+const CONTRADICTS: readonly (number | undefined)[] = [409, 422];
 
 /** One witness service, whatever keys it has. */
 interface Service {
@@ -66,8 +69,10 @@ interface Service {
   size: number | undefined;
   time: number | undefined;
   trouble: string | undefined;
-  /** The size that it says it knows and could not prove, when that is more than the log has. */
-  claim: number | undefined;
+  /** It has answered what it cosigned last, at the start or later. */
+  looked: boolean;
+  /** What it says against the log and could not prove. Stands until it cosigns again. */
+  claim: string | undefined;
 }
 
 /**
@@ -80,10 +85,8 @@ export class Witnesses {
   readonly #parts: WitnessParts;
   readonly #services: Service[];
 
-  /** @throws NoteError (note/bad-policy) when a quorum could count one witness twice */
   constructor(parts: WitnessParts) {
     const { policy, fetch, timeout } = parts;
-    requireDistinct(policy);
     this.#parts = parts;
     this.policy = policy;
     const urls = [...new Set(policy.witnesses.flatMap(({ url }) => (url === undefined ? [] : [url])))];
@@ -95,6 +98,7 @@ export class Witnesses {
       size: undefined,
       time: undefined,
       trouble: undefined,
+      looked: false,
       claim: undefined,
     }));
   }
@@ -111,8 +115,8 @@ export class Witnesses {
   }
 
   /**
-   * Why the log may not go on: so many witnesses say that they know a larger tree that the quorum cannot be met without them.
-   * undefined when there is no such reason.
+   * Why the log may not go on: so many witnesses contradict it that the quorum cannot be met without them. undefined when there
+   * is no such reason.
    */
   get objection(): string | undefined {
     const claiming = this.#services.filter(({ claim }) => claim !== undefined);
@@ -124,20 +128,23 @@ export class Witnesses {
       ({ key }): VerifiedSignature => ({ key, name: key.name, id: key.id, signature: new Uint8Array(0) }),
     );
     if (evaluateQuorum(this.policy, possible).met) return undefined;
-    const claims = claiming.map(({ witnesses, claim }) => `${nameOf(witnesses)} (${claim})`).join(', ');
-    return `witnesses say that they know more entries than this log has: ${claims}`;
+    const claims = claiming.map(({ witnesses, claim }) => `${nameOf(witnesses)} ${claim}`).join('; ');
+    return `witnesses without which there is no quorum contradict it, until they cosign again: ${claims}`;
   }
 
   /**
    * Looks at what every witness has cosigned before, and compares it with the store: at the start, before anything is signed.
-   * Witnesses that do not answer are passed over.
+   * Witnesses that do not answer are passed over; each of them is looked at before it is first asked to cosign.
    */
   async look(): Promise<void> {
     const { fetch } = this.#parts;
     const looks = await Promise.allSettled(
       this.#services.map(async (service) => {
         const client = new WitnessClient(service.url, { timeout: LOOK_TIMEOUT, ...(fetch === undefined ? {} : { fetch }) });
-        await this.#show(service, client);
+        await this.#show(service, client).catch((error: unknown) => {
+          if (!(error instanceof ClientError)) throw error;
+          service.trouble = error.message;
+        });
       }),
     );
     for (const look of looks) if (look.status === 'rejected') throw look.reason;
@@ -182,7 +189,12 @@ export class Witnesses {
       service.trouble = undefined;
       return signed;
     } catch (error) {
-      service.trouble = (error as Error).message;
+      let trouble = error as Error;
+      if (error instanceof ClientError && error.status !== undefined)
+        await this.#doubt(service, error).catch((found: Error) => {
+          trouble = found;
+        });
+      service.trouble = trouble.message;
       return [];
     }
   }
@@ -191,6 +203,11 @@ export class Witnesses {
     const { sequencer, clock } = this.#parts;
     const { text } = parseNote(checkpoint);
     const size = Number(parseCheckpoint(text).size);
+    if (!service.looked)
+      await this.#show(service, service.client).catch((error: unknown) => {
+        // One that does not say what it cosigned may cosign all the same.
+        if (!(error instanceof ClientError) || error.code === 'client/unreachable') throw error;
+      });
     let known = service.size ?? published?.size ?? 0;
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const old = Math.min(known, size);
@@ -203,8 +220,9 @@ export class Witnesses {
         service.claim = undefined;
         return signed;
       }
-      if (answer.known > BigInt(size)) await this.#ahead(service, answer.known, size);
-      service.claim = undefined;
+      if (answer.known > BigInt(size)) await this.#ahead(service, answer.known);
+      if (answer.known === BigInt(old))
+        throw new ClientError('client/refused', `it has cosigned another head of ${old} entries`, { status: 409 });
       known = Number(answer.known);
       service.size = known;
     }
@@ -222,58 +240,95 @@ export class Witnesses {
     return [...byKey.values()];
   }
 
-  /** The witness knows a larger tree. What it can show stops the log; what it only says is an alarm. */
-  async #ahead(service: Service, known: bigint, size: number): Promise<never> {
-    const name = nameOf(service.witnesses);
-    const message = `it knows ${known} entries, and this log has ${size}`;
-    this.#parts.onAlarm?.(name, message);
-    await this.#show(service, service.client);
-    service.claim = Number(known);
+  /** The witness knows a larger tree than that of this round. It may have it from anybody who was faster than the round. */
+  async #ahead(service: Service, known: bigint): Promise<never> {
+    const committed = this.#parts.sequencer.head?.size ?? 0;
+    const shown = await this.#tryToShow(service);
+    if (known <= BigInt(committed)) {
+      service.size = Number(known);
+      throw new ClientError('client/refused', `it knows ${known} entries already: it is ahead of this round`);
+    }
+    if (shown !== 'claimed') this.#claim(service, `says that it knows ${known}, more entries than this log has (${committed})`);
     throw new ClientError(
       'client/refused',
-      `${message}: the witness is wrong, or an older copy of the log's store was brought back`,
+      `it knows ${known} entries, and this log has ${committed}: the witness is wrong, or an older copy of the log's store was brought back`,
     );
   }
 
-  /** Asks for the head that a witness cosigned last, and compares it with the store if the log signed it. */
-  async #show(service: Service, client: WitnessClient): Promise<void> {
-    const { origin, sequencer, onAlarm } = this.#parts;
+  /** A witness that refuses may know another history: it is asked for what it cosigned last. */
+  async #doubt(service: Service, refusal: ClientError): Promise<void> {
+    const shown = await this.#tryToShow(service);
+    if (shown === undefined && CONTRADICTS.includes(refusal.status))
+      this.#claim(service, 'refuses the head of this log as inconsistent, and does not show which it has cosigned');
+  }
+
+  /** Like #show; a witness that cannot be asked shows nothing. */
+  async #tryToShow(service: Service): Promise<number | 'claimed' | undefined> {
     try {
-      const note = await client.checkpoint(createHash('sha256').update(origin).digest('hex'));
-      if (note === undefined) return;
+      return await this.#show(service, service.client);
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+      return undefined;
+    }
+  }
+
+  /**
+   * Asks for the head that a witness cosigned last, and compares it with the store.
+   * @returns its size when the store contains it, 'claimed' when that is not so and the log's keys do not prove it, undefined when
+   *   the witness has no head that it vouches for
+   * @throws ClientError when the witness does not answer; SequencerError (sequencer/rolled-back) when the head stops the log
+   */
+  async #show(service: Service, client: WitnessClient): Promise<number | 'claimed' | undefined> {
+    const { origin, sequencer, onAlarm } = this.#parts;
+    const note = await client.checkpoint(createHash('sha256').update(origin).digest('hex'));
+    service.looked = true;
+    if (note === undefined) return undefined;
+    try {
       const { size } = await sequencer.confront(note, `the head that ${nameOf(service.witnesses)} has cosigned`);
       service.size = size;
+      return size;
     } catch (error) {
-      if (error instanceof SequencerError && error.code === 'sequencer/rolled-back') {
+      if (!(error instanceof SequencerError)) throw error;
+      if (error.code === 'sequencer/rolled-back') {
         onAlarm?.(nameOf(service.witnesses), error.message);
         throw error;
       }
-      if (!(error instanceof ClientError || error instanceof NoteError || error instanceof SequencerError)) throw error;
       service.trouble = error.message;
     }
+    return this.#compareUnproved(service, note);
+  }
+
+  /** A head without a signature of a key in force stops nothing for good, but the witness that cosigned it may be right. */
+  async #compareUnproved(service: Service, note: Uint8Array): Promise<number | 'claimed' | undefined> {
+    const { origin, sequencer, ed25519 } = this.#parts;
+    const keys = service.witnesses.map(({ key }) => key);
+    let checkpoint: Checkpoint;
+    try {
+      checkpoint = parseCheckpoint(openNote(parseNote(note), keys, ed25519).text);
+    } catch (error) {
+      if (!(error instanceof NoteError)) throw error;
+      return undefined;
+    }
+    if (checkpoint.origin !== origin) return undefined;
+    if (await sequencer.contains(checkpoint)) {
+      service.size = Number(checkpoint.size);
+      return service.size;
+    }
+    service.trouble = this.#claim(
+      service,
+      `shows a head of ${checkpoint.size} entries that the store does not contain and that no key in force here has signed: a newer key of this log signed it and a backup from before that key was brought back, or the witness is wrong`,
+    );
+    return 'claimed';
+  }
+
+  #claim(service: Service, claim: string): string {
+    service.claim = claim;
+    this.#parts.onAlarm?.(nameOf(service.witnesses), claim);
+    return claim;
   }
 }
 
 /** The cosigner's own name: the first line of its signatures. */
 function nameOf(witnesses: readonly PolicyWitness[]): string {
   return witnesses[0].key.name;
-}
-
-/**
- * A witness that has two keys stands twice in a policy. It may only do so within one group, where it counts once.
- */
-function requireDistinct({ witnesses, groups }: TrustPolicy): void {
-  const groupOf = (name: string): string | undefined => groups.find(({ members }) => members.includes(name))?.name;
-  for (const [i, witness] of witnesses.entries()) {
-    const twin = witnesses
-      .slice(0, i)
-      .find(({ key, url }) => key.name === witness.key.name || (url !== undefined && url === witness.url));
-    if (twin === undefined) continue;
-    const [a, b] = [groupOf(twin.name), groupOf(witness.name)];
-    if (a !== undefined && b !== undefined && a !== b)
-      throw new NoteError(
-        'note/bad-policy',
-        `${twin.name} and ${witness.name} are keys of one witness, which may not count in two groups`,
-      );
-  }
 }

@@ -37,7 +37,8 @@ const MAX_ITEMS = 256;
 
 /**
  * Reads a policy file. White space is space and tab only; a comment is a line that starts with '#'; a name is defined before
- * it is used; each name is a member of at most one group; there is exactly one quorum line; no key stands twice.
+ * it is used; each name is a member of at most one group; there is exactly one quorum line; no key stands twice; no witness counts
+ * twice for the quorum.
  * @throws NoteError (note/bad-policy) with the number of the line
  */
 export function parsePolicy(text: string): TrustPolicy {
@@ -117,7 +118,50 @@ export function parsePolicy(text: string): TrustPolicy {
       fail(`there are more than ${MAX_ITEMS} of one kind`);
   }
   if (quorum === undefined) throw new NoteError('note/bad-policy', 'the policy has no quorum line');
-  return { logs, witnesses, groups, quorum };
+  const policy = { logs, witnesses, groups, quorum };
+  requireDistinct(policy);
+  return policy;
+}
+
+/**
+ * A witness may stand in a policy with several keys or names, as long as no group takes it for two of those that it asks for.
+ * Keys of one name side by side in a group are no such case: they count once.
+ */
+function requireDistinct(policy: TrustPolicy): void {
+  const { witnesses } = policy;
+  const paths = new Map(witnesses.map(({ name }) => [name, pathTo(policy, name)]));
+  for (const [i, a] of witnesses.entries()) {
+    for (const b of witnesses.slice(i + 1)) {
+      const sameName = a.key.name === b.key.name;
+      if (!sameName && !sameUrl(a, b)) continue;
+      const pathOfB = paths.get(b.name) ?? [];
+      const meeting = (paths.get(a.name) ?? []).find((group) => pathOfB.includes(group));
+      // One of them does not count for the quorum, or either will do.
+      if (meeting === undefined || meeting.threshold === 1) continue;
+      if (sameName && meeting.members.includes(a.name) && meeting.members.includes(b.name)) continue;
+      throw new NoteError(
+        'note/bad-policy',
+        `${a.name} and ${b.name} are keys of one witness, which may not count twice in the group ${meeting.name}`,
+      );
+    }
+  }
+}
+
+/** The groups that a witness is in, the innermost first; none when the quorum does not depend on it. */
+function pathTo({ groups, quorum }: TrustPolicy, witness: string): PolicyGroup[] {
+  const path: PolicyGroup[] = [];
+  for (let name = witness; name !== quorum; ) {
+    const group = groups.find(({ members }) => members.includes(name));
+    if (group === undefined) return [];
+    path.push(group);
+    name = group.name;
+  }
+  return path;
+}
+
+function sameUrl(a: PolicyWitness, b: PolicyWitness): boolean {
+  const [urlOfA, urlOfB] = [a, b].map(({ url }) => url?.replace(/\/+$/, '').toLowerCase());
+  return urlOfA !== undefined && urlOfA === urlOfB;
 }
 
 /** What the cosignatures on a head amount to under a policy. */

@@ -173,6 +173,26 @@ test('members are defined above and belong to one group at most', () => {
   refused(`${THREE}group a any w1\ngroup b any a\ngroup c any a\nquorum c\n`, 'a group in two groups');
 });
 
+test('no quorum can be met by one cosigner that counts twice', () => {
+  const at = (name: string, key: string, type: number, url: string): string => `witness ${name} ${vkey(key, type)} ${url}\n`;
+  const url = 'https://w1.example';
+  const same = at('a', 'w1.example', 4, url) + at('pq', 'w1.example', 6, url) + W(2) + W(3);
+  taken(`${same}group g 2 a pq w2\nquorum g\n`);
+  taken(`${same}group one any a pq\ngroup g 2 one w2 w3\nquorum g\n`);
+  taken(`${same}group one any a\ngroup g any one pq w2\nquorum g\n`);
+  taken(`${same}group g 2 a w2 w3\nquorum g\n`);
+  taken(`${same}group other any pq\ngroup g 2 a w2 w3\nquorum g\n`);
+  taken(`${same}group x any a\ngroup y any pq\ngroup z 2 x y\nquorum none\n`);
+  refused(`${same}group one all a\ngroup g 2 one pq w2\nquorum g\n`, 'beside a group');
+  refused(`${same}group x any a w2\ngroup y any pq w3\ngroup z all x y\nquorum z\n`, 'in two groups');
+  refused(`${same}group x any a\ngroup xx any x\ngroup z 2 xx pq w2\ngroup g any z w3\nquorum g\n`, 'two levels down');
+  const names = at('a', 'w1.example', 4, url) + at('b', 'other.example', 4, `${url}/`) + W(2);
+  taken(`${names}group g any a b\nquorum g\n`);
+  taken(`${names}group one any a b\ngroup g 2 one w2\nquorum g\n`);
+  refused(`${names}group g 2 a b\nquorum g\n`, 'two names at one address');
+  refused(`${names}group g 2 a b w2\nquorum g\n`, 'two names at one address among others');
+});
+
 test('unknown keywords are refused with the number of their line', () => {
   for (const line of ['witnesses w1 k', 'Quorum none', 'include other', '*']) refused(`${line}\nquorum none\n`, line);
   try {

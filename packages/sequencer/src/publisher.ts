@@ -34,6 +34,8 @@ export interface PublisherOptions {
   readonly author?: () => Promise<void>;
   /** The newest committed head. */
   readonly head: () => StoredHead | null;
+  /** Why the log has ended, or undefined: then nothing is published any more. */
+  readonly ended?: () => Error | undefined;
   readonly ed25519?: Ed25519;
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
@@ -70,7 +72,7 @@ export class Publisher {
 
   /**
    * Publishes the newest committed head if it is larger than the published one. Calls that overlap share one run.
-   * @throws SequencerError (sequencer/quorum-not-met): the published checkpoint stays as it was
+   * @throws SequencerError sequencer/quorum-not-met or sequencer/stopped: the published checkpoint stays as it was
    */
   publish(): Promise<StoredHead | null> {
     this.#running ??= this.#publish().finally(() => {
@@ -93,6 +95,12 @@ export class Publisher {
     return own.sort().join('\n') === lines(this.#published).sort().join('\n');
   }
 
+  /** What ended the log may be another history, and its head the anchor: neither is written over. */
+  #requireGoingOn(): void {
+    const cause = this.#options.ended?.();
+    if (cause !== undefined) throw new SequencerError('sequencer/stopped', `the log has stopped: ${cause.message}`, { cause });
+  }
+
   async #publish(): Promise<StoredHead | null> {
     const {
       storage,
@@ -106,6 +114,7 @@ export class Publisher {
       clock = Date.now,
       ed25519 = portableEd25519,
     } = this.#options;
+    this.#requireGoingOn();
     await author?.();
     const committed = head();
     if (committed === null || this.#isPublished(committed)) return this.#published;
@@ -126,9 +135,11 @@ export class Publisher {
     }
     const published: StoredHead = { size: committed.size, root: committed.root, time, note };
     // The anchor is durable before anybody can see the checkpoint: a restored older store is then recognised.
+    this.#requireGoingOn();
     // The log may have grown while witnesses were asked: the newest head is anchored, never an older one over it.
     const newest = head();
     await anchor.write(newest !== null && newest.size > committed.size ? newest.note : committed.note, true);
+    this.#requireGoingOn();
     await storage.publish(published);
     this.#published = published;
     for (const listener of this.#listeners) listener(published);

@@ -6,6 +6,7 @@ import {
   portableHasher,
   proveConsistency,
   proveInclusion,
+  restoreRange,
   TileCache,
 } from '@treering/merkle';
 import { type Ed25519, type LogTrust, portableEd25519, type Signer } from '@treering/note';
@@ -120,6 +121,8 @@ export class Sequencer<C> {
   /** Set while the position in memory may not be the one on disk: nothing is signed until a reload succeeds. */
   #stale: Error | undefined;
   #dead: Error | undefined;
+  /** Entries in the head that ended the log and is its anchor now. */
+  #confronted = -1;
 
   private constructor(options: SequencerOptions<C>, position: Recovered) {
     this.#options = withDefaults(options);
@@ -149,6 +152,11 @@ export class Sequencer<C> {
   /** Why nothing can be logged at present, or undefined. */
   get trouble(): Error | undefined {
     return this.#dead ?? this.#stale;
+  }
+
+  /** Why nothing is ever signed again until the log is opened anew, or undefined. */
+  get ended(): Error | undefined {
+    return this.#dead;
   }
 
   /** Calls back after every commit, with the new head and its entries. Returns what ends it. */
@@ -189,7 +197,7 @@ export class Sequencer<C> {
    * @throws SequencerError sequencer/rolled-back; sequencer/wrong-key or sequencer/corrupt for a note that the log did not sign
    */
   async confront(note: Uint8Array, who: string): Promise<{ readonly size: number }> {
-    const { storage, trust, hasher, ed25519, anchor, signer, previousSigners, onFatal } = this.#options;
+    const { storage, trust, hasher, ed25519, signer, previousSigners, onFatal } = this.#options;
     // A key that signs no more may be in other hands by now: what it signs stops nothing.
     const logKeys = [signer, ...previousSigners].map(({ key }) => key);
     const known = openHead({ ...trust, logKeys }, note, who, ed25519);
@@ -198,14 +206,39 @@ export class Sequencer<C> {
       await checkPrefix(storage, this.#position.head?.size ?? 0, known, hasher, who, 'sequencer/rolled-back');
     } catch (error) {
       if (!(error instanceof SequencerError)) throw error;
-      this.#dead = error;
+      const first = this.#dead === undefined;
+      this.#dead ??= error;
       // Nothing begins any more; what is under way writes its own head before.
       await this.#batch;
-      await anchor.write(note, true);
-      onFatal?.(error);
+      try {
+        await this.#anchorLargest(note, known.size);
+      } finally {
+        if (first) onFatal?.(error);
+      }
       throw error;
     }
     return { size: known.size };
+  }
+
+  /** Of several heads that end the log, the largest stays its anchor. */
+  async #anchorLargest(note: Uint8Array, size: number): Promise<void> {
+    if (size <= this.#confronted) return;
+    this.#confronted = size;
+    try {
+      await this.#options.anchor.write(note, true);
+    } catch (error) {
+      this.#confronted = -1;
+      throw error;
+    }
+  }
+
+  /** Whether the committed tree begins with the tree of a head, whoever signed it. */
+  async contains({ size, root }: { readonly size: bigint; readonly root: Uint8Array }): Promise<boolean> {
+    await this.#batch;
+    const committed = this.#position.head?.size ?? 0;
+    if (size > BigInt(committed)) return false;
+    const range = await restoreRange(this.#storedTree(committed), Number(size), this.#options.hasher);
+    return equalBytes(range.root(), root);
   }
 
   /** Inclusion proof of entry `index` in the tree of `size` entries, from stored tiles. */

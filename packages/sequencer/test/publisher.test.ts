@@ -135,6 +135,28 @@ test('the anchor is durable before the checkpoint can be seen', async () => {
   assert.equal(order, ['anchor, durable', 'store', 'seen']);
 });
 
+test('a log that has ended publishes nothing, and leaves the anchor alone', async () => {
+  let ended: Error | undefined;
+  let asked = 0;
+  const { publisher, sequencer, storage, anchor } = await setUp({
+    ended: () => ended,
+    cosign: async () => {
+      if (asked++ > 0) ended = new Error('another history');
+      return [];
+    },
+  });
+  assert.is((await publisher.publish())?.size, 1);
+  await sequencer.submit(submission('second'));
+  const anchored = await anchor.read();
+  await anchor.write(new Uint8Array([1]), true);
+  assert.is((await rejection(publisher.publish())).code, 'sequencer/stopped');
+  assert.equal(await anchor.read(), new Uint8Array([1]));
+  assert.is((await storage.published())?.size, 1);
+  assert.is((await rejection(publisher.publish())).code, 'sequencer/stopped');
+  assert.is(asked, 2, 'nobody is asked any more');
+  assert.ok(anchored !== null);
+});
+
 test('records of the log itself come before the head is taken', async () => {
   const parts = await setUp();
   const publisher = await Publisher.open({

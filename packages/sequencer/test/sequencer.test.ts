@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMemoryStorage, type Storage } from '@treering/storage';
+import { createMemoryStorage, type Storage, type StoredHead } from '@treering/storage';
 import { openSqliteStorage } from '@treering/storage-sqlite';
 import fc from 'fast-check';
 import { test } from 'uvu';
@@ -164,4 +164,44 @@ test('the JavaScript of the tree without native code comes to the same head', as
 });
 
 test.after(() => rmSync(folder, { recursive: true }));
+test('heads of another history end the log once, and the largest of them stays the anchor', async () => {
+  const other = await open(createMemoryStorage());
+  const heads: StoredHead[] = [];
+  for (const text of ['first', 'another second', 'another third']) heads.push((await other.submit(submission(text))).head);
+  const anchor = memoryAnchor();
+  const fatal: Error[] = [];
+  const sequencer = await open(createMemoryStorage(), { anchor, onFatal: (error) => fatal.push(error) });
+  for (const text of ['first', 'second']) await sequencer.submit(submission(text));
+
+  const contained = ({ size, root }: StoredHead) => sequencer.contains({ size: BigInt(size), root });
+  assert.equal(await Promise.all(heads.map(contained)), [true, false, false]);
+  assert.equal(await sequencer.confront(heads[0].note, 'somebody'), { size: 1 });
+  assert.is(sequencer.ended, undefined);
+  const shown = [heads[1], heads[2], heads[1]].map(({ note }) => rejection(sequencer.confront(note, 'somebody')));
+  for (const error of await Promise.all(shown)) assert.is(error.code, 'sequencer/rolled-back');
+  assert.is(fatal.length, 1);
+  assert.is(sequencer.ended, fatal[0]);
+  assert.equal(anchor.note, heads[2].note);
+  assert.is((await rejection(sequencer.submit(submission('third')))).code, 'sequencer/stopped');
+});
+
+test('a log is ended by another history even when its anchor cannot be written', async () => {
+  const other = await open(createMemoryStorage());
+  const { head } = await other.submit(submission('another first'));
+  const anchor = memoryAnchor();
+  const fatal: Error[] = [];
+  const sequencer = await open(createMemoryStorage(), { anchor, onFatal: (error) => fatal.push(error) });
+  await sequencer.submit(submission('first'));
+  const { write } = anchor;
+  anchor.write = async () => {
+    throw new Error('no space');
+  };
+  assert.is((await rejection(sequencer.confront(head.note, 'somebody'))).message, 'no space');
+  assert.is(fatal.length, 1);
+  anchor.write = write;
+  assert.is((await rejection(sequencer.confront(head.note, 'somebody'))).code, 'sequencer/rolled-back');
+  assert.equal(anchor.note, head.note);
+  assert.is(fatal.length, 1);
+});
+
 test.run();
