@@ -152,7 +152,11 @@ test('an older copy of its store is noticed, and unlocked with the head that it 
   const running = await place.run(['witness', 'unlock'], WITNESS);
   assert.not.equal(running.code, 0);
   await witness.stop();
-  const unlocked = await place.result(['witness', 'unlock', 'newest.checkpoint'], WITNESS);
+  // It has never cosigned the other log.
+  const refused = await place.run(['witness', 'unlock', 'newest.checkpoint', '--logs', 'logs.txt'], WITNESS);
+  assert.not.equal(refused.code, 0);
+  const unlock = ['witness', 'unlock', 'newest.checkpoint', '--logs', 'logs.txt', '--risk-second-history'];
+  const unlocked = await place.result(unlock, WITNESS);
   assert.equal(unlocked, { unlocked: true, adopted: [{ origin: log.ready.origin, size: String(size) }], refilled: [] });
   witness = await place.witness(FLAGS, WITNESS);
   assert.is(witness.ready.locked, null);

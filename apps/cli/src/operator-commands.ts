@@ -41,6 +41,11 @@ export function addWitnessCommands(program: Command, { command, remote, run, pos
   command(witness, 'unlock [checkpoints...]', 'let a witness go on that found its store to be an older copy')
     .option('--anchor <file>', 'where the changes of its store are counted')
     .option('--sign-with <key>', 'its Ed25519 key, when not in the data folder')
+    .option('--logs <file>', 'the list of logs (logs.txt in the data folder)')
+    .option(
+      '--risk-second-history',
+      'go on without a checkpoint of each log, and cosign two histories if the store is an older copy',
+    )
     .action((heads, flags) => run((s) => unlock(s, heads, flags))(flags));
 }
 

@@ -31,12 +31,16 @@ export function createMetrics(witness: Witness, mirror?: Mirror) {
   });
   if (mirror !== undefined) {
     const sizeOf = (origin: string): number => Number(mirror.store.mirrored(origin)?.size ?? 0n);
-    perLog('treering_mirror_size', 'Entries in the tree that the mirror cosigned last', sizeOf);
+    perLog('treering_mirror_size', 'Entries in the tree below which the mirror cosigns nothing', sizeOf);
     perLog('treering_mirror_entries', 'Entries that the mirror has stored', (origin) => mirror.copies.entries(origin));
-    perLog('treering_mirror_lag', 'Entries of the tree that the witness cosigned last and the mirror not yet', (origin) => {
-      const head = witness.store.head(origin);
-      return head === undefined ? undefined : Number(head.size) - sizeOf(origin);
-    });
+    perLog(
+      'treering_mirror_lag',
+      'Entries of the tree that the witness cosigned last that the mirror does not serve yet',
+      (origin) => {
+        const head = witness.store.head(origin);
+        return head === undefined ? undefined : Number(head.size - (mirror.head(origin)?.size ?? 0n));
+      },
+    );
     perLog('treering_mirror_locked', '1 while the copy is not what the mirror cosigned', (origin) =>
       mirror.store.mirrored(origin)?.lost === undefined ? 0 : 1,
     );

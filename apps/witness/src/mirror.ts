@@ -117,6 +117,16 @@ export class Mirror {
       });
   }
 
+  /** @throws Problem 503 while the copy of a log lacks entries of a tree of this size, or is not what was cosigned */
+  requireComplete(origin: string, size: bigint): void {
+    this.requireKept(origin);
+    const head = this.head(origin);
+    if (head === undefined || size > head.size || size > BigInt(this.copies.entries(origin) ?? 0))
+      throw new Problem(503, 'witness/incomplete', 'this mirror does not have all entries of this tree (yet)', {
+        retryAfter: 60,
+      });
+  }
+
   /**
    * add-entries: stores every package that proves to be in the head that the upload leads to, as soon as it has come, and
    * cosigns that head when all its entries are stored.

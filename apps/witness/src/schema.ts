@@ -34,7 +34,17 @@ export const WITNESS_SCHEMA: Schema = {
       PRIMARY KEY (origin, size, root)
     ) STRICT, WITHOUT ROWID;
 
-    -- The number of changes, and the XOR of the hashes of all heads after the last one: a file and a WAL of different copies
+    -- Heads with cosignatures of the witness or its mirror that the store did not know, until it is unlocked with them. The note
+    -- is NULL when the log's signature was not with them.
+    CREATE TABLE forgotten (
+      origin TEXT NOT NULL,
+      size   BLOB NOT NULL CHECK (length(size) = 8),
+      root   BLOB NOT NULL CHECK (length(root) = 32),
+      note   BLOB,
+      PRIMARY KEY (origin, size, root)
+    ) STRICT, WITHOUT ROWID;
+
+    -- The number of changes, and the XOR of the hashes of all heads after the last one, the mirror's too: a file and a WAL of different copies
     -- show heads that do not belong to the number.
     CREATE TABLE state (
       id         INTEGER PRIMARY KEY CHECK (id = 1),
@@ -64,7 +74,7 @@ export const WITNESS_SCHEMA: Schema = {
     ) STRICT, WITHOUT ROWID;
     INSERT INTO pending (origin, size, root, note) SELECT origin, size, root, note FROM heads;
 
-    -- The mirror checkpoint of a log, as a note with the log's signatures and the mirror's.
+    -- The mirror checkpoint of a log, as a note with the log's signatures and the mirror's; below which the mirror cosigns nothing.
     CREATE TABLE mirrors (
       origin    TEXT PRIMARY KEY,
       size      BLOB NOT NULL CHECK (length(size) = 8),

@@ -1,5 +1,6 @@
 import { type Hasher, MerkleInputError, ProofError, verifySubtreeConsistency } from '@treering/merkle';
 import {
+  type Checkpoint,
   type Note,
   NoteError,
   type OpenedNote,
@@ -25,23 +26,17 @@ export interface SubtreeSigning {
   readonly cosigners: readonly Cosigner[];
   /** @throws Problem 404 */
   readonly requireKnown: (origin: string) => void;
+  /** Whether this cosigner may sign parts of the tree of this checkpoint. @throws Problem 503 */
+  readonly requireAble: (cosigner: Cosigner, checkpoint: Checkpoint, note: OpenedNote) => void;
   readonly hasher: Hasher;
-}
-
-/** A cosigner's lines for a part of a tree. */
-export interface SignedSubtree {
-  readonly origin: string;
-  /** Whose keys signed the checkpoint, and the part. */
-  readonly cosigner: Cosigner;
-  readonly lines: string;
 }
 
 /**
  * sign-subtree (https://c2sp.org/tlog-witness): cosignature lines for a part of a tree whose head one of the cosigners has
  * cosigned, with the keys of just this one: what a witness says is never exchanged for what a mirror says.
- * @throws Problem 400, 403, 404 or 422
+ * @throws Problem 400, 403, 404, 422 or 503
  */
-export function signSubtree(body: Uint8Array, { cosigners, requireKnown, hasher }: SubtreeSigning): SignedSubtree {
+export function signSubtree(body: Uint8Array, { cosigners, requireKnown, requireAble, hasher }: SubtreeSigning): string {
   const { start, end, hash, proof, checkpoint: bytes } = readAs400(() => parseSignSubtree(body));
   const { parsed, checkpoint } = readAs400(() => {
     const note = parseNote(bytes);
@@ -49,7 +44,9 @@ export function signSubtree(body: Uint8Array, { cosigners, requireKnown, hasher 
   });
   const { origin, size, root } = checkpoint;
   requireKnown(origin);
-  const cosigner = whoSigned(parsed, cosigners);
+  const opened = openCosigned(parsed, cosigners);
+  const cosigner = whoSigned(opened, cosigners);
+  requireAble(cosigner, checkpoint, opened);
   try {
     verifySubtreeConsistency(start, end, size, hash, root, proof, hasher);
   } catch (error) {
@@ -59,13 +56,12 @@ export function signSubtree(body: Uint8Array, { cosigners, requireKnown, hasher 
   }
   const lines = cosigner.signers.flatMap(({ signSubtree: sign }) => sign?.({ origin, start, end, hash }) ?? []);
   if (lines.length === 0) throw new Problem(404, 'witness/no-subtrees', 'this witness has no key that cosigns subtrees');
-  return { origin, cosigner, lines: signatureLines(lines) };
+  return signatureLines(lines);
 }
 
-function whoSigned(note: Note, cosigners: readonly Cosigner[]): Cosigner {
-  let opened: OpenedNote;
+function openCosigned(note: Note, cosigners: readonly Cosigner[]): OpenedNote {
   try {
-    opened = openNote(
+    return openNote(
       note,
       cosigners.flatMap(({ signers }) => signers.map(({ key }) => key)),
       nodeEd25519,
@@ -74,7 +70,9 @@ function whoSigned(note: Note, cosigners: readonly Cosigner[]): Cosigner {
     if (!(error instanceof NoteError)) throw error;
     throw new Problem(403, 'witness/not-cosigned', `this witness has not cosigned the checkpoint: ${error.message}`);
   }
-  const signed = ({ signers }: Cosigner): boolean =>
-    opened.verified.some(({ key }) => signers.some((signer) => signer.key === key));
+}
+
+function whoSigned({ verified }: OpenedNote, cosigners: readonly Cosigner[]): Cosigner {
+  const signed = ({ signers }: Cosigner): boolean => verified.some(({ key }) => signers.some((signer) => signer.key === key));
   return cosigners.find(signed) as Cosigner;
 }

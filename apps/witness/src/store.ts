@@ -29,6 +29,24 @@ export interface MirroredHead extends CosignedHead {
   readonly refilling: boolean;
 }
 
+/** A head that was cosigned and that the store did not know. */
+export interface ForgottenHead extends Omit<PendingHead, 'note'> {
+  readonly origin: string;
+  /** With the log's signatures and those that were forgotten; undefined when the log's were not there. */
+  readonly note: Uint8Array | undefined;
+}
+
+/** Heads of one log from which its cosigners go on after an unlocking. */
+export interface Vouched {
+  readonly origin: string;
+  /** Larger than that of the store; undefined when none is. */
+  readonly head?: CosignedHead | undefined;
+  /** The same of the mirror, and whether its copy lacks entries of it. */
+  readonly mirrored?: (CosignedHead & { readonly refilling: boolean }) | undefined;
+  /** True when the mirror has cosigned nothing newer; else it cosigns nothing below the witness's head. */
+  readonly mirrorIsNewest: boolean;
+}
+
 interface HeadRow {
   size: Uint8Array;
   root: Uint8Array;
@@ -110,10 +128,11 @@ export class WitnessStore {
       ),
       mirror: db.prepare<[string], MirrorRow>('SELECT size, root, time, note, lost, refilling FROM mirrors WHERE origin = ?'),
       setMirror: db.prepare(
-        `INSERT INTO mirrors (origin, size, root, time, note) VALUES (?, ?, ?, ?, ?)
+        `INSERT INTO mirrors (origin, size, root, time, note, refilling) VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT (origin) DO UPDATE SET size = excluded.size, root = excluded.root, time = excluded.time,
-         note = excluded.note, refilling = 0`,
+         note = excluded.note, refilling = excluded.refilling`,
       ),
+      mirrors: db.prepare<[], HeadRow & { origin: string }>('SELECT origin, size, root, time, note FROM mirrors'),
       loseMirror: db.prepare('UPDATE mirrors SET lost = ? WHERE origin = ?'),
       refill: db
         .prepare<[], string>('UPDATE mirrors SET lost = NULL, refilling = 1 WHERE lost IS NOT NULL RETURNING origin')
@@ -125,6 +144,13 @@ export class WitnessStore {
         .prepare<[Uint8Array], number>('UPDATE state SET generation = generation + 1, digest = ? RETURNING generation')
         .pluck(),
       setLocked: db.prepare('UPDATE state SET locked = ?'),
+      forget: db.prepare(
+        `INSERT INTO forgotten (origin, size, root, note) VALUES (?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET note = coalesce(excluded.note, note)`,
+      ),
+      forgotten: db.prepare<[], Omit<HeadRow, 'time' | 'note'> & { origin: string; note: Uint8Array | null }>(
+        'SELECT origin, size, root, note FROM forgotten ORDER BY origin, size',
+      ),
     };
   }
 
@@ -165,6 +191,7 @@ export class WitnessStore {
   #digestOfAll(): Buffer {
     const digest = Buffer.alloc(32);
     for (const { origin, ...row } of this.#sql.heads.iterate()) xorInto(digest, hashOfHead(origin, row));
+    for (const { origin, ...row } of this.#sql.mirrors.iterate()) xorInto(digest, hashOfMirror(origin, row));
     return digest;
   }
 
@@ -173,29 +200,70 @@ export class WitnessStore {
     return this.#lockedHere ?? this.#read(() => this.#sql.state.get()?.locked ?? undefined);
   }
 
-  /** Stops all cosigning, also after a restart, until `unlock`. */
-  lock(reason: string): void {
+  /**
+   * Stops all cosigning, also after a restart, until `unlock`.
+   * @param forgotten the head that shows why
+   */
+  lock(reason: string, forgotten?: ForgottenHead): void {
     // Holds in this process even if the disk takes nothing more.
     this.#lockedHere = reason;
-    this.#change(() => this.#sql.setLocked.run(reason));
+    const write = this.#db.transaction(() => {
+      this.#sql.setLocked.run(reason);
+      if (forgotten === undefined) return;
+      const { origin, size, root, note } = forgotten;
+      this.#sql.forget.run(origin, sizeBytes(size), root, note ?? null);
+    });
+    this.#change(() => write.immediate());
   }
 
-  /** The operator has made sure that, with the given heads, the store holds the newest that this witness cosigned. */
-  unlock(lost: readonly { readonly origin: string; readonly head: CosignedHead }[] = []): void {
+  /** Heads that were cosigned, and that the store does not know until it is unlocked. */
+  forgotten(): ForgottenHead[] {
+    return this.#read(() => this.#sql.forgotten.all()).map(({ origin, size, root, note }) => ({
+      origin,
+      size: Buffer.from(size).readBigUInt64BE(),
+      root: plain(root),
+      note: note === null ? undefined : plain(note),
+    }));
+  }
+
+  /**
+   * The operator has made sure that, with the given heads, the store holds the newest that this witness cosigned.
+   * @param mirroring whether there is a mirror, of which the store may have forgotten that it cosigned anything
+   * @returns logs whose mirror goes on only from the witness's head
+   */
+  unlock(vouched: readonly Vouched[], mirroring: boolean): string[] {
     const anchored = this.#anchor.read() ?? 0;
-    this.#change(() => {
+    return this.#change(() => {
+      const raised: string[] = [];
       const generation = this.#db
         .transaction(() => {
           const digest = this.#digestOfAll();
-          for (const { origin, head } of lost) this.#setHead(origin, head, digest);
+          for (const { origin, head, mirrored } of vouched) {
+            if (head !== undefined) this.#setHead(origin, head, digest);
+            if (mirrored !== undefined) this.#setMirror(origin, mirrored, mirrored.refilling, digest);
+          }
+          const newest = new Set(vouched.filter(({ mirrorIsNewest }) => mirrorIsNewest).map(({ origin }) => origin));
+          for (const origin of this.origins())
+            if (!newest.has(origin) && this.#raiseMirror(origin, mirroring, digest)) raised.push(origin);
+          this.#db.prepare('DELETE FROM forgotten').run();
           const next = Math.max(this.#sql.count.get(digest) as number, anchored + 1);
           this.#db.prepare('UPDATE state SET generation = ?, locked = NULL').run(next);
           return next;
         })
         .immediate();
       this.#anchor.write(generation);
+      this.#lockedHere = undefined;
+      return raised;
     });
-    this.#lockedHere = undefined;
+  }
+
+  /** Lets the mirror cosign nothing below the witness's head, which is at least as large as any that the mirror has cosigned. */
+  #raiseMirror(origin: string, mirroring: boolean, digest: Buffer): boolean {
+    const head = this.head(origin);
+    const mirrored = this.mirrored(origin);
+    if (head === undefined || (mirrored === undefined ? !mirroring : mirrored.size >= head.size)) return false;
+    this.#setMirror(origin, head, true, digest);
+    return true;
   }
 
   /** Puts the head in the place of the one before, in the store and in the digest. */
@@ -207,6 +275,15 @@ export class WitnessStore {
     this.#sql.trimPending.run({ origin });
     if (before !== undefined) xorInto(digest, hashOfHead(origin, before));
     xorInto(digest, hashOfHead(origin, row));
+  }
+
+  /** The same of the mirror, whose time does not go back. */
+  #setMirror(origin: string, { size, root, time, note }: CosignedHead, refilling: boolean, digest: Buffer): void {
+    const before = this.#sql.mirror.get(origin);
+    const row = { size: sizeBytes(size), root, time: Math.max(time, before?.time ?? 1), note };
+    this.#sql.setMirror.run(origin, row.size, root, row.time, note, refilling ? 1 : 0);
+    if (before !== undefined) xorInto(digest, hashOfMirror(origin, before));
+    xorInto(digest, hashOfMirror(origin, row));
   }
 
   /** Origins of all known logs; the same array until one is added. */
@@ -263,10 +340,10 @@ export class WitnessStore {
    * @throws StorageError or WitnessError; nothing more is taken after the former
    */
   setMirrored(origin: string, next: CosignedHead): Promise<boolean> {
-    return this.#enqueue(() => {
+    return this.#enqueue((digest) => {
       const now = this.mirrored(origin);
       if (now !== undefined && (now.lost !== undefined || now.size > next.size)) return false;
-      this.#sql.setMirror.run(origin, sizeBytes(next.size), next.root, Math.max(next.time, now?.time ?? 1), next.note);
+      this.#setMirror(origin, next, false, digest);
       return true;
     });
   }
@@ -384,6 +461,11 @@ export class WitnessStore {
 
 function toPending({ size, root, note }: Omit<HeadRow, 'time'>): PendingHead {
   return { size: Buffer.from(size).readBigUInt64BE(), root: plain(root), note: plain(note) };
+}
+
+/** No origin has a line break. */
+function hashOfMirror(origin: string, head: HeadRow): Buffer {
+  return hashOfHead(`${origin}\nmirror`, head);
 }
 
 function hashOfHead(origin: string, { size, root, time, note }: HeadRow): Buffer {

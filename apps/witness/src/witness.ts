@@ -8,6 +8,7 @@ import {
   formatSignatureLine,
   type Note,
   NoteError,
+  type NoteSignature,
   type OpenedNote,
   openNote,
   parseAddCheckpoint,
@@ -40,10 +41,15 @@ export interface WitnessParts {
   readonly hasher?: Hasher;
 }
 
-/** A head that this witness cosigned and forgot. */
-export interface LostHead {
+/** What is known of a log from heads that this witness or its mirror cosigned. */
+export interface OwnHeads {
   readonly origin: string;
-  readonly head: CosignedHead;
+  /** Larger than that of the store; undefined when none is. */
+  readonly head: CosignedHead | undefined;
+  /** The same of the mirror. */
+  readonly mirrored: CosignedHead | undefined;
+  /** The largest that the mirror has cosigned, whether the store knows it or not. */
+  readonly mirrorSize: bigint | undefined;
 }
 
 /**
@@ -54,6 +60,7 @@ export class Witness {
   readonly store: WitnessStore;
   readonly signers: readonly Signer[];
   readonly clock: () => number;
+  readonly #mirrorKeys: readonly VerifierKey[];
   readonly #ownKeys: readonly VerifierKey[];
   readonly #hasher: Hasher;
   readonly #most: number;
@@ -62,7 +69,8 @@ export class Witness {
   constructor({ store, signers, mirrorSigners = [], clock = Date.now, pending = 1024, hasher = nodeHasher }: WitnessParts) {
     this.store = store;
     this.signers = signers;
-    this.#ownKeys = [...signers, ...mirrorSigners].map(({ key }) => key);
+    this.#mirrorKeys = mirrorSigners.map(({ key }) => key);
+    this.#ownKeys = [...signers.map(({ key }) => key), ...this.#mirrorKeys];
     this.clock = clock;
     this.#most = pending;
     this.#hasher = hasher;
@@ -158,22 +166,36 @@ export class Witness {
   }
 
   /** Its own cosignature on a larger or another head is news of the witness's own past, which its store has lost. */
-  #requireNotAhead({ origin, size, root }: Checkpoint, { text, signatures, unverified }: OpenedNote): void {
-    const own = signatures.filter((line) => this.#ownKeys.some((key) => key.name === line.name && key.id === line.id));
-    if (own.length === 0 || unverified.length === 0) return;
-    const head = this.store.head(origin);
-    if (head !== undefined && (size < head.size || (size === head.size && equalBytes(root, head.root)))) return;
-    try {
-      openNote({ text, signatures: own }, this.#ownKeys, nodeEd25519);
-    } catch (error) {
-      // Somebody else's line under our name.
-      if (error instanceof NoteError) return;
-      throw error;
-    }
+  #requireNotAhead(checkpoint: Checkpoint, { text, signatures, verified, unverified }: OpenedNote): void {
+    const own = signatures.filter((line) => isOf(this.#ownKeys, line));
+    if (own.length === 0 || unverified.length === 0 || this.#forgot(checkpoint, own) === undefined) return;
+    // A line of somebody else under our name does not hold.
+    const lines = openIfSigned({ text, signatures: own }, this.#ownKeys);
+    if (lines !== undefined) this.#lockIfForgot(checkpoint, { text, own: lines, ofLog: verified });
+  }
+
+  /** Locks if the store does not know that a head was cosigned. @throws Problem 503 then */
+  #lockIfForgot(checkpoint: Checkpoint, { text, own, ofLog }: OwnLines): void {
+    const forgot = this.#forgot(checkpoint, own);
+    if (forgot === undefined) return;
+    const { origin, size, root } = checkpoint;
+    const signatures = [...onePerKey(ofLog), ...onePerKey(own)];
     this.store.lock(
-      `this witness cosigned ${origin} at size ${size} before, and its store knows only size ${head?.size ?? 0n}: it is an older copy`,
+      `this ${forgot.who} cosigned ${origin} at size ${size} before, and its store knows only size ${forgot.known}: it is an older copy`,
+      { origin, size, root, note: ofLog.length === 0 ? undefined : formatNote({ text, signatures }) },
     );
     this.requireAble();
+  }
+
+  /** Which cosigner's lines are on a head that the store does not know of it; undefined when the store knows. */
+  #forgot({ origin, size, root }: Checkpoint, own: readonly NoteSignature[]): { who: string; known: bigint } | undefined {
+    const isNews = (head: CosignedHead | undefined): boolean =>
+      head === undefined || size > head.size || (size === head.size && !equalBytes(root, head.root));
+    const [head, mirrored] = [this.store.head(origin), this.store.mirrored(origin)];
+    const byMirror = own.some((line) => isOf(this.#mirrorKeys, line));
+    const byWitness = own.some((line) => !isOf(this.#mirrorKeys, line));
+    if (byWitness && isNews(head)) return { who: 'witness', known: head?.size ?? 0n };
+    return byMirror && isNews(mirrored) ? { who: 'mirror', known: mirrored?.size ?? 0n } : undefined;
   }
 
   /**
@@ -191,13 +213,19 @@ export class Witness {
    */
   signSubtree(body: Uint8Array, mirror?: Mirror): string {
     this.requireAble();
-    const { origin, cosigner, lines } = signSubtree(body, {
+    return signSubtree(body, {
       cosigners: mirror === undefined ? [this] : [mirror, this],
       requireKnown: (name) => this.#keysOf(name),
+      requireAble: (cosigner, checkpoint, { text, signatures, verified }) => {
+        const { origin, size } = checkpoint;
+        if (this.#forgot(checkpoint, verified) !== undefined) {
+          const ofLog = openIfSigned({ text, signatures }, this.#keysOf(origin)) ?? [];
+          this.#lockIfForgot(checkpoint, { text, own: verified, ofLog });
+        }
+        if (cosigner === mirror) mirror.requireComplete(origin, size);
+      },
       hasher: this.#hasher,
     });
-    if (cosigner === mirror) mirror.requireKept(origin);
-    return lines;
   }
 
   /** The newest cosigned head of a log, with its signatures. @throws Problem 404 or StorageError */
@@ -209,33 +237,56 @@ export class Witness {
   }
 
   /**
-   * Reads heads that carry this witness's own cosignature, and that are newer than what its store has.
+   * Reads heads that carry cosignatures of this witness or of its mirror, for what is newer than in its store. The mirror cosigns
+   * only what the witness has cosigned.
    * @returns the largest of each log
-   * @throws Problem 400, 403 or 404 for a note that is none of this witness's, 422 for one of two histories
+   * @throws Problem 400, 403 or 404 for a note that is none of theirs, 422 for one of two histories
    */
-  lostHeads(notes: readonly Uint8Array[]): LostHead[] {
-    const lost = new Map<string, LostHead>();
+  lostHeads(notes: readonly Uint8Array[]): OwnHeads[] {
+    const known = new Map<string, OwnHeads>();
     for (const bytes of notes) {
       const checkpoint = readAs400(() => parseCheckpoint(textOf(bytes)));
-      const { origin, size, root } = checkpoint;
-      const keys = [...this.#keysOf(origin), ...this.signers.map(({ key }) => key)];
-      const note = openAs403(bytes, keys);
-      const times = note.verified.filter(({ key }) => this.signers.some((s) => s.key.id === key.id && s.key.name === key.name));
-      if (times.length === 0 || times.length === note.verified.length)
-        throw new Problem(403, 'witness/not-cosigned', 'the checkpoint needs a signature of the log and one of this witness');
-      const head = lost.get(origin)?.head ?? this.store.head(origin);
-      if (head?.size === size && !equalBytes(head.root, root))
-        throw new Problem(
-          422,
-          'witness/inconsistent',
-          `this witness has cosigned two roots for size ${size} of ${origin}: nobody can rely on its keys any more`,
-        );
-      if (head !== undefined && size <= head.size) continue;
-      const time = Math.max(head?.time ?? 1, ...times.map(({ timestamp }) => Number(timestamp)));
-      const kept = formatNote({ text: formatCheckpoint(checkpoint), signatures: onePerKey(note.verified) });
-      lost.set(origin, { origin, head: { size, root, time, note: kept } });
+      const before = known.get(checkpoint.origin);
+      known.set(checkpoint.origin, this.#learn(checkpoint, bytes, before));
     }
-    return [...lost.values()];
+    return [...known.values()];
+  }
+
+  #learn(checkpoint: Checkpoint, bytes: Uint8Array, before: OwnHeads | undefined): OwnHeads {
+    const { origin, size, root } = checkpoint;
+    const { verified } = openAs403(bytes, [...this.#keysOf(origin), ...this.#ownKeys]);
+    const ofMirror = verified.filter((line) => isOf(this.#mirrorKeys, line));
+    const ofWitness = verified.filter((line) => isOf(this.#ownKeys, line) && !ofMirror.includes(line));
+    const ofLog = verified.filter((line) => !isOf(this.#ownKeys, line));
+    if (ofLog.length === 0 || ofLog.length === verified.length)
+      throw new Problem(403, 'witness/not-cosigned', 'the checkpoint needs a signature of the log and one of this witness');
+    const head = before?.head ?? this.store.head(origin);
+    const mirrored = before?.mirrored ?? this.store.mirrored(origin);
+    if ([head, mirrored].some((one) => one?.size === size && !equalBytes(one.root, root)))
+      throw new Problem(
+        422,
+        'witness/inconsistent',
+        `this witness has cosigned two roots for size ${size} of ${origin}: nobody can rely on its keys any more`,
+      );
+    const keep = (lines: readonly NoteSignature[], time: number): CosignedHead => {
+      const signatures = [...onePerKey(ofLog), ...lines];
+      return { size, root, time, note: formatNote({ text: formatCheckpoint(checkpoint), signatures }) };
+    };
+    const keepOwn = (lines: readonly VerifiedSignature[], last: CosignedHead | undefined): CosignedHead =>
+      keep(onePerKey(lines), Math.max(last?.time ?? 1, ...lines.map(({ timestamp }) => Number(timestamp))));
+    const cosignAgain = (): CosignedHead => {
+      const time = Math.max(Math.floor(this.clock() / 1000), head?.time ?? 1);
+      return keep(cosign(checkpoint, this.signers, time), time);
+    };
+    const newHead = (): CosignedHead => (ofWitness.length > 0 ? keepOwn(ofWitness, head) : cosignAgain());
+    const isNew = (last: CosignedHead | undefined): boolean => last === undefined || size > last.size;
+    const mirrorSize = before?.mirrorSize;
+    return {
+      origin,
+      head: isNew(head) ? newHead() : before?.head,
+      mirrored: ofMirror.length > 0 && isNew(mirrored) ? keepOwn(ofMirror, mirrored) : before?.mirrored,
+      mirrorSize: ofMirror.length > 0 && size > (mirrorSize ?? -1n) ? size : mirrorSize,
+    };
   }
 
   /** @throws Problem 503 while this witness may sign nothing */
@@ -255,6 +306,27 @@ export class Witness {
         'this witness could not write to its store, and cosigns nothing until it is started again',
         { retryAfter: 60 },
       );
+  }
+}
+
+/** Lines of one note that hold. */
+interface OwnLines {
+  readonly text: string;
+  readonly own: readonly VerifiedSignature[];
+  readonly ofLog: readonly VerifiedSignature[];
+}
+
+function isOf(keys: readonly VerifierKey[], line: NoteSignature): boolean {
+  return keys.some((key) => key.name === line.name && key.id === line.id);
+}
+
+/** The lines of the keys, or undefined when one of them does not hold or there is none. */
+function openIfSigned(note: Note, keys: readonly VerifierKey[]): readonly VerifiedSignature[] | undefined {
+  try {
+    return openNote(note, keys, nodeEd25519).verified;
+  } catch (error) {
+    if (error instanceof NoteError) return undefined;
+    throw error;
   }
 }
 

@@ -143,10 +143,15 @@ test('a file and a WAL of different copies lock, although the WAL has the newest
   );
 });
 
-test('the operator may vouch for the older state without any checkpoint, and it is locked no more', async () => {
+test('the operator may take the risk of the older state without any checkpoint, and it is locked no more', async () => {
   const { data, backup } = await rolled();
   copy(join(backup, 'closed'), data);
-  assert.match((await unlockWitness({ data })).reason ?? '', /older copy/);
+  await unlockWitness({ data }).then(
+    () => assert.unreachable(),
+    (error) => assert.is(error.code, 'witness/unvouched'),
+  );
+  await expectLocked(data, /older copy/);
+  assert.match((await unlockWitness({ data }, [], { riskSecondHistory: true })).reason ?? '', /older copy/);
   assert.equal(await unlockWitness({ data }), { reason: undefined, adopted: [], refilled: [] });
   for (let start = 0; start < 2; start++)
     await during({ data }, async ({ url }) => {
@@ -175,14 +180,14 @@ test('unlock takes heads in any order, and refuses what is not its own or shows 
   assert.equal(adopted, [{ origin: log.origin, size: 9n }]);
   // A witness that has forgotten everything, and begun another history.
   copy(join(backup, 'no-wal'), data);
-  await unlockWitness({ data });
+  await unlockWitness({ data }, [], { riskSecondHistory: true });
   const fork = new TestLog(log.origin, leavesOf(300, 'fork', 3));
   await during({ data }, ({ url }) => cosign(url, 0, 9, fork));
   assert.is(await code([withLines(log.head(9), lines[9])]), 'witness/inconsistent');
 });
 
 test('a lost anchor locks; one that holds no number is not taken for a number', async () => {
-  const { data } = await rolled();
+  const { data, lines } = await rolled();
   writeFileSync(join(data, 'anchor', 'generation'), 'x\n');
   await serve({ data }).then(
     () => assert.unreachable(),
@@ -190,7 +195,7 @@ test('a lost anchor locks; one that holds no number is not taken for a number', 
   );
   rmSync(join(data, 'anchor'), { recursive: true });
   await expectLocked(data, /the anchor of the store is gone/);
-  await unlockWitness({ data });
+  assert.equal((await unlockWitness({ data }, [withLines(log.head(9), lines[9])])).adopted, [], 'it is the newest');
   await during({ data }, ({ url }) => cosign(url, 9, 12));
 });
 

@@ -106,19 +106,25 @@ export async function addLog(
   terminal.result({ origin: key.name, logs });
 }
 
-/** `witness unlock`: the operator has made sure that no newer cosignature than those in the store exists. */
+/** `witness unlock`: the operator gives the newest heads that the witness cosigned, or takes the risk that there are newer ones. */
 export async function unlock(
   session: Session,
   heads: readonly string[],
-  flags: { anchor?: string; signWith?: string },
+  flags: { anchor?: string; signWith?: string; logs?: string; riskSecondHistory?: boolean },
 ): Promise<void> {
   const { terminal, settings, env, cwd } = session;
   const notes = await Promise.all(heads.map((path) => readFile(resolve(cwd, path))));
   const anchor = flags.anchor ?? env.TREERING_ANCHOR;
   const key = flags.signWith ?? env.TREERING_SIGN_WITH;
   const { adopted, reason, refilled } = await unlockWitness(
-    { data: settings.data, ...(anchor === undefined ? {} : { anchor }), ...(key === undefined ? {} : { key }) },
+    {
+      data: settings.data,
+      ...(anchor === undefined ? {} : { anchor }),
+      ...(key === undefined ? {} : { key }),
+      ...(flags.logs === undefined ? {} : { logs: resolve(cwd, flags.logs) }),
+    },
     notes.map((note) => new Uint8Array(note)),
+    { riskSecondHistory: flags.riskSecondHistory === true },
   );
   for (const { origin, size } of adopted) terminal.line(`${printable(origin)} goes on from ${size} entries`);
   for (const origin of refilled) terminal.line(`The copy of ${printable(origin)} is filled again by the next uploads.`);
