@@ -20,8 +20,17 @@ setUp();
 // npm runs scripts in the package's folder; a command of the user's belongs where the user is.
 const cwd = job === 'treering' ? (process.env.INIT_CWD ?? process.cwd()) : root;
 const child = spawn(process.execPath, jobs[job], { cwd, stdio: 'inherit' });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+// Ctrl-C reaches the whole group of the terminal: the child has SIGINT already, and ends in its own time.
+let told = false;
+const tell = (signal) => {
+  told = true;
+  child.kill(signal);
+};
+process.on('SIGINT', () => {
+  told = true;
+});
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => tell(signal));
 // npm passes a signal on to the shell between, which ends without telling this process: notice that the parent is gone.
 const parent = process.ppid;
-setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 500).unref();
+setInterval(() => process.ppid !== parent && !told && tell('SIGTERM'), 500).unref();
 child.on('exit', (code, signal) => process.exit(signal === null ? code : 1));

@@ -1,7 +1,12 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { createSigner, formatVerifierKey, KEY_TYPE } from '@treering/note';
+import { nodeEd25519 } from '@treering/note/node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { oneLine, Workplace } from './command.js';
+import { COMMAND, oneLine, Workplace } from './command.js';
 
 // `treering up` as a person starts it: a log, three witnesses and a monitor, each a process with its own key and data.
 
@@ -38,7 +43,7 @@ const RECORD = ['--name', 'm', '--version', '1', '--reason', 'A model for the te
 
 const place = new Workplace();
 place.write('model/w', 'w');
-const log = await place.up([], {}, 'json', true);
+const log = await place.up([], { SECRET_OF_THE_LOG: 'secret', LC_ALL: 'C' }, 'json', true);
 const witnesses = log.ready.witnesses as { name: string; vkey: string; url: string }[];
 const monitor = log.ready.monitor as string;
 
@@ -51,6 +56,20 @@ test('five processes, each with its own key and data, and one line about them', 
     assert.is(processesOf(place.path('data', name)).length, 1, name);
     for (const key of readdirSync(place.path('data', name, 'keys')))
       assert.is(statSync(place.path('data', name, 'keys', key)).mode & 0o777, 0o600, `${name}/${key}`);
+  }
+});
+
+test('neighbours see nothing of the environment that was set for the log', () => {
+  const environmentOf = (text: string): string[] => readFileSync(`/proc/${processesOf(text)[0]}/environ`, 'utf8').split('\0');
+  assert.ok(environmentOf(`--data\0${place.path('data')}\0`).includes('SECRET_OF_THE_LOG=secret'));
+  for (const name of ['witness-1', 'witness-2', 'witness-3', 'monitor']) {
+    const environment = environmentOf(place.path('data', name));
+    assert.ok(environment.includes('LC_ALL=C'), name);
+    assert.equal(
+      environment.filter((text) => /^(?:SECRET|TREERING)_/.test(text)),
+      [],
+      name,
+    );
   }
 });
 
@@ -120,6 +139,90 @@ test('SIGTERM ends everything, and a second start goes on', async () => {
   // Nobody is left behind when the first process is killed.
   await again.stop('SIGKILL');
   await until('all are gone', () => processesOf(place.path('data')).length === 0, 10);
+});
+
+/** Starts it in a process group of its own, as a shell does. */
+function start(where: Workplace, args: readonly string[]) {
+  const child = spawn(process.execPath, [COMMAND, 'up', ...args], { cwd: where.folder, env: where.env, detached: true });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk.toString('utf8');
+    });
+  let code: number | null | undefined;
+  child.on('close', (exit) => {
+    code = exit;
+  });
+  process.on('exit', () => child.kill('SIGKILL'));
+  return {
+    signal: (signal: NodeJS.Signals) => process.kill(-(child.pid as number), signal),
+    text: () => text,
+    async end(seconds: number) {
+      await until('it ends', () => code !== undefined, seconds);
+      return code;
+    },
+  };
+}
+
+const fresh = new Workplace();
+const stores = ['log.db', 'witness-1/witness.db', 'witness-2/witness.db', 'witness-3/witness.db', 'monitor/monitor.db'];
+
+for (const [n, name] of [
+  [2, 'witness-2'],
+  [0, 'log'],
+  [8, 'monitor'],
+] as const)
+  test(`when the port of ${name} is taken, that is said, and nothing is left`, async () => {
+    // Below the ports that the system gives out.
+    const port = 20_000 + (process.pid % 1_000) * 10;
+    const taken = createServer().listen(port + n, '127.0.0.1');
+    try {
+      const up = start(fresh, ['--listen', `127.0.0.1:${port}`]);
+      assert.is(await up.end(20), 2, up.text());
+      assert.match(up.text(), new RegExp(`${name} does not start at 127\\.0\\.0\\.1:${port + n}: .*EADDRINUSE`));
+      assert.equal(processesOf(fresh.path('data')), []);
+    } finally {
+      taken.close();
+    }
+  });
+
+test('a port after which there is none for the monitor is a mistake of usage', async () => {
+  const { code, stderr } = await fresh.run(['up', '--listen', '127.0.0.1:65530']);
+  assert.is(code, 2);
+  assert.match(stderr, /--listen takes a port up to 65527/);
+});
+
+test('a signal while it starts ends it', async () => {
+  const up = start(fresh, []);
+  await until('a witness has begun', () => processesOf(fresh.path('data', 'witness-1')).length > 0);
+  up.signal('SIGTERM');
+  assert.is(await up.end(10), 0, up.text());
+  assert.equal(processesOf(fresh.path('data')), []);
+});
+
+test('it says which witnesses cosign also when nothing grows, the monitor knows retired keys, and Ctrl-C that comes twice ends it in order', async () => {
+  const origin = readFileSync(fresh.path('data', 'log.vkey'), 'utf8').split('+')[0];
+  const retired = formatVerifierKey(createSigner(origin, KEY_TYPE.ed25519, randomBytes(32), nodeEd25519).key);
+  writeFileSync(fresh.path('data', 'keys', 'retired'), `${retired}\n`);
+  const up = start(fresh, []);
+  const says = (text: string) =>
+    until(`it says ${text}`, () => up.text().slice(up.text().lastIndexOf('State:')).includes(text));
+  await says('3 of 3 witnesses cosign, no alarm');
+  assert.ok(readFileSync(fresh.path('data', 'monitor', 'monitor.yaml'), 'utf8').includes(retired));
+  const [halted] = processesOf(fresh.path('data', 'witness-3'));
+  process.kill(halted, 'SIGSTOP');
+  await says('2 of 3 witnesses cosign');
+  process.kill(halted, 'SIGCONT');
+  await says('3 of 3 witnesses cosign');
+  up.signal('SIGINT');
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  up.signal('SIGINT');
+  assert.is(await up.end(15), 0, up.text());
+  assert.equal(processesOf(fresh.path('data')), []);
+  for (const store of stores) {
+    assert.ok(existsSync(fresh.path('data', store)), store);
+    assert.not.ok(existsSync(fresh.path('data', `${store}-wal`)), store);
+  }
 });
 
 test.run();

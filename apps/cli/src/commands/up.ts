@@ -4,10 +4,11 @@ import { dataFolder, hasLog, initLog, openLogKeys } from '@treering/log';
 import { formatVerifierKey } from '@treering/note';
 import { printable } from '@treering/record';
 import { stringify } from 'yaml';
-import { EXIT } from '../exit.js';
+import { EXIT, UsageError } from '../exit.js';
 import type { Session } from '../session.js';
 import { untilSignal } from '../signals.js';
-import { type Supervised, startServer } from '../supervised.js';
+import { keepUp, launchServer, type Running, type Supervised } from '../supervised.js';
+import type { Streams } from '../terminal.js';
 import { type ServeFlags, serve } from './serve.js';
 
 /** Flags of `up`. */
@@ -18,14 +19,22 @@ export interface UpFlags extends ServeFlags {
 /** How many witnesses there are, and how many of them a published head needs. */
 const WITNESSES = 3;
 const QUORUM = 2;
-/** Milliseconds between two looks at the state of everything, and before a server that ended is started again. */
+/** The monitor listens so many ports after the log. */
+const MONITOR_PORT = 8;
+/** Milliseconds between two looks at the state of everything. */
 const LOOK_INTERVAL = 2_000;
-const RESTART_WAIT = 1_000;
+/** Keys of one log that the monitor takes; the oldest are left out. */
+const MOST_KEYS = 16;
+/** What the neighbours of the log see of the environment. */
+const SHARED =
+  /^(?:PATH|HOME|TZ|LANG|LANGUAGE|LC_[A-Z]+|TMPDIR|NO_COLOR|FORCE_COLOR|NODE_(?:OPTIONS|PATH|ENV|EXTRA_CA_CERTS|NO_WARNINGS|DEBUG|V8_COVERAGE|COMPILE_CACHE))$/;
 
 /** `up`: a log, three witnesses and a monitor on this machine, each a process with its own key and data; begun on the first call. */
 export async function up(session: Session, flags: UpFlags): Promise<number> {
   const { terminal, settings } = session;
   const { data } = settings;
+  const listen = flags.listen ?? session.env.TREERING_LISTEN ?? '127.0.0.1:6962';
+  if (flags.alone !== true) requirePorts(listen);
   if (!(await hasLog(data))) {
     const anchor = flags.anchor ?? session.env.TREERING_ANCHOR;
     const { origin } = await initLog(data, anchor === undefined ? {} : { anchor });
@@ -36,88 +45,108 @@ export async function up(session: Session, flags: UpFlags): Promise<number> {
   const level = { logLevel: 'warn', ...flags };
   if (flags.alone === true)
     return serve(session, level, (served) => sayReady(session, served.log.origin, served.vkey, served.url, []));
-  return new Neighbourhood(session, level).run();
+  return new Neighbourhood(session, level, listen).run();
 }
 
 /** The processes of `up`. */
 class Neighbourhood {
   readonly #session: Session;
   readonly #flags: UpFlags;
-  readonly #witnesses: Supervised[] = [];
+  readonly #listen: string;
+  /** Every process from its launch to its end. */
+  readonly #running = new Set<Running>();
+  readonly #stop = new AbortController();
+  #witnesses: Supervised[] = [];
   #monitor: Supervised | undefined;
-  #stopping = false;
+  #looks = false;
   #said = '';
 
-  constructor(session: Session, flags: UpFlags) {
+  constructor(session: Session, flags: UpFlags, listen: string) {
     this.#session = session;
     this.#flags = flags;
+    this.#listen = listen;
   }
 
   async run(): Promise<number> {
-    const { terminal, settings, env } = this.#session;
+    const { terminal } = this.#session;
     const signalled = untilSignal();
-    const listen = this.#flags.listen ?? env.TREERING_LISTEN ?? '127.0.0.1:6962';
+    let looking: NodeJS.Timeout | undefined;
     try {
-      const vkeys = await this.#logKeys();
-      const origin = vkeys[0].slice(0, vkeys[0].indexOf('+'));
-      await this.#writeLogList(vkeys);
-      const starts = Array.from({ length: WITNESSES }, (_, i) => this.#startWitness(i, origin, nextPort(listen, i + 1)));
-      this.#witnesses.push(...(await Promise.all(starts)));
-      const policy = await this.#writePolicy(vkeys);
-      const log = await startServer(['log', 'serve', ...this.#logArguments(listen, policy)], 'log', this.#session.streams);
-      await this.#writeMonitorConfig(vkeys, log.ready.url, policy, origin);
-      this.#monitor = await this.#startMonitor(nextPort(listen, 8));
-      for (const [i, witness] of this.#witnesses.entries())
-        this.#keepUp(
-          witness,
-          () => this.#startWitness(i, origin, new URL(witness.ready.url).host),
-          (again) => {
-            this.#witnesses[i] = again;
-          },
-        );
-      const monitor = this.#monitor;
-      this.#keepUp(
-        monitor,
-        () => this.#startMonitor(new URL(monitor.ready.url).host),
-        (again) => {
-          this.#monitor = again;
-        },
-      );
-      const witnesses = this.#witnesses.map(({ ready }) => ({ name: ready.name, vkey: ready.vkeys[0], url: ready.url }));
-      sayReady(this.#session, origin, log.ready.vkey, log.ready.url, [
-        ...witnesses.map(({ url, name }) => `witness       ${url}  ${printable(name)}`),
-        `monitor       ${monitor.ready.url}`,
-      ]);
-      terminal.result({
-        url: log.ready.url,
-        origin,
-        vkey: log.ready.vkey,
-        data: settings.data,
-        witnesses,
-        monitor: monitor.ready.url,
-      });
-      const looking = setInterval(() => void this.#look(log.ready.url), LOOK_INTERVAL);
-      const end = await Promise.race([signalled, log.ended]);
-      clearInterval(looking);
-      if (typeof end === 'number') {
-        terminal.remark('The log has stopped.');
-        return end === 0 ? EXIT.failed : end;
+      const log = await Promise.race([signalled, this.#begin()]);
+      if (log !== 'signal') {
+        looking = setInterval(() => void this.#look(log.ready.url), LOOK_INTERVAL);
+        const end = await Promise.race([signalled, log.ended]);
+        if (typeof end === 'number') {
+          terminal.remark('The log has stopped.');
+          return end === 0 ? EXIT.failed : end;
+        }
       }
       terminal.line('The log answers what it has, and everything closes.');
-      this.#stopping = true;
-      await this.#monitor.stop();
-      // Witnesses last: the log publishes what it has when it closes.
-      await log.stop();
-      return (await log.ended) === 0 ? EXIT.ok : EXIT.failed;
+      await this.#end();
+      return log === 'signal' || (await log.ended) === 0 ? EXIT.ok : EXIT.failed;
     } finally {
-      this.#stopping = true;
-      await this.#monitor?.stop();
-      await Promise.all(this.#witnesses.map((witness) => witness.stop()));
+      clearInterval(looking);
+      await this.#end();
     }
   }
 
-  /** Verifier keys of the log, the Ed25519 key first. */
-  async #logKeys(): Promise<string[]> {
+  /** Starts everything, keeps it up but for the log, and says where it is. */
+  async #begin(): Promise<Supervised> {
+    const { terminal, settings } = this.#session;
+    const { vkeys, retired } = await this.#logKeys();
+    const origin = vkeys[0].slice(0, vkeys[0].indexOf('+'));
+    await this.#writeLogList(vkeys);
+    const starts = Array.from({ length: WITNESSES }, (_, i) => this.#startWitness(i, origin, nextPort(this.#listen, i + 1)));
+    this.#witnesses = await Promise.all(starts);
+    const policy = await this.#writePolicy(vkeys);
+    const log = await this.#startLog(policy);
+    const believed = [...vkeys, ...retired.slice(vkeys.length - MOST_KEYS)];
+    await this.#writeMonitorConfig(believed, log.ready.url, policy, origin);
+    const monitor = await this.#startMonitor(nextPort(this.#listen, MONITOR_PORT));
+    this.#monitor = monitor;
+    this.#stop.signal.throwIfAborted();
+    for (const [i, witness] of this.#witnesses.entries())
+      this.#keepUp(
+        witness,
+        () => this.#startWitness(i, origin, new URL(witness.ready.url).host),
+        (again) => {
+          this.#witnesses[i] = again;
+        },
+      );
+    this.#keepUp(
+      monitor,
+      () => this.#startMonitor(new URL(monitor.ready.url).host),
+      (again) => {
+        this.#monitor = again;
+      },
+    );
+    const witnesses = this.#witnesses.map(({ ready }) => ({ name: ready.name, vkey: ready.vkeys[0], url: ready.url }));
+    sayReady(this.#session, origin, log.ready.vkey, log.ready.url, [
+      ...witnesses.map(({ url, name }) => `witness       ${url}  ${printable(name)}`),
+      `monitor       ${monitor.ready.url}`,
+    ]);
+    terminal.result({
+      url: log.ready.url,
+      origin,
+      vkey: log.ready.vkey,
+      data: settings.data,
+      witnesses,
+      monitor: monitor.ready.url,
+    });
+    return log;
+  }
+
+  /** Ends every process, whether it was ready or not. Witnesses last: the log publishes what it has when it closes. */
+  async #end(): Promise<void> {
+    this.#stop.abort();
+    for (const kind of ['monitor', 'log', 'witness']) {
+      const those = [...this.#running].filter(({ label }) => label.startsWith(kind));
+      await Promise.all(those.map((running) => running.stop()));
+    }
+  }
+
+  /** Verifier keys with which the log signs, the Ed25519 key first, and those of earlier generations. */
+  async #logKeys(): Promise<{ vkeys: string[]; retired: string[] }> {
     const { settings, env } = this.#session;
     const locations = {
       log_key: this.#flags.signWith ?? env.TREERING_SIGN_WITH,
@@ -126,7 +155,10 @@ class Neighbourhood {
     const keys = await openLogKeys(dataFolder(settings.data), locations, env);
     keys.close();
     const pairs = [keys, ...(keys.previous === undefined ? [] : [keys.previous])];
-    return pairs.flatMap(({ signer, publicationSigner }) => [signer.key, publicationSigner.key].map(formatVerifierKey));
+    return {
+      vkeys: pairs.flatMap(({ signer, publicationSigner }) => [signer.key, publicationSigner.key].map(formatVerifierKey)),
+      retired: (keys.retired ?? []).map(formatVerifierKey),
+    };
   }
 
   async #writeLogList(vkeys: readonly string[]): Promise<void> {
@@ -148,17 +180,17 @@ class Neighbourhood {
     return path;
   }
 
-  async #writeMonitorConfig(vkeys: readonly string[], url: string, policy: string, origin: string): Promise<void> {
+  async #writeMonitorConfig(keys: readonly string[], url: string, policy: string, origin: string): Promise<void> {
     await mkdir(this.#path('monitor'), { recursive: true, mode: 0o700 });
-    const config = { name: `${origin}/monitor`, interval: 5, logs: [{ keys: vkeys, url, policy }] };
+    const config = { name: `${origin}/monitor`, interval: 5, logs: [{ keys, url, policy }] };
     await writeFile(this.#path('monitor', 'monitor.yaml'), stringify(config));
   }
 
-  #logArguments(listen: string, policy: string): string[] {
+  #logArguments(policy: string): string[] {
     const { data } = this.#session.settings;
     const flags: readonly (readonly [string, string | undefined])[] = [
       ['--data', data],
-      ['--listen', listen],
+      ['--listen', this.#listen],
       ['--witnesses', this.#flags.witnesses ?? policy],
       ['--anchor', this.#flags.anchor],
       ['--public-url', this.#flags.publicUrl],
@@ -178,46 +210,65 @@ class Neighbourhood {
   #startWitness(index: number, origin: string, listen: string): Promise<Supervised> {
     const name = `witness-${index + 1}`;
     const args = ['witness', 'serve', '--data', this.#path(name), '--name', `${origin}/${name}`, '--listen', listen];
-    return this.#start([...args, '--logs', this.#path('witness-logs.txt')], name);
+    return this.#startNeighbour([...args, '--logs', this.#path('witness-logs.txt')], name, listen);
   }
 
   #startMonitor(listen: string): Promise<Supervised> {
-    return this.#start(['monitor', 'serve', '--data', this.#path('monitor'), '--listen', listen], 'monitor');
+    const args = ['monitor', 'serve', '--data', this.#path('monitor'), '--listen', listen];
+    return this.#startNeighbour(args, 'monitor', listen);
   }
 
-  /** What is set for the log is not meant for its neighbours. */
-  #start(args: readonly string[], label: string): Promise<Supervised> {
-    const { streams } = this.#session;
-    const own = ['TREERING_ANCHOR', 'TREERING_SIGN_WITH', 'TREERING_WITNESSES'];
-    const env = Object.fromEntries(Object.entries(streams.env).filter(([name]) => !own.includes(name)));
-    return startServer([...args, '--log-level', this.#flags.logLevel ?? 'warn'], label, { ...streams, env });
+  #startLog(policy: string): Promise<Supervised> {
+    return this.#start(['log', 'serve', ...this.#logArguments(policy)], 'log', this.#listen, this.#session.env);
   }
 
-  /** Starts a server again whenever it ends by itself. */
+  /** What is set for the log, such as its keys and passphrases, is not meant for its neighbours. */
+  #startNeighbour(args: readonly string[], label: string, listen: string): Promise<Supervised> {
+    const env = Object.fromEntries(Object.entries(this.#session.env).filter(([name]) => SHARED.test(name)));
+    return this.#start([...args, '--log-level', this.#flags.logLevel ?? 'warn'], label, listen, env);
+  }
+
+  async #start(args: readonly string[], label: string, listen: string, env: Streams['env']): Promise<Supervised> {
+    this.#stop.signal.throwIfAborted();
+    const launched = launchServer(args, label, listen, { ...this.#session.streams, env });
+    this.#running.add(launched);
+    void launched.ended.then(() => this.#running.delete(launched));
+    return { ...launched, ready: await launched.ready };
+  }
+
   #keepUp(server: Supervised, start: () => Promise<Supervised>, replace: (again: Supervised) => void): void {
-    void server.ended.then(async (code) => {
-      while (!this.#stopping) {
-        this.#session.terminal.remark(`A process ended with code ${code}; it is started again.`);
-        await new Promise((resolve) => setTimeout(resolve, RESTART_WAIT));
-        if (this.#stopping) return;
-        const again = await start().catch((error: Error) => {
-          this.#session.terminal.remark(error.message);
-          return undefined;
-        });
-        if (again === undefined) continue;
-        replace(again);
-        this.#keepUp(again, start, replace);
-        return;
-      }
-    });
+    const say = (text: string): void => this.#session.terminal.remark(text);
+    void keepUp(server, { start, replace, say, signal: this.#stop.signal });
+  }
+
+  /** How many of the log's witnesses have cosigned when they were asked last, and are ready to do so again. */
+  async #countCosigning(log: Record<string, unknown> | undefined): Promise<number> {
+    const circle = (log?.witnesses ?? []) as { url: string; size: number | null; trouble: string | null }[];
+    const cosigning = await Promise.all(
+      circle.map(async ({ url, size, trouble }) => {
+        if (size === null || trouble !== null) return false;
+        const own = this.#witnesses.find(({ ready }) => new URL(ready.url).host === new URL(url).host);
+        // Somebody else's witness need not answer anything but the log's requests.
+        return own === undefined || (await readJson(`${own.ready.url}/readyz`)) !== undefined;
+      }),
+    );
+    return cosigning.filter(Boolean).length;
   }
 
   /** Says how everything is, whenever that changes. */
   async #look(url: string): Promise<void> {
+    if (this.#looks) return;
+    this.#looks = true;
+    await this.#sayState(url).finally(() => {
+      this.#looks = false;
+    });
+  }
+
+  async #sayState(url: string): Promise<void> {
     const { terminal } = this.#session;
     const [log, monitor] = await Promise.all([readJson(`${url}/v1/log`), readJson(`${this.#monitor?.ready.url}/v1/monitor`)]);
-    if (this.#stopping) return;
-    const witnesses = ((log?.witnesses ?? []) as { trouble: string | null }[]).filter(({ trouble }) => trouble === null).length;
+    const witnesses = await this.#countCosigning(log);
+    if (this.#stop.signal.aborted) return;
     const alarms = monitor?.alarms as number | undefined;
     const state = [
       log === undefined ? 'the log does not answer' : `the log is open`,
@@ -253,6 +304,17 @@ function sayReady({ terminal }: Session, origin: string, vkey: string, url: stri
   );
   terminal.line('  npm run -s treering -- history model/my-model');
   terminal.line(`  npm run -s treering -- verify my-model-1.0.tlog-proof --key '${vkey}'`);
+}
+
+/** @throws UsageError when the neighbours of the log would have no ports */
+function requirePorts(listen: string): void {
+  if (!/:[0-9]{1,5}$/.test(listen)) throw new UsageError(`--listen takes <address>:<port>, and ${listen} is none`);
+  const port = Number(listen.slice(listen.lastIndexOf(':') + 1));
+  const last = 65_535 - MONITOR_PORT;
+  if (port > last)
+    throw new UsageError(
+      `--listen takes a port up to ${last}, and ${port} is higher: witnesses and monitor listen up to ${MONITOR_PORT} ports further`,
+    );
 }
 
 /** The address `n` ports further; a free one stays a free one. */
