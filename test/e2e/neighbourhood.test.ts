@@ -158,7 +158,8 @@ function start(where: Workplace, args: readonly string[]) {
     signal: (signal: NodeJS.Signals) => process.kill(-(child.pid as number), signal),
     text: () => text,
     async end(seconds: number) {
-      await until('it ends', () => code !== undefined, seconds);
+      // One that does not end would keep this file from ending.
+      await until('it ends', () => code !== undefined, seconds).finally(() => child.kill('SIGKILL'));
       return code;
     },
   };
