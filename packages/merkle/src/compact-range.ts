@@ -143,6 +143,23 @@ export class CompactRange {
     this.#size = newSize;
   }
 
+  /**
+   * Appends a complete subtree of 2^level leaves by its hash (32 bytes), as if all its leaves were appended.
+   * @throws MerkleInputError when the size is no multiple of 2^level: no such subtree begins here
+   */
+  appendSubtree(level: number, hash: Uint8Array): void {
+    checkHash(hash, 'subtree hash');
+    const width = 2 ** level;
+    if (!Number.isInteger(level) || level < 0 || level > 52 || this.#size % width !== 0)
+      throw new MerkleInputError(`no subtree of level ${level} begins at leaf ${this.#size}`);
+    if (this.#size + width > MAX_SIZE) throw new MerkleInputError('the tree would outgrow 2^53 - 1 leaves');
+    let node = hash;
+    let at = level;
+    for (; hasBit(this.#size, at); at++) node = this.#hasher.hashNode(this.#slot(at), node);
+    this.#edge.set(node, at * HASH_SIZE);
+    this.#size += width;
+  }
+
   #slot(level: number): Uint8Array {
     return this.#edge.subarray(level * HASH_SIZE, (level + 1) * HASH_SIZE);
   }

@@ -7,7 +7,7 @@ export { type HashReader, type NodeId, restoreRange } from './hash-reader.js';
 export { checkHash, emptyRoot, equalBytes, HASH_SIZE, type Hasher, portableHasher } from './hasher.js';
 export { type Proof, proveConsistency, proveInclusion, proveSubtreeConsistency } from './prove.js';
 export { checkSize, MAX_SIZE, safeSize } from './size.js';
-export { isSubtree } from './subtree.js';
+export { completeSubtrees, isSubtree } from './subtree.js';
 export {
   type BundleId,
   bundlePath,

@@ -1,8 +1,8 @@
 import { MerkleInputError } from './errors.js';
-import type { HashReader, NodeId } from './hash-reader.js';
+import type { HashReader } from './hash-reader.js';
 import { HASH_SIZE, type Hasher, portableHasher } from './hasher.js';
 import { checkSize, largestPowerBelow } from './size.js';
-import { isSubtree } from './subtree.js';
+import { completeSubtrees, isSubtree } from './subtree.js';
 
 /** Leaves from `start` (included) to `end` (excluded). */
 interface LeafRange {
@@ -106,25 +106,8 @@ function consistencyPath(subtree: LeafRange, tree: LeafRange, known: boolean): L
   return path.reverse();
 }
 
-/** The complete subtrees that make up the leaves [start, end), where start is aligned as in a proof: left to right. */
-function completeNodes(range: LeafRange): NodeId[] {
-  const nodes: NodeId[] = [];
-  let { start } = range;
-  while (start < range.end) {
-    let level = 0;
-    let width = 1;
-    while (start % (width * 2) === 0 && start + width * 2 <= range.end) {
-      width *= 2;
-      level++;
-    }
-    nodes.push({ level, index: start / width });
-    start += width;
-  }
-  return nodes;
-}
-
 async function hashRanges(reader: HashReader, ranges: readonly LeafRange[], hasher: Hasher): Promise<Proof> {
-  const parts = ranges.map(completeNodes);
+  const parts = ranges.map(({ start, end }) => completeSubtrees(start, end));
   const hashes = await reader.readHashes(parts.flat());
   let next = 0;
   const take = (): Uint8Array => new Uint8Array(hashes.subarray(next++ * HASH_SIZE, next * HASH_SIZE));

@@ -20,6 +20,7 @@ test('@treering/merkle exports exactly these names', () => {
     'bundlePath',
     'checkHash',
     'checkSize',
+    'completeSubtrees',
     'emptyRoot',
     'entryPackages',
     'equalBytes',
