@@ -12,7 +12,7 @@ import {
   type StatementSigner,
   sigStructure,
 } from '@treering/statement';
-import { z } from 'zod';
+import * as z from 'zod';
 import { EvidenceError } from './errors.js';
 
 /** The content type of a proof of something that a log did or that an entry of it says. */

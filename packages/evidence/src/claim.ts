@@ -6,6 +6,8 @@ export interface Claim {
   readonly verdict: 'proved' | 'failed' | 'not proved';
   /** A sentence for people. */
   readonly text: string;
+  /** How it was found, line by line: what was computed, from what, and what it was compared with. */
+  readonly details?: readonly string[];
 }
 
 /** True when nothing failed and every claim that was asked for is proved. */

@@ -32,6 +32,7 @@ import {
 } from '@treering/statement';
 import { type AlarmKind, type AlarmProof, parseAlarmProof, type SignedAlarmProof } from './alarm-proof.js';
 import type { Claim } from './claim.js';
+import { logTime, newestTime, timeText } from './log-time.js';
 import { recordAlarms } from './record-alarms.js';
 
 /** What the reader brings along. */
@@ -110,7 +111,7 @@ class Examination {
   observed(): boolean {
     const { kid, observer, observedAt, sign1 } = this.#signed;
     const key = this.#trust.observers?.find((known) => equalBytes(coseKeyThumbprint(known), kid));
-    const said = `${observer} says that it saw this at ${time(observedAt)}`;
+    const said = `${observer} says that it saw this at ${timeText(observedAt)}`;
     if (key === undefined) {
       this.add('observed', 'not proved', `${said}; give the key of that monitor to check its signature.`);
       return false;
@@ -188,12 +189,12 @@ class Examination {
     // When a witness cosigned it says nothing about when the log gave it out: witnesses may lag.
     const [t1, t2] = [logTime(before), logTime(after)];
     if (t1 !== undefined && t2 !== undefined && t2 > t1) {
-      this.add('later', 'proved', `The smaller one was signed later: at ${time(t2)}, the larger one at ${time(t1)}.`);
+      this.add('later', 'proved', `The smaller one was signed later: at ${timeText(t2)}, the larger one at ${timeText(t1)}.`);
     } else {
       this.#onItsWord(
         'later',
         seen[1] >= seen[0],
-        `saw the larger one at ${time(seen[0])} and the smaller one at ${time(seen[1])}`,
+        `saw the larger one at ${timeText(seen[0])} and the smaller one at ${timeText(seen[1])}`,
       );
     }
     return required;
@@ -202,7 +203,7 @@ class Examination {
   #stale({ head, newer, withheld, since, limit }: Of<'stale'>): readonly string[] {
     const { observedAt } = this.#signed;
     if (head === undefined) {
-      const text = `the log could not be read from ${time(since)} to ${time(observedAt)}, more than ${limit} seconds`;
+      const text = `the log could not be read from ${timeText(since)} to ${timeText(observedAt)}, more than ${limit} seconds`;
       this.#onItsWord('old', newer === undefined && withheld === undefined && observedAt - since > limit, text);
       return ['old'];
     }
@@ -211,7 +212,7 @@ class Examination {
     if (opened === undefined) return required;
     const { size } = opened[0].checkpoint;
     const signedAt = newestTime(opened[0]) ?? since;
-    const at = `at ${time(observedAt)}, more than ${limit} seconds later`;
+    const at = `at ${timeText(observedAt)}, more than ${limit} seconds later`;
     if (withheld !== undefined) {
       const fits = BigInt(withheld) < size && newer === undefined && observedAt - since > limit;
       this.#onItsWord('old', fits, `the log did not give out the ${size} entries of its head from entry ${withheld} on, ${at}`);
@@ -232,7 +233,7 @@ class Examination {
     this.#onItsWord(
       'old',
       observedAt - first > limit,
-      `the log still gave out the head of ${size} entries signed at ${time(first)} ${at}`,
+      `the log still gave out the head of ${size} entries signed at ${timeText(first)} ${at}`,
     );
     return required;
   }
@@ -354,15 +355,15 @@ class Examination {
     const early = after !== undefined && iat < after - skew;
     const { observedAt } = this.#signed;
     if (before === undefined && !early && iat > observedAt + skew) {
-      this.#onItsWord('refused', true, `entry ${index}, dated ${time(iat)}, was in the log at ${time(observedAt)}`);
+      this.#onItsWord('refused', true, `entry ${index}, dated ${timeText(iat)}, was in the log at ${timeText(observedAt)}`);
       return;
     }
     this.decide(
       'refused',
       late || early,
       late
-        ? `Entry ${index} is dated ${time(iat)}, and stands in a head signed at ${time(before)}: clocks may differ by ${skew} seconds.`
-        : `Entry ${index} is dated ${time(iat)}, and a head signed at ${time(after ?? 0)} did not contain it: clocks may differ by ${skew} seconds.`,
+        ? `Entry ${index} is dated ${timeText(iat)}, and stands in a head signed at ${timeText(before)}: clocks may differ by ${skew} seconds.`
+        : `Entry ${index} is dated ${timeText(iat)}, and a head signed at ${timeText(after ?? 0)} did not contain it: clocks may differ by ${skew} seconds.`,
       `The date of entry ${index} fits the heads around it.`,
     );
   }
@@ -445,22 +446,6 @@ class Examination {
   }
 }
 
-/** The newest time at which a key that is known signed a head, in seconds; undefined when none says a time. */
-export function newestTime({ note }: OpenedCheckpoint): number | undefined {
-  const times = note.verified.flatMap(({ timestamp }) =>
-    timestamp === undefined || timestamp === 0n ? [] : [Number(timestamp)],
-  );
-  return times.length === 0 ? undefined : Math.max(...times);
-}
-
-/** The newest time at which the log itself says that it signed a head, in seconds; undefined when it does not say. */
-export function logTime({ logSignatures }: OpenedCheckpoint): number | undefined {
-  const times = logSignatures.flatMap(({ timestamp }) =>
-    timestamp === undefined || timestamp === 0n ? [] : [Number(timestamp)],
-  );
-  return times.length === 0 ? undefined : Math.max(...times);
-}
-
 /** Why an entry is not the charter of a log; undefined when it is, or is no charter. */
 function foreignCharter(entry: Uint8Array, origin: string): string | undefined {
   const record = recordOf(entry);
@@ -489,9 +474,4 @@ function recordOf(entry: Uint8Array): ChangeRecord | undefined {
     if (error instanceof StatementError || error instanceof RecordError) return undefined;
     throw error;
   }
-}
-
-function time(seconds: number): string {
-  const date = new Date(seconds * 1000);
-  return Number.isNaN(date.getTime()) ? `${seconds} seconds after 1970` : date.toISOString();
 }

@@ -22,6 +22,7 @@ import {
   verifySign1,
 } from '@treering/statement';
 import type { Claim } from './claim.js';
+import { timeText } from './log-time.js';
 import { parseTlogProof } from './tlog-proof.js';
 
 /** What the reader brings along. Nothing of it is ever taken from the file. */
@@ -127,12 +128,6 @@ function checkQuorum(head: OpenedCheckpoint, policy: TrustPolicy, add: Add): voi
     if (!(error instanceof NoteError)) throw error;
     add('quorum', 'failed', `The witnesses do not suffice: ${error.message}.`);
   }
-}
-
-/** A witness's time in words; a witness can sign any number. */
-function timeText(seconds: bigint): string {
-  const date = new Date(Number(seconds) * 1000);
-  return Number.isNaN(date.getTime()) ? `${seconds} seconds after 1970` : date.toISOString();
 }
 
 function readStatement(

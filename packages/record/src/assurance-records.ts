@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { metric, tolerance } from './change-records.js';
 import { common, digest, line, milliseconds } from './fields.js';
 
@@ -36,3 +36,23 @@ export const incident = z.strictObject({
   due_at: milliseconds.optional(),
   authorities: z.array(line(1, 500)).max(64).optional(),
 });
+
+/**
+ * Decisions that an AI system made, without saying which: the root of the RFC 6962 tree over them (@treering/evidence, `Decision`),
+ * so that a single one can be proved later and the others stay hidden.
+ */
+export const decisionBatch = z
+  .strictObject({
+    ...common,
+    type: z.literal('decision-batch'),
+    /** The record that put into service what decided. */
+    deployment: digest,
+    /** State digest of model, configuration and image, as in the deployment. */
+    state: digest,
+    root: digest,
+    count: z.int().min(1),
+    /** Times of the first and the last decision. */
+    first_at: milliseconds,
+    last_at: milliseconds,
+  })
+  .refine((batch) => batch.first_at <= batch.last_at, 'the first decision is later than the last');

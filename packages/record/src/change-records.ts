@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { common, decimal, digest, line, milliseconds, relativePath, segment } from './fields.js';
 
 const version = line(1, 200);

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** SHA-256 digests, leaf hashes and roots: 32 bytes. */
 export const digest = z

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { access, common, digest, line, seconds, segment } from './fields.js';
 
 /** A public key as COSE_Key in deterministic CBOR. The schema bounds it; `parseCoseKey` of @treering/statement reads it. */
@@ -29,6 +29,7 @@ const RECORD_TYPES = [
   'attestation',
   'verification',
   'incident',
+  'decision-batch',
   'change-plan',
   'assessment',
   'correction',

@@ -1,6 +1,6 @@
 import { type CborInput, type CborValue, decodeCbor, encodeCbor, fromJson, type Json, toJson } from '@treering/statement';
 import type { z } from 'zod';
-import { attestation, incident, verification } from './assurance-records.js';
+import { attestation, decisionBatch, incident, verification } from './assurance-records.js';
 import { approval, assessment, changePlan, config, deployment, evaluation, model, system } from './change-records.js';
 import { RecordError } from './errors.js';
 import { amendment, charter, correction, freeze, identity, mapHead, policy } from './governance-records.js';
@@ -20,6 +20,7 @@ export const recordSchemas = {
   attestation,
   verification,
   incident,
+  'decision-batch': decisionBatch,
   'change-plan': changePlan,
   assessment,
   correction,

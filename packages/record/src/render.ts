@@ -13,6 +13,8 @@ const LABELS: Readonly<Record<string, string>> = {
   system_prompt: 'system prompt',
   aware_at: 'known since',
   due_at: 'due',
+  first_at: 'first decision',
+  last_at: 'last decision',
   valid_until: 'valid until',
   break_glass: 'break-glass',
   prev: 'previous record of the subject',
@@ -24,6 +26,8 @@ const TIMES: Readonly<Record<string, number>> = {
   effective_from: 1,
   aware_at: 1,
   due_at: 1,
+  first_at: 1,
+  last_at: 1,
   expires: 1,
   'retention.until': 1,
   valid_until: 1000,
@@ -74,6 +78,8 @@ function title(record: ChangeRecord): string {
       return `Verification of what runs: ${record.verdict}`;
     case 'incident':
       return `Incident of ${record.severity} severity`;
+    case 'decision-batch':
+      return `${count(record.count, 'decision')} between ${utc(record.first_at)} and ${utc(record.last_at)}`;
     case 'change-plan':
       return `Change plan with ${count(record.modifications.length, 'allowed modification')}`;
     case 'assessment':

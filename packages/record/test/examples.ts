@@ -400,6 +400,32 @@ export const EXAMPLES: { readonly [T in RecordType]: { readonly minimal: RecordO
       authorities: ['Bundesnetzagentur'],
     },
   },
+  'decision-batch': {
+    minimal: {
+      v: 1,
+      type: 'decision-batch',
+      subject: 'decisions/credit',
+      reason,
+      deployment: digestOf(0x51),
+      state: digestOf(0x52),
+      root: digestOf(0x53),
+      count: 2,
+      first_at: 1_760_000_000_000,
+      last_at: 1_760_000_900_000,
+    },
+    full: {
+      v: 1,
+      type: 'decision-batch',
+      subject: 'decisions/credit',
+      ...everything,
+      deployment: digestOf(0x51),
+      state: digestOf(0x52),
+      root: digestOf(0x53),
+      count: 2,
+      first_at: 1_760_000_000_000,
+      last_at: 1_760_000_900_000,
+    },
+  },
   'change-plan': {
     minimal: {
       v: 1,

@@ -78,6 +78,7 @@ test('titles say what happened', () => {
     'Attestation (tpm2-quote): inconclusive',
     'Verification of what runs: drift',
     'Incident of critical severity',
+    '2 decisions between 2025-10-09T08:53:20.000Z and 2025-10-09T09:08:20.000Z',
     'Change plan with 2 allowed modifications',
     'Assessment: within-plan',
     'An earlier entry is superseded',

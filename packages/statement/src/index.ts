@@ -1,5 +1,5 @@
 export { decodeCbor, encodeCbor } from './cbor.js';
-export type { CborProfile } from './cbor-scan.js';
+export { type CborProfile, compareBytes } from './cbor-scan.js';
 export { type CborInput, CborTag, type CborValue } from './cbor-value.js';
 export {
   ALG,

@@ -13,6 +13,7 @@ test('the public face of @treering/statement', () => {
     'StatementError',
     'attachReceipts',
     'checkSignature',
+    'compareBytes',
     'coseKeyThumbprint',
     'createCoseKey',
     'createStatementSigner',
