@@ -3,6 +3,7 @@ import type { Hono } from 'hono';
 import type { Logger } from 'pino';
 import { toProblem } from './problem.js';
 import { attachmentRoutes } from './routes/attachments.js';
+import { checkpointRoutes } from './routes/checkpoints.js';
 import type { Server } from './routes/context.js';
 import { ctRoutes } from './routes/ct.js';
 import { enrolmentRoutes } from './routes/enrolment.js';
@@ -28,6 +29,7 @@ export function createApp(server: Server, logger: Logger): Hono<Env> {
     entryRoutes,
     proofRoutes,
     tileRoutes,
+    checkpointRoutes,
     attachmentRoutes,
     subjectRoutes,
     ctRoutes,
@@ -43,7 +45,7 @@ export function createApp(server: Server, logger: Logger): Hono<Env> {
 /** Labels stay few however many paths clients think of. */
 function routeLabel(path: string): string {
   const known =
-    /^\/(?:v1\/(?:entries|enrolment|proof|receipt|attachments|subjects|events|log|openapi\.json)|entries|\.well-known\/scitt-keys|tile|addenda|checkpoint|ct\/v1|healthz|readyz|metrics)/.exec(
+    /^\/(?:v1\/(?:entries|checkpoints|enrolment|proof|receipt|attachments|subjects|events|log|openapi\.json)|entries|\.well-known\/scitt-keys|tile|addenda|checkpoint|ct\/v1|healthz|readyz|metrics)/.exec(
       path,
     );
   return known === null ? 'other' : known[0];

@@ -3,19 +3,19 @@ import { nodeMeans } from '@treering/foreign/node';
 import { admit, authenticate, createCandidate, GovernanceState } from '@treering/governance';
 import { CompactRange, equalBytes, HASH_SIZE, TILE_WIDTH } from '@treering/merkle';
 import { nodeHasher } from '@treering/merkle/node';
-import { type LogTrust, openCheckpoint } from '@treering/note';
-import { nodeEd25519 } from '@treering/note/node';
+import type { LogTrust } from '@treering/note';
 import type { AttachmentRef } from '@treering/record';
 import type { HeadAnchor } from '@treering/sequencer';
 import { parseStatement } from '@treering/statement';
-import type { EntryInfo, Storage, StoredHead } from '@treering/storage';
+import type { EntryInfo, Storage } from '@treering/storage';
 import { MARK } from './attachments.js';
 import { tombstoneOf } from './erasure.js';
+import { checkHead, checkKeptHeads, type Find, keptHead, keptTrees, type Tree } from './fsck-heads.js';
 import { isWaitingNote, readWaitingNote } from './waiting-evidence.js';
 
 /** Something that is wrong, and where. */
 export interface Finding {
-  /** Such as `entry 12`, `tile 0/3`, `committed head`, `attachment 5f…`, `database`. */
+  /** Such as `entry 12`, `tile 0/3`, `committed head`, `kept head 12`, `attachment 5f…`, `database`. */
   readonly where: string;
   readonly what: string;
 }
@@ -46,7 +46,7 @@ export interface FsckOptions {
 export async function fsck(options: FsckOptions): Promise<FsckReport> {
   const { storage } = options;
   const findings: Finding[] = [];
-  const find = (where: string, what: string): void => {
+  const find: Find = (where, what) => {
     if (findings.length < MOST_FINDINGS) findings.push({ where, what });
   };
   const guarded = async <T>(where: string, work: () => Promise<T>): Promise<T | undefined> => {
@@ -58,22 +58,27 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
     }
   };
 
-  // The published head and the anchor are read before the committed one, which is then at least as new.
+  // The published head, the kept ones and the anchor are read before the committed one, which is then at least as new.
   const published = await guarded('published checkpoint', () => storage.published());
+  const kept = await guarded('kept heads', () => keptTrees(storage));
   const anchored = await guarded('head anchor', () => options.anchor.read());
   const head = await guarded('committed head', () => storage.head());
   for (const line of (await guarded('database', () => storage.integrity())) ?? []) find('database', line);
   const size = head?.size ?? 0;
 
   const wanted = new Map<number, { where: string; root: Uint8Array }[]>();
-  const expectRoot = (where: string, stored: Pick<StoredHead, 'size' | 'root'>): void => {
+  const expectRoot = (where: string, stored: Tree | undefined): void => {
+    if (stored === undefined) return;
     if (stored.size > size)
       find(where, `it has ${stored.size} entries and the store ${size}: the store is older than what the log signed`);
     else wanted.set(stored.size, [...(wanted.get(stored.size) ?? []), { where, root: stored.root }]);
   };
-  if (head) await checkHead('committed head', head.note, options.trust, head, expectRoot, find);
-  if (published) await checkHead('published checkpoint', published.note, options.trust, published, expectRoot, find);
-  if (anchored) await checkHead('head anchor', anchored, options.trust, undefined, expectRoot, find);
+  const expectSigned = (where: string, note: Uint8Array, row?: Tree): void =>
+    expectRoot(where, checkHead(where, note, options.trust, row, find));
+  if (head) expectSigned('committed head', head.note, head);
+  if (published) expectSigned('published checkpoint', published.note, published);
+  if (anchored) expectSigned('head anchor', anchored);
+  for (const tree of kept ?? []) expectRoot(keptHead(tree), tree);
 
   const walk = new Walk(storage, find, wanted);
   for (let start = 0; start < size; start += TILE_WIDTH) {
@@ -84,27 +89,9 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
   await walk.finish();
   await guarded('topics', () => checkTopics(storage, walk.topics, find));
   const attachments = await checkAttachments(storage, walk.named, walk.erased, find);
+  // Last, because a key that is missing here makes a finding of each of them.
+  if (kept !== undefined) await guarded('kept heads', () => checkKeptHeads(storage, options.trust, find));
   return { entries: size, tiles: walk.tiles, attachments, findings };
-}
-
-async function checkHead(
-  where: string,
-  note: Uint8Array,
-  trust: LogTrust,
-  row: StoredHead | undefined,
-  expectRoot: (where: string, stored: { size: number; root: Uint8Array }) => void,
-  find: (where: string, what: string) => void,
-): Promise<void> {
-  try {
-    const { checkpoint } = openCheckpoint(note, trust, nodeEd25519);
-    const signed = { size: Number(checkpoint.size), root: checkpoint.root };
-    if (row !== undefined && (row.size !== signed.size || !equalBytes(row.root, signed.root)))
-      find(where, 'the signed note says another size or root than the row beside it');
-    expectRoot(where, signed);
-  } catch (error) {
-    find(where, `the signed note does not hold: ${(error as Error).message}`);
-    if (row !== undefined) expectRoot(where, row);
-  }
 }
 
 /** Goes through all entries in order and builds tree, tiles and governance again. */
@@ -117,18 +104,14 @@ class Walk {
   readonly topics = new Map<string, { count: number; latest: number }>();
   tiles = 0;
   readonly #storage: Storage;
-  readonly #find: (where: string, what: string) => void;
+  readonly #find: Find;
   readonly #wanted: Map<number, { where: string; root: Uint8Array }[]>;
   readonly #range = new CompactRange(nodeHasher);
   readonly #state = new GovernanceState();
   /** Hashes of the tile that is being filled, for each tile level. */
   readonly #open: Uint8Array[][] = [];
 
-  constructor(
-    storage: Storage,
-    find: (where: string, what: string) => void,
-    wanted: Map<number, { where: string; root: Uint8Array }[]>,
-  ) {
+  constructor(storage: Storage, find: Find, wanted: Map<number, { where: string; root: Uint8Array }[]>) {
     this.#storage = storage;
     this.#find = find;
     this.#wanted = wanted;
@@ -253,7 +236,7 @@ class Walk {
 async function checkTopics(
   storage: Storage,
   expected: ReadonlyMap<string, { count: number; latest: number }>,
-  find: (where: string, what: string) => void,
+  find: Find,
 ): Promise<void> {
   const listed = new Set<string>();
   for (let after = ''; ; ) {
@@ -275,7 +258,7 @@ async function checkAttachments(
   storage: Storage,
   named: ReadonlyMap<string, ReadonlySet<AttachmentRef['access']>>,
   erased: ReadonlyMap<string, string>,
-  find: (where: string, what: string) => void,
+  find: Find,
 ): Promise<number> {
   let count = 0;
   // Evidence of enrolments that were under way: it stays or goes with the next start. The notes come first.

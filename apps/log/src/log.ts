@@ -41,6 +41,8 @@ export interface LogParts {
   readonly cosign?: Cosign;
   /** Milliseconds after which an unchanged head is published anew. */
   readonly refresh?: number;
+  /** Milliseconds from one publication that is kept for good to the next. */
+  readonly keepEvery?: number;
   readonly onFatal?: (error: Error) => void;
 }
 
@@ -157,6 +159,7 @@ export class Log {
       ...(cosign === undefined ? {} : { cosign }),
       ...(witnesses === undefined ? {} : { policy: witnesses.policy }),
       ...(parts.refresh === undefined ? {} : { refresh: parts.refresh }),
+      ...(parts.keepEvery === undefined ? {} : { keepEvery: parts.keepEvery }),
     });
     const log = new Log(parts, trust, admission, sequencer, publisher, witnesses);
     for (const { index, leaf, record } of corrections) {

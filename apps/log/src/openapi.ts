@@ -250,6 +250,21 @@ const OPERATIONS: readonly Operation[] = [
   { method: 'get', path: '/checkpoint', summary: 'The published checkpoint', answers: file('signed note', 'text/plain') },
   {
     method: 'get',
+    path: '/v1/checkpoints',
+    summary: 'Published checkpoints that are kept for good, by size: the first and the newest of each that has any',
+    query: { from: index.default(0), limit: z.int().min(1).max(1000).default(100) },
+    answers: ok(
+      'checkpoints in the order of size and time, two of one size never on two pages',
+      z.object({
+        checkpoints: z.array(
+          z.object({ size: index, time: z.int().meta({ description: 'milliseconds since the epoch' }), checkpoint }),
+        ),
+        next: index.optional().meta({ description: 'where to go on, if there are more' }),
+      }),
+    ),
+  },
+  {
+    method: 'get',
     path: '/tile/{path}',
     summary: 'Tiles and entry bundles (https://c2sp.org/tlog-tiles)',
     answers: file('tile', 'application/octet-stream'),

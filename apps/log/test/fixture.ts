@@ -110,6 +110,8 @@ export interface LogOptions {
   readonly storage?: Storage;
   readonly cosign?: Cosign;
   readonly policy?: PolicyBody;
+  readonly refresh?: number;
+  readonly keepEvery?: number;
 }
 
 /** A log in memory with its app. Nothing is published unless a test calls `log.publisher.publish()`. */
@@ -134,6 +136,8 @@ export async function memoryLog(options: LogOptions = {}) {
     pool: { entries: config.pool_entries, bytes: config.pool_bytes },
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.cosign === undefined ? {} : { cosign: options.cosign }),
+    ...(options.refresh === undefined ? {} : { refresh: options.refresh }),
+    ...(options.keepEvery === undefined ? {} : { keepEvery: options.keepEvery }),
   });
   const metrics = createMetrics(log);
   const rateLimit = new RateLimit(config.rate, config.burst);

@@ -38,6 +38,8 @@ import { ClientError } from './errors.js';
 import { Follower } from './follower.js';
 import { createHeadMemory, type HeadMemory } from './head-memory.js';
 import { type HttpOptions, LogHttp, parseJsonObject } from './http.js';
+import { readKeptHeads } from './kept-heads.js';
+import { hashesOf, indexOf, textOf } from './members.js';
 import { TlogReader } from './tlog-reader.js';
 import { verified } from './verified.js';
 
@@ -218,6 +220,15 @@ export class LogClient {
   }
 
   /**
+   * The published checkpoints that the log keeps, as signed notes, from a size on and in the order of sizes: of each size one or two.
+   * They are unverified, and that there are no others is only what the log says. A log that keeps none in this way gives none.
+   * @throws ClientError client/bad-answer for a list that does not go on, or not end: what came before it stays as good as it was
+   */
+  keptHeads(from = 0): AsyncGenerator<Uint8Array> {
+    return readKeptHeads(this.#http, from);
+  }
+
+  /**
    * Follows the log's entries from a position on, or from the first one: each comes out when it is proved to be under a head.
    * @throws MerkleInputError for a position that is none
    */
@@ -390,22 +401,6 @@ export class LogClient {
       }
     });
   }
-}
-
-function indexOf(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
-    throw new ClientError('client/bad-answer', 'the log answers without an index');
-  return value;
-}
-
-function textOf(value: unknown, what: string): string {
-  if (typeof value !== 'string') throw new ClientError('client/bad-answer', `the log answers without ${what}`);
-  return value;
-}
-
-function hashesOf(value: unknown): Uint8Array[] {
-  if (!Array.isArray(value) || value.length > 64) throw new ClientError('client/bad-answer', 'the log answers without a proof');
-  return value.map((item) => verified(() => decodeBase64(textOf(item, 'hashes'))));
 }
 
 /** True when no line of a note is by one of the keys. */

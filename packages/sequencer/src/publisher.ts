@@ -30,6 +30,8 @@ export interface PublisherOptions {
   readonly cosign?: Cosign;
   /** Milliseconds after which an unchanged head is signed and cosigned anew, so that readers see that it is not old. */
   readonly refresh?: number;
+  /** Milliseconds from one publication that is kept for good to the next; 0 keeps all. Ten minutes when it is not given. */
+  readonly keepEvery?: number;
   /** Called before a head is taken, so that the log can add records of its own. */
   readonly author?: () => Promise<void>;
   /** The newest committed head. */
@@ -41,22 +43,28 @@ export interface PublisherOptions {
   readonly clock?: () => number;
 }
 
+const KEEP_EVERY = 600_000;
+
 /** Publishes committed heads: the step between what submitters hold and what everybody sees. */
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #listeners = new Set<(published: StoredHead) => void>();
   #published: StoredHead | null;
+  /** Milliseconds since the epoch at which the last kept head was published; undefined before the first. */
+  #lastKept: number | undefined;
   #running: Promise<StoredHead | null> | undefined;
 
-  private constructor(options: PublisherOptions, published: StoredHead | null) {
+  private constructor(options: PublisherOptions, published: StoredHead | null, lastKept: number | undefined) {
     this.#options = options;
     this.#published = published;
+    this.#lastKept = lastKept;
   }
 
   /** What was published before counts only if it has the quorum that the policy asks for now. */
   static async open(options: PublisherOptions): Promise<Publisher> {
     const published = await options.storage.published();
-    return new Publisher(options, published !== null && hasQuorum(published.note, options) ? published : null);
+    const lastKept = (await options.storage.lastKept())?.time;
+    return new Publisher(options, published !== null && hasQuorum(published.note, options) ? published : null, lastKept);
   }
 
   /** The newest published checkpoint. */
@@ -93,6 +101,15 @@ export class Publisher {
         .map(lineKey);
     const own = [...lines(committed), ...signers.map(({ key }) => lineKey(key))];
     return own.sort().join('\n') === lines(this.#published).sort().join('\n');
+  }
+
+  /**
+   * Whether a publication is kept for good. Who asks later when an entry was recorded finds it between two kept heads, which are no
+   * further apart than `keepEvery` and the time to the next publication.
+   */
+  #isToBeKept(time: number): boolean {
+    const { keepEvery = KEEP_EVERY } = this.#options;
+    return this.#lastKept === undefined || time - this.#lastKept >= keepEvery;
   }
 
   /** What ended the log may be another history, and its head the anchor: neither is written over. */
@@ -140,7 +157,9 @@ export class Publisher {
     const newest = head();
     await anchor.write(newest !== null && newest.size > committed.size ? newest.note : committed.note, true);
     this.#requireGoingOn();
-    await storage.publish(published);
+    const keep = this.#isToBeKept(time);
+    await storage.publish(published, keep);
+    if (keep) this.#lastKept = time;
     this.#published = published;
     for (const listener of this.#listeners) listener(published);
     return published;

@@ -29,7 +29,9 @@ async function turns(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-type Change = { readonly batch: CommitBatch; readonly expected: ExpectedHead } | { readonly published: StoredHead };
+type Change =
+  | { readonly batch: CommitBatch; readonly expected: ExpectedHead }
+  | { readonly published: StoredHead; readonly keep: boolean };
 /** What becomes of the next commit: stored; not stored, and an error; stored, and an error; stored, and the process dies. */
 type Fate = 'stored' | 'lost' | 'stored, error' | 'stored, crash' | 'anchored, crash';
 
@@ -91,10 +93,10 @@ class World {
         if (this.#fate === 'stored, error') throw new StorageError('storage/full', 'no space');
         if (this.#fate === 'stored, crash') await never;
       },
-      publish: async (published: StoredHead) => {
+      publish: async (published: StoredHead, keep = false) => {
         if (dead()) return never;
-        await disk.publish(published);
-        this.#journal.push({ published });
+        await disk.publish(published, keep);
+        this.#journal.push({ published, keep });
       },
     };
     const admission = { admit: () => () => undefined, reload: async () => undefined };
@@ -184,7 +186,7 @@ class World {
     this.#disk = createMemoryStorage();
     for (const change of this.#journal) {
       if ('batch' in change) await this.#disk.commit(change.batch, change.expected);
-      else await this.#disk.publish(change.published);
+      else await this.#disk.publish(change.published, change.keep);
     }
     const refused = await this.start().then(
       () => undefined,

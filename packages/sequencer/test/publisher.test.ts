@@ -113,9 +113,9 @@ test('the anchor is durable before the checkpoint can be seen', async () => {
   const publisher = await Publisher.open({
     storage: {
       ...storage,
-      async publish(head) {
+      async publish(head, keep) {
         order.push('store');
-        await storage.publish(head);
+        await storage.publish(head, keep);
       },
     },
     anchor: {
@@ -201,6 +201,98 @@ test('an unchanged head is published anew when its signatures are old', async ()
   assert.is((await publisher.publish())?.time, first?.time);
   now += 1_000;
   assert.is((await publisher.publish())?.time, now);
+});
+
+/** Publishes a head of one more entry at each of these minutes. Returns the minutes of the publications that were kept. */
+async function keptOf(minutes: readonly number[], keepEvery?: number): Promise<number[]> {
+  const start = Date.now();
+  let now = start;
+  const options = keepEvery === undefined ? {} : { keepEvery };
+  const { publisher, sequencer, storage } = await setUp({ clock: () => now, ...options });
+  for (const [i, minute] of minutes.entries()) {
+    now = start + minute * 60_000;
+    await sequencer.submit(submission(`number ${i}`));
+    await publisher.publish();
+  }
+  return (await storage.keptHeads(0, 100)).map(({ time }) => (time - start) / 60_000);
+}
+
+test('a publication is kept when the last kept one is old enough, and the first in any case', async () => {
+  assert.equal(await keptOf([1, 2, 10, 11, 12, 20, 22, 31, 32]), [1, 11, 22, 32]);
+  assert.equal(await keptOf([1, 10, 25, 26, 35]), [1, 25, 35], 'the next one is kept after a long rest');
+  assert.equal(await keptOf([1, 2, 3, 4, 5], 120_000), [1, 3, 5]);
+  assert.equal(await keptOf([1, 2, 3], 0), [1, 2, 3]);
+  assert.equal(await keptOf([1, 1, 1], 0), [1, 1, 1], 'also those of one millisecond');
+});
+
+test('what is kept is what was published, also of a head that is published anew', async () => {
+  // Behind the commits, which take the time of the machine.
+  let now = Date.now() + 60_000;
+  const { publisher, storage } = await setUp({ clock: () => now, refresh: 600_000 });
+  const published = [];
+  for (let i = 0; i < 3; i++) {
+    published.push(await publisher.publish());
+    now += 600_000;
+  }
+  assert.equal(await storage.keptHeads(0, 100), [published[0], published[2]], 'the first and the newest of one size');
+});
+
+test('when a head was kept last is known after a start', async () => {
+  // Behind the commits, which take the time of the machine.
+  let now = Date.now() + 60_000;
+  const { storage, anchor, sequencer } = await setUp({ clock: () => now });
+  const reopened = () =>
+    Publisher.open({
+      storage,
+      anchor,
+      trust,
+      signers: [],
+      ed25519: nodeEd25519,
+      head: () => sequencer.head,
+      clock: () => now,
+    });
+  await (await reopened()).publish();
+  for (const minutes of [4, 5]) {
+    now += minutes * 60_000;
+    await sequencer.submit(submission(`after ${minutes} more minutes`));
+    await (await reopened()).publish();
+  }
+  assert.equal(
+    (await storage.keptHeads(0, 100)).map(({ size }) => size),
+    [1],
+    'nine minutes',
+  );
+  now += 60_000;
+  await sequencer.submit(submission('after ten minutes'));
+  await (await reopened()).publish();
+  assert.equal(
+    (await storage.keptHeads(0, 100)).map(({ size }) => size),
+    [1, 4],
+  );
+});
+
+test('without the quorum nothing is kept', async () => {
+  const { publisher, storage } = await setUp({ policy, cosign: cosignBy(1), keepEvery: 0 });
+  await rejection(publisher.publish());
+  assert.equal(await storage.keptHeads(0, 100), []);
+});
+
+test('a publication that could not be stored is not taken for kept', async () => {
+  const storage = createMemoryStorage();
+  const anchor = memoryAnchor();
+  const sequencer = await open(storage, { anchor });
+  await sequencer.submit(submission('first'));
+  let full = true;
+  const publish: typeof storage.publish = async (head, keep) => {
+    if (full) throw new Error('no space');
+    await storage.publish(head, keep);
+  };
+  const options = { anchor, trust, signers: [], ed25519: nodeEd25519, head: () => sequencer.head };
+  const publisher = await Publisher.open({ ...options, storage: { ...storage, publish } });
+  await rejection(publisher.publish());
+  full = false;
+  await publisher.publish();
+  assert.is((await storage.keptHeads(0, 100)).length, 1);
 });
 
 test.run();

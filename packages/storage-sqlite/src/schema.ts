@@ -13,7 +13,8 @@ export interface Schema {
 }
 
 /**
- * Entries and tiles are append-only: triggers refuse to update or delete them, so that not even a mistake in this code can.
+ * Entries, tiles and the first kept head of each size are append-only: triggers refuse to update or delete them, so that not even
+ * a mistake in this code can.
  */
 const STEPS: readonly string[] = [
   `
@@ -70,6 +71,33 @@ const STEPS: readonly string[] = [
   BEGIN SELECT RAISE(ABORT, 'a head never shrinks'); END;
   CREATE TRIGGER heads_grow BEFORE UPDATE ON heads WHEN NEW.size < OLD.size OR (NEW.size = OLD.size AND NEW.root <> OLD.root) BEGIN SELECT RAISE(ABORT, 'a head never shrinks'); END;
   CREATE TRIGGER heads_stay BEFORE DELETE ON heads BEGIN SELECT RAISE(ABORT, 'heads are never removed'); END;
+  `,
+  `
+  -- Published heads that are kept for good: the first of each size, and beside it the newest of that size.
+  CREATE TABLE kept_first (
+    size INTEGER PRIMARY KEY CHECK (size >= 0),
+    root BLOB NOT NULL CHECK (length(root) = 32),
+    time INTEGER NOT NULL,
+    note BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE kept_newest (
+    size INTEGER PRIMARY KEY,
+    root BLOB NOT NULL,
+    time INTEGER NOT NULL,
+    note BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TRIGGER kept_first_is_immutable BEFORE UPDATE ON kept_first BEGIN SELECT RAISE(ABORT, 'first kept heads are never changed'); END;
+  CREATE TRIGGER kept_first_stays BEFORE DELETE ON kept_first BEGIN SELECT RAISE(ABORT, 'kept heads are never removed'); END;
+  CREATE TRIGGER kept_first_is_not_replaced BEFORE INSERT ON kept_first
+  WHEN EXISTS (SELECT 1 FROM kept_first WHERE size = NEW.size)
+  BEGIN SELECT RAISE(ABORT, 'first kept heads are never changed'); END;
+  CREATE TRIGGER kept_newest_is_of_its_tree BEFORE UPDATE ON kept_newest WHEN NEW.size <> OLD.size OR NEW.root <> OLD.root
+  BEGIN SELECT RAISE(ABORT, 'a kept head is never that of another tree'); END;
+  CREATE TRIGGER kept_newest_stays BEFORE DELETE ON kept_newest BEGIN SELECT RAISE(ABORT, 'kept heads are never removed'); END;
+  CREATE TRIGGER kept_newest_comes_second BEFORE INSERT ON kept_newest
+  WHEN NOT EXISTS (SELECT 1 FROM kept_first WHERE size = NEW.size AND root = NEW.root)
+  BEGIN SELECT RAISE(ABORT, 'a kept head is never that of another tree'); END;
   `,
 ];
 

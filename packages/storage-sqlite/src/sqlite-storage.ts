@@ -1,6 +1,5 @@
 import {
   type CommitBatch,
-  type EntryInfo,
   type ExpectedHead,
   HeadConflictError,
   type Storage,
@@ -8,26 +7,11 @@ import {
   type StoredHead,
   type TopicInfo,
 } from '@treering/storage';
+import { prepareKeptHeads } from './kept-heads.js';
 import { BUSY_TIMEOUT, type OpenDatabase, type OpenOptions, openDatabase, toStorageError } from './open.js';
+import { type HeadRow, type InfoRow, plain, toHeadOrNull, toInfo } from './rows.js';
 
-interface HeadRow {
-  size: number;
-  root: Uint8Array;
-  time: number;
-  note: Uint8Array;
-}
-interface InfoRow {
-  idx: number;
-  leaf: Uint8Array;
-  topic: string;
-}
-
-/** better-sqlite3 returns Buffers; the contract speaks of plain byte arrays. */
-const plain = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
-const toInfo = ({ idx, leaf, topic }: InfoRow): EntryInfo => ({ index: idx, leafHash: plain(leaf), topic });
-const toHead = (row: HeadRow | undefined): StoredHead | null =>
-  row === undefined ? null : { size: row.size, root: plain(row.root), time: row.time, note: plain(row.note) };
 
 /**
  * Opens a log's store in one SQLite file.
@@ -100,6 +84,8 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
     "SELECT idx, leaf, topic FROM entries WHERE topic = ? AND topic <> '' AND idx < ? ORDER BY idx DESC LIMIT ?",
   );
 
+  const kept = prepareKeptHeads(db);
+
   const commit = db.transaction((batch: CommitBatch, expected: ExpectedHead) => {
     const head = headOf.get('committed');
     const same =
@@ -131,7 +117,7 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
     setHead.run('committed', batch.head.size, batch.head.root, batch.head.time, batch.head.note);
   });
 
-  const publish = db.transaction((next: StoredHead) => {
+  const publish = db.transaction((next: StoredHead, keep: boolean) => {
     const committed = headOf.get('committed');
     const published = headOf.get('published');
     if (committed === undefined || next.size > committed.size)
@@ -145,6 +131,7 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
       );
     }
     setHead.run('published', next.size, next.root, next.time, next.note);
+    if (keep) kept.add(next);
   });
 
   const checkRange = (start: number, end: number, found: number): void => {
@@ -175,10 +162,12 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
 
   return {
     name: 'sqlite',
-    head: () => run(() => toHead(headOf.get('committed'))),
+    head: () => run(() => toHeadOrNull(headOf.get('committed'))),
     commit: (batch, expected) => run(() => commit.immediate(batch, expected)),
-    published: () => run(() => toHead(headOf.get('published'))),
-    publish: (head) => run(() => publish.immediate(head)),
+    published: () => run(() => toHeadOrNull(headOf.get('published'))),
+    publish: (head, keep = false) => run(() => publish.immediate(head, keep)),
+    keptHeads: (from, limit) => run(() => kept.list(from, limit)),
+    lastKept: () => run(() => kept.last()),
     entries: (start, end) =>
       run(() => {
         const rows = bytesOf.all(start, end);

@@ -147,6 +147,50 @@ export const storageContract: readonly ContractCase[] = [
     await s.publish(head(5));
     same(await s.published(), head(5), 'published');
   }),
+  define('of a published head only what is to be kept is kept, in the order of sizes', async (s) => {
+    same(await s.keptHeads(0, 10), [], 'kept heads of an empty store');
+    same(await s.lastKept(), null, 'the last kept head of an empty store');
+    await s.commit(batch(0, 5), expected(0));
+    for (const size of [1, 2, 3]) await s.publish(head(size), size !== 2);
+    await s.publish(head(4), false);
+    same(await s.keptHeads(0, 10), [head(1), head(3)], 'kept heads');
+    same(await s.lastKept(), head(3), 'the last kept head');
+    same(await s.published(), head(4), 'published');
+    await s.publish(head(5), true);
+    same(await s.keptHeads(0, 2), [head(1), head(3)], 'the first two');
+    same(await s.keptHeads(3, 10), [head(3), head(5)], 'from a size on');
+    same(await s.keptHeads(4, 1), [head(5)], 'from a size on of which none is kept');
+    same(await s.keptHeads(6, 10), [], 'beyond the last');
+  }),
+  define('of one size the first and the newest head are kept', async (s) => {
+    await s.commit(batch(0, 5), expected(0));
+    const later = (size: number, minutes: number): StoredHead => ({
+      ...head(size),
+      time: head(size).time + minutes * 60_000,
+      note: bytes(80, size + minutes),
+    });
+    await s.publish(head(2), true);
+    await s.publish(later(2, 1), true);
+    same(await s.keptHeads(0, 10), [head(2), later(2, 1)], 'two heads');
+    await s.publish(later(2, 2), true);
+    await s.publish(later(2, 3));
+    same(await s.keptHeads(0, 10), [head(2), later(2, 2)], 'two heads of four');
+    same(await s.lastKept(), later(2, 2), 'the last kept head');
+    await s.publish(later(3, 4), true);
+    same(await s.lastKept(), later(3, 4), 'the last kept head, of another size');
+    await s.publish(later(3, 5), true);
+    same(await s.keptHeads(0, 10), [head(2), later(2, 2), later(3, 4), later(3, 5)], 'two heads of two sizes');
+    same(await s.keptHeads(2, 3), [head(2), later(2, 2), later(3, 4)], 'the first three');
+  }),
+  define('a head that is not published is not kept', async (s) => {
+    await fails(s.publish(head(1), true), HeadConflictError, 'keeping before anything is committed');
+    await s.commit(batch(0, 5), expected(0));
+    await s.publish(head(3), true);
+    await fails(s.publish(head(2), true), HeadConflictError, 'going back');
+    await fails(s.publish({ ...head(3), root: bytes(32, 1) }, true), HeadConflictError, 'another root at the same size');
+    await fails(s.publish(head(6), true), HeadConflictError, 'beyond the committed head');
+    same(await s.keptHeads(0, 10), [head(3)], 'kept heads');
+  }),
   define('topics are listed by prefix, entries of a topic newest first', async (s) => {
     await s.commit(
       {

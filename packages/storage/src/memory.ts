@@ -13,6 +13,8 @@ export function createMemoryStorage(): Storage {
   const attachments = new Map<string, Uint8Array>();
   let head: StoredHead | null = null;
   let published: StoredHead | null = null;
+  /** One or two heads for each size, the first one in front; sizes come in ascending order. */
+  const kept = new Map<number, readonly StoredHead[]>();
   let closed = false;
 
   const open = (): void => {
@@ -74,7 +76,7 @@ export function createMemoryStorage(): Storage {
       open();
       return published;
     },
-    async publish(next: StoredHead) {
+    async publish(next: StoredHead, keep = false) {
       open();
       if (head === null || next.size > head.size) throw new HeadConflictError('only a committed head is published');
       if (
@@ -86,6 +88,19 @@ export function createMemoryStorage(): Storage {
         );
       }
       published = next;
+      if (keep) kept.set(next.size, [...(kept.get(next.size)?.slice(0, 1) ?? []), next]);
+    },
+    async keptHeads(from: number, limit: number) {
+      open();
+      return [...kept.values()]
+        .flat()
+        .filter(({ size }) => size >= from)
+        .sort((a, b) => a.size - b.size || a.time - b.time)
+        .slice(0, limit);
+    },
+    async lastKept() {
+      open();
+      return [...kept.values()].at(-1)?.at(-1) ?? null;
     },
     async entries(start: number, end: number) {
       range(start, end);

@@ -57,7 +57,7 @@ export interface TopicInfo {
  * Promises:
  *  - `commit` and `publish` are durable when they resolve, and change nothing when they reject with HeadConflictError;
  *  - any other rejection of `commit` leaves open whether the batch was stored: the caller reads `head()` again;
- *  - entries, leaf hashes and tiles are never changed or removed once stored;
+ *  - entries, leaf hashes and tiles are never changed or removed once stored, nor is the first head that is kept of a size;
  *  - every read sees either all of a commit or nothing of it.
  */
 export interface Storage {
@@ -76,9 +76,15 @@ export interface Storage {
   published(): Promise<StoredHead | null>;
   /**
    * Replaces the published checkpoint by one of the same or a larger size that the store has committed.
+   * @param keep also keeps the head for good, in the same transaction. Of one size at most two are kept: the first, and the
+   *   newest, which takes the place of an earlier newest one
    * @throws HeadConflictError when the size would fall, the root differ at the same size, or exceed the committed size
    */
-  publish(head: StoredHead): Promise<void>;
+  publish(head: StoredHead, keep?: boolean): Promise<void>;
+  /** Kept heads of `from` entries and more, in the order of size and time; at most `limit`. */
+  keptHeads(from: number, limit: number): Promise<StoredHead[]>;
+  /** The head that was kept last, or null before the first. */
+  lastKept(): Promise<StoredHead | null>;
 
   /** The bytes of entries [start, end), all of which must be there. */
   entries(start: number, end: number): Promise<Uint8Array[]>;
