@@ -30,5 +30,6 @@ export {
   validateRecord,
 } from './record.js';
 export { printable, type Rendering, renderRecord } from './render.js';
+export { type Hold, type Retention, type RetentionPreset, retentionOf, retentionPresets } from './retention.js';
 export { diffTensors, headerLength, parseHeader, type TensorDiff, type TensorDigest, type TensorInfo } from './safetensors.js';
 export { stateDigest } from './state-digest.js';

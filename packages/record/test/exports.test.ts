@@ -26,6 +26,8 @@ test('the public face of @treering/record', () => {
     'recordSchemas',
     'recordToJson',
     'renderRecord',
+    'retentionOf',
+    'retentionPresets',
     'sortResources',
     'stateDigest',
     'validateRecord',
