@@ -1,3 +1,11 @@
+export { type ArticleFinding, indexByArticle } from './article-index.js';
+export {
+  type ArticleAnswer,
+  type ArticleNeed,
+  type ArticleSection,
+  articleSections,
+  type IndexedRecord,
+} from './article-sections.js';
 export { type Attachment, createAttachment, openAttachment, SALT_SIZE } from './attachment.js';
 export { configDigest } from './config-digest.js';
 export { diffRecords, type FieldDiff } from './diff.js';
