@@ -16,6 +16,7 @@ import { recordModel } from './commands/model.js';
 import { checkPolicy, diffPolicy, setPolicy, showPolicy, testPolicy } from './commands/policy.js';
 import { diff, history, show } from './commands/read.js';
 import { recordFile } from './commands/record-file.js';
+import { listPresets, retentionReport } from './commands/retention.js';
 import { init, serve } from './commands/serve.js';
 import { up } from './commands/up.js';
 import { verify } from './commands/verify.js';
@@ -227,6 +228,14 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option('--key <key>', 'your key, for restricted ones (TREERING_KEY)')
     .option('--out <file>', 'where to write it')
     .action((entry, name, flags) => run((s) => getAttachment(s, entry, name, flags))(flags));
+
+  const retention = program.command('retention').description('until when attachments are kept, by which rules');
+  remote(retention, 'report', 'replay the log, and list the attachments that rules hold and those that none does')
+    .option('--rule <preset...>', 'presets that count (all of them)')
+    .option('--at <date>', 'the day or time (UTC) to look from, instead of now')
+    .option('--subject <subject>', 'only what records of this subject name')
+    .action((flags) => run((s) => retentionReport(s, flags))(flags));
+  command(retention, 'presets', 'the rules that a report can count with').action((flags) => run((s) => listPresets(s))(flags));
 
   const policy = program.command('policy').description('the rules that decide who may record what');
   remote(policy, 'show', 'the policy in force, in plain language')

@@ -1,3 +1,11 @@
+export { type ArticleFinding, indexByArticle } from './article-index.js';
+export {
+  type ArticleAnswer,
+  type ArticleNeed,
+  type ArticleSection,
+  articleSections,
+  type IndexedRecord,
+} from './article-sections.js';
 export { type Attachment, createAttachment, openAttachment, SALT_SIZE } from './attachment.js';
 export { configDigest } from './config-digest.js';
 export { diffRecords, type FieldDiff } from './diff.js';
@@ -30,5 +38,6 @@ export {
   validateRecord,
 } from './record.js';
 export { printable, type Rendering, renderRecord } from './render.js';
+export { type Hold, type Retention, type RetentionPreset, retentionOf, retentionPresets } from './retention.js';
 export { diffTensors, headerLength, parseHeader, type TensorDiff, type TensorDigest, type TensorInfo } from './safetensors.js';
 export { stateDigest } from './state-digest.js';
