@@ -146,6 +146,13 @@ export class PackLog {
     return leaf;
   }
 
+  /** The root of the first entries, 32 bytes. */
+  rootAt(size: number): Uint8Array {
+    const range = new CompactRange(nodeHasher);
+    for (const entry of this.entries.slice(0, size)) range.append(nodeHasher.hashLeaf(entry));
+    return range.root();
+  }
+
   /** A head of everything so far, signed by the log and cosigned by both witnesses, who come 5 and 9 seconds later. */
   head(cosigners: readonly Signer[] = witnesses): PackHead {
     const text = formatCheckpoint({
@@ -173,10 +180,16 @@ export class PackLog {
     },
   };
 
-  /** The items of a pack that answers a question under the newest head. */
-  async pack(question: Question, decisions: readonly Extract<PackItem, { kind: 'decision' }>[] = []): Promise<Uint8Array> {
+  /** A pack that answers a question under the newest head, perhaps without entries that belong into it. */
+  async pack(
+    question: Question,
+    decisions: readonly Extract<PackItem, { kind: 'decision' }>[] = [],
+    without: ReadonlySet<number> = new Set(),
+  ): Promise<Uint8Array> {
     const also = decisions.map(({ index }) => index);
-    const { entries, leftOut, anchors } = this.index.select(question, also);
+    const selected = this.index.select(question, also);
+    const { leftOut, anchors } = selected;
+    const entries = selected.entries.filter((index) => !without.has(index));
     const refs = new Map(
       entries
         .flatMap((index) => createCandidate(parseStatement(this.entries[index])).record?.attachments ?? [])
@@ -245,8 +258,11 @@ export interface Hospital {
   readonly log: PackLog;
   readonly leaves: Readonly<Record<'model1' | 'config1' | 'active1' | 'model2' | 'config2' | 'active2', Uint8Array>>;
   readonly decisions: readonly Decision[];
-  /** The entry that holds the decisions. */
+  /** The entry that holds the decisions, and what its record says. */
   readonly batch: number;
+  readonly record: Draft & RecordOf<'decision-batch'>;
+  /** Ends the service of the second version. */
+  readonly end: () => Promise<Uint8Array>;
 }
 
 const DAY = 86_400;
@@ -333,8 +349,8 @@ export async function hospital(): Promise<Hospital> {
   }));
   const deployed = createCandidate(parseStatement(log.entries[log.index.indexOf(hex(active2)) as number])).record;
   const batch = log.entries.length;
-  await log.add(engineer, {
-    type: 'decision-batch',
+  const facts = {
+    type: 'decision-batch' as const,
     subject: 'decisions/triage',
     deployment: active2,
     state: (deployed as RecordOf<'deployment'>).state,
@@ -342,10 +358,13 @@ export async function hospital(): Promise<Hospital> {
     count: decisions.length,
     first_at: decisions[0].at,
     last_at: decisions[8].at,
-  });
+  };
+  await log.add(engineer, facts);
   await other(99);
   log.head();
-  return { log, leaves: { model1, config1, active1, model2, config2, active2 }, decisions, batch };
+  const record = facts as Hospital['record'];
+  const end = (): Promise<Uint8Array> => deploy(model2, config2, 12, 'ended');
+  return { log, leaves: { model1, config1, active1, model2, config2, active2 }, decisions, batch, record, end };
 }
 
 /** The item that proves one decision of the hospital. */

@@ -52,9 +52,10 @@ export class DecisionExaminer implements Examiner {
 
   /**
    * Examines a decision.
+   * @param complete whether the file holds all entries of the log
    * @throws EvidenceError when it is none, or no entry in the file holds its batch
    */
-  decision({ index, position, leaf, hashes }: DecisionItem): ProvedDecision {
+  decision({ index, position, leaf, hashes }: DecisionItem, complete: boolean): ProvedDecision {
     const batch = this.#batches.get(index);
     if (batch === undefined) throw malformed(`entry ${index} is no batch of decisions in the file`);
     const decision = decodeDecision(leaf);
@@ -69,16 +70,16 @@ export class DecisionExaminer implements Examiner {
       claim('failed', `The ${what}${outcome} is not in the batch of entry ${index}.`);
       return none;
     }
+    if (!batch.admitted) {
+      claim('failed', `The ${what}${outcome} is in the batch of entry ${index}, which the rules do not admit.`);
+      return none;
+    }
     const arithmetic = [
       `leaf ${hex(this.#hasher.hashLeaf(leaf))} at ${position} of ${record.count}, ${hashes.length} hashes to the root ${hex(record.root)} of entry ${index}`,
     ];
     const inService = this.#inService(record, decision.at);
     if (typeof inService === 'string') {
-      claim(
-        batch.admitted ? 'not proved' : 'failed',
-        `The ${what}${outcome} is in the batch of entry ${index}; ${inService}.`,
-        arithmetic,
-      );
+      claim('not proved', `The ${what}${outcome} is in the batch of entry ${index}; ${inService}.`, arithmetic);
       return none;
     }
     const model = this.#models.get(hex(inService.record.model));
@@ -92,9 +93,12 @@ export class DecisionExaminer implements Examiner {
       return { ...none, deployment: inService.index };
     }
     const by = `model ${model.record.name} version ${printable(model.record.version)} (entry ${model.index}) in configuration ${config.record.name} version ${printable(config.record.version)} (entry ${config.index})`;
+    const until = complete
+      ? ''
+      : ` That nothing had replaced it by then rests on the file holding every record on ${inService.record.subject}.`;
     claim(
       'proved',
-      `The ${what}${outcome} was made by ${by}, in service since entry ${inService.index}; who runs the service said so in entry ${index}.`,
+      `The ${what}${outcome} is one of those that entry ${index} says were made by ${by}, which entry ${inService.index} had put into service.${until}`,
       [
         ...arithmetic,
         `state ${hex(record.state)} of model, configuration and image, in entries ${inService.index} and ${index}`,

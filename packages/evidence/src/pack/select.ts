@@ -169,6 +169,8 @@ export class PackIndex {
     for (const one of signer === undefined ? [] : (this.#bySubject.get(`identity/${signer}`) ?? [])) take(one);
     if (made !== undefined) for (const one of this.#madeBy.get(made) ?? []) if (one < index) take(one);
     if (type === 'deployment') take(this.#before(subject, 'deployment', index));
+    // What had replaced a deployment decides whether a decision was its own.
+    if (type === 'decision-batch') for (const one of this.#deploymentsLike(links, index)) take(one);
     if (type === 'model' || type === 'config')
       for (const one of this.#bySubject.get(subject) ?? [])
         if (this.#known.get(one)?.type === 'foreign' && this.#isUntilEnd(one, question)) take(one);
@@ -179,6 +181,16 @@ export class PackIndex {
     const known = this.#known.get(index) as Known;
     // A correction changes what is read, whenever it came.
     return known.type === 'correction' || placeInPeriod({ ...question, from: undefined }, known.iat) === 'within';
+  }
+
+  /** The deployments before an entry that are about the same service as one that it names. */
+  #deploymentsLike(links: readonly string[], before: number): number[] {
+    const named = links
+      .map((link) => this.#known.get(this.#byLeaf.get(link) ?? -1))
+      .filter((one) => one?.type === 'deployment');
+    return named
+      .flatMap((one) => this.#bySubject.get(one?.subject ?? '') ?? [])
+      .filter((index) => index < before && this.#known.get(index)?.type === 'deployment');
   }
 
   #before(subject: string, type: string, index: number): number | undefined {

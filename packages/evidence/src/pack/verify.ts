@@ -176,8 +176,10 @@ class Examination {
           this.#attachments.absent(item.digest, item.why);
           this.#listener.onAbsent?.(item.digest, item.why);
           break;
-        case 'decision':
-          this.#listener.onDecision?.(this.#decisions.decision(item));
+        case 'decision': {
+          const decision = this.#decisions.decision(item, this.#walk.entries === this.#walk.size);
+          this.#listener.onDecision?.(decision);
+        }
       }
     }
     return this.#report(claims, head);
