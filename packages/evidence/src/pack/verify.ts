@@ -204,7 +204,7 @@ class Examination {
         this.#history.wrong(wrong);
         return;
       }
-      this.#history.passed();
+      this.#history.passed(head);
       this.#times.head(head);
       this.#after = head;
       this.#listener.onHead?.(head);
