@@ -16,10 +16,10 @@ import { recordModel } from './commands/model.js';
 import { checkPolicy, diffPolicy, setPolicy, showPolicy, testPolicy } from './commands/policy.js';
 import { diff, history, show } from './commands/read.js';
 import { recordFile } from './commands/record-file.js';
-import { listPresets, retentionReport } from './commands/retention.js';
 import { init, serve } from './commands/serve.js';
 import { up } from './commands/up.js';
 import { verify } from './commands/verify.js';
+import { addEvidenceCommands } from './evidence-commands.js';
 import { EXIT, exitOf } from './exit.js';
 import { addMonitorCommands, addWitnessCommands } from './operator-commands.js';
 import { createSession, type Session } from './session.js';
@@ -229,14 +229,6 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option('--out <file>', 'where to write it')
     .action((entry, name, flags) => run((s) => getAttachment(s, entry, name, flags))(flags));
 
-  const retention = program.command('retention').description('until when attachments are kept, by which rules');
-  remote(retention, 'report', 'replay the log, and list the attachments that rules hold and those that none does')
-    .option('--rule <preset...>', 'presets that count (all of them)')
-    .option('--at <date>', 'the day or time (UTC) to look from, instead of now')
-    .option('--subject <subject>', 'only what records of this subject name')
-    .action((flags) => run((s) => retentionReport(s, flags))(flags));
-  command(retention, 'presets', 'the rules that a report can count with').action((flags) => run((s) => listPresets(s))(flags));
-
   const policy = program.command('policy').description('the rules that decide who may record what');
   remote(policy, 'show', 'the policy in force, in plain language')
     .option('--yaml', 'as a file to edit')
@@ -274,6 +266,8 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option('--signer <vkey...>', 'public keys of signers that you know')
     .option('--entry <file>', 'the entry, when the file does not carry it')
     .option('--observer <vkey...>', 'verifier keys of monitors whose word counts')
+    .option('--ask <claim...>', 'claims of an evidence pack that have to be proved as well, such as complete or chain')
+    .option('--verbose', 'how each claim was found')
     .action((file, { key, ...flags }) => run((s) => verify(s, file, { ...flags, vkey: key }))(flags));
 
   const log = program.command('log').description('operate a log');
@@ -293,8 +287,10 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   );
   command(log, 'retire-key', 'end the signing of the previous keys').action((flags) => run((s) => retireKey(s))(flags));
   serving(command(log, 'serve', 'serve a log that was begun')).action((flags) => run((s) => serve(s, flags))(flags));
-  addWitnessCommands(program, { command, remote, run, positive });
-  addMonitorCommands(program, { command, remote, run, positive });
+  const commands = { command, remote, signing, run, positive };
+  addEvidenceCommands(program, commands);
+  addWitnessCommands(program, commands);
+  addMonitorCommands(program, commands);
   command(program, 'fsck', 'verify everything that a log has stored')
     .option('--anchor <file>', 'where the head anchor lies')
     .option('--key <vkey>', "the log's verifier key, when its key files are not here")

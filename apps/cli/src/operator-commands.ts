@@ -10,6 +10,8 @@ export interface Commands {
   command(parent: Command, usage: string, description: string): Command;
   /** With the options that say which log is meant. */
   remote(parent: Command, usage: string, description: string): Command;
+  /** With the options of who signs something and logs it. */
+  signing(parent: Command, usage: string, description: string): Command;
   run<A extends readonly unknown[]>(
     work: (session: Session, ...args: A) => Promise<unknown>,
   ): (flags: CommonFlags, ...args: A) => Promise<void>;

@@ -18,6 +18,8 @@ export interface ReplayedLog {
 export interface ReplayListener {
   /** A file that says how far the log was replayed before, and is brought up to date. */
   readonly resume?: string;
+  /** Each entry before it is decided about; undefined for bytes that are no statement. */
+  readonly onRead?: (content: Candidate | undefined) => void;
   /** An entry that the rules in force for it admit; `state` has taken it in. */
   readonly onEntry?: (index: number, candidate: Candidate, state: GovernanceState) => void;
   readonly onFinding: (finding: AuditFinding) => void;
@@ -40,6 +42,7 @@ export async function replayLog(session: Session, client: LogClient, listener: R
   let clean = true;
   const decide = async (batch: readonly Prepared[]): Promise<void> => {
     for (const prepared of batch) {
+      listener.onRead?.(prepared.content instanceof Error ? undefined : prepared.content);
       const audited = await replay.next(prepared);
       const index = replay.size - 1;
       if (audited.admitted) listener.onEntry?.(index, audited.candidate, state);

@@ -13,5 +13,6 @@ export type { Fetch, HttpOptions } from './http.js';
 export { LogClient, type LogClientOptions, type LoggedEntry, type ReadEntry, type VerifiedHead } from './log-client.js';
 export { MirrorClient, type MirrorClientOptions, type MirroredHead } from './mirror-client.js';
 export { MonitorClient } from './monitor-client.js';
+export { ProvedTree } from './proved-tree.js';
 export { TlogReader, type TlogReaderOptions } from './tlog-reader.js';
 export { type WitnessAnswer, WitnessClient } from './witness-client.js';

@@ -40,6 +40,7 @@ import { createHeadMemory, type HeadMemory } from './head-memory.js';
 import { type HttpOptions, LogHttp, parseJsonObject } from './http.js';
 import { readKeptHeads } from './kept-heads.js';
 import { hashesOf, indexOf, textOf } from './members.js';
+import { ProvedTree } from './proved-tree.js';
 import { TlogReader } from './tlog-reader.js';
 import { verified } from './verified.js';
 
@@ -226,6 +227,11 @@ export class LogClient {
    */
   keptHeads(from = 0): AsyncGenerator<Uint8Array> {
     return readKeptHeads(this.#http, from);
+  }
+
+  /** The tree of a head that was verified: its hashes and entries, in any order. */
+  tree({ size, root }: Pick<VerifiedHead, 'size' | 'root'>): ProvedTree {
+    return new ProvedTree(this.#tiles, size, root, this.#hasher);
   }
 
   /**

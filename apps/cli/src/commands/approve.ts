@@ -8,7 +8,7 @@ import { EXIT, UsageError } from '../exit.js';
 import { provedRules } from '../replay.js';
 import { type Baseline, charterInForce, type ReviewedVersion, ReviewHistory } from '../review.js';
 import type { Session } from '../session.js';
-import { submitRecord } from '../submit.js';
+import { previousLeaf, submitRecord } from '../submit.js';
 import { changesOf, entryId, printEntry } from './read.js';
 
 /** Flags of `approve`. */
@@ -42,6 +42,7 @@ export async function approve(session: Session, id: string, flags: ApproveFlags)
     terminal.result({ signed: false });
     return EXIT.ok;
   }
+  const prev = await previousLeaf(client, record.subject);
   const approval: RecordOf<'approval'> = {
     v: 1,
     type: 'approval',
@@ -50,6 +51,7 @@ export async function approve(session: Session, id: string, flags: ApproveFlags)
     target: entry.leaf,
     decision,
     role: flags.role,
+    ...(prev === undefined ? {} : { prev }),
     ...(flags.days === undefined ? {} : { expires: Date.now() + flags.days * 86_400_000 }),
   };
   const file = `${decision}-${entry.index}.tlog-proof`;

@@ -6,7 +6,7 @@ import { type AttachmentRef, openAttachment, printable, type RecordOf } from '@t
 import { encodeBase64Url, signStatement } from '@treering/statement';
 import { UsageError } from '../exit.js';
 import type { Session } from '../session.js';
-import { submitRecord } from '../submit.js';
+import { previousLeaf, submitRecord } from '../submit.js';
 import { entryId } from './read.js';
 
 /** `attachment`: fetches an attachment of an entry, and checks it against its digest. */
@@ -30,12 +30,19 @@ export async function getAttachment(session: Session, id: string, name: string, 
  * @throws ClientError, or RecordError when it is something else
  */
 export async function fetchAttachment(session: Session, client: LogClient, ref: AttachmentRef): Promise<Uint8Array> {
+  return openAttachment(await fetchBlob(session, client, ref), ref);
+}
+
+/**
+ * An attachment as it is stored: salt and content.
+ * @throws ClientError
+ */
+export async function fetchBlob(session: Session, client: LogClient, ref: AttachmentRef): Promise<Uint8Array> {
   const digest = hex(ref.digest);
-  const blob = await client.attachment(digest).catch(async (error: ClientError) => {
+  return client.attachment(digest).catch(async (error: ClientError) => {
     if (error.status !== 401) throw error;
     return client.attachment(digest, await authorization(session, `access/${digest}`));
   });
-  return openAttachment(blob, ref);
 }
 
 /** Flags of `erase`. */
@@ -51,6 +58,7 @@ export async function erase(session: Session, id: string, names: readonly string
   const entry = await client.entry(entryId(id));
   const erased = names.length === 0 ? refsOf(entry) : names.map((name) => find(entry, name));
   if (erased.length === 0) throw new UsageError(`entry ${entry.index} names no attachment`);
+  const prev = await previousLeaf(client, entry.statement.sub);
   const record: RecordOf<'correction'> = {
     v: 1,
     type: 'correction',
@@ -58,6 +66,7 @@ export async function erase(session: Session, id: string, names: readonly string
     reason: flags.reason,
     supersedes: entry.leaf,
     erased: erased.map(({ digest }) => digest),
+    ...(prev === undefined ? {} : { prev }),
   };
   const file = `erasure-${entry.index}.tlog-proof`;
   const proof = flags.out === undefined ? join(session.cwd, file) : resolve(session.cwd, flags.out);

@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
   type Claim,
   holds,
   isAlarmProof,
   isCose,
+  isPack,
   REQUIRED_CLAIMS,
   REQUIRED_RECEIPT_CLAIMS,
   verifyAlarmProof,
@@ -19,9 +20,11 @@ import { type ChangeRecord, printable, renderRecord } from '@treering/record';
 import { type CoseKey, createCoseKey } from '@treering/statement';
 import { EXIT, UsageError } from '../exit.js';
 import type { Session } from '../session.js';
+import { printClaims } from './print-claims.js';
+import { type VerifyPackFlags, verifyPackFile } from './verify-pack.js';
 
 /** Flags of `verify`. */
-export interface VerifyFlags {
+export interface VerifyFlags extends VerifyPackFlags {
   readonly vkey?: readonly string[];
   readonly policy?: string;
   readonly signer?: readonly string[];
@@ -29,14 +32,16 @@ export interface VerifyFlags {
   readonly observer?: readonly string[];
 }
 
-const MARKS = { proved: '✓', failed: '✗', 'not proved': '?' } as const;
-
 /** Verifies a proof file offline: no request is made, nothing is trusted but the keys that were given. */
 export async function verify(session: Session, path: string, flags: VerifyFlags): Promise<number> {
   const { terminal } = session;
-  const bytes = new Uint8Array(await readFile(resolve(session.cwd, path)));
   const policy = await readPolicy(session, flags);
+  const full = resolve(session.cwd, path);
+  if (isPack(await beginningOf(full))) return verifyPackFile(session, full, policy, flags);
+  if (flags.ask !== undefined) throw new UsageError('--ask is about evidence packs, and this file is none');
+  const bytes = new Uint8Array(await readFile(full));
   const entry = flags.entry === undefined ? {} : { entry: new Uint8Array(await readFile(resolve(session.cwd, flags.entry))) };
+  const verbose = flags.verbose ?? false;
   const means = { ...entry, hasher: nodeHasher, ed25519: nodeEd25519 };
   if (isAlarmProof(bytes)) {
     const { kind, origin, claims, required, record } = await verifyAlarmProof(bytes, {
@@ -48,7 +53,7 @@ export async function verify(session: Session, path: string, flags: VerifyFlags)
     });
     terminal.line(terminal.bold(`Proof of an alarm (${kind}) about ${printable(origin)}`));
     terminal.line();
-    return report({ terminal, claims, record, good: holds(claims, required), more: { kind, origin } });
+    return report({ terminal, claims, record, good: holds(claims, required), verbose, more: { kind, origin } });
   }
   const cose = isCose(bytes);
   const found = cose
@@ -59,6 +64,7 @@ export async function verify(session: Session, path: string, flags: VerifyFlags)
     claims: found.claims,
     record: found.record,
     good: holds(found.claims, cose ? REQUIRED_RECEIPT_CLAIMS : REQUIRED_CLAIMS),
+    verbose,
     more: found.index === undefined ? {} : { index: Number(found.index) },
   });
 }
@@ -69,12 +75,14 @@ function report({
   claims,
   record,
   good,
+  verbose,
   more,
 }: {
   readonly terminal: Session['terminal'];
   readonly claims: readonly Claim[];
   readonly record: ChangeRecord | undefined;
   readonly good: boolean;
+  readonly verbose: boolean;
   readonly more: Readonly<Record<string, unknown>>;
 }): number {
   if (record !== undefined && good) {
@@ -83,14 +91,22 @@ function report({
     for (const { label, value } of facts) terminal.line(`  ${label}: ${value}`);
     terminal.line();
   }
-  for (const { verdict, text } of claims) {
-    const kind = verdict === 'proved' ? 'good' : verdict === 'failed' ? 'bad' : 'dim';
-    terminal.line(`${terminal.colour(kind, `${MARKS[verdict]} ${verdict.padEnd(10)}`)} ${printable(text)}`);
-  }
+  printClaims(terminal, claims, verbose);
   terminal.line();
   terminal.line(good ? terminal.colour('good', 'The proof holds.') : terminal.colour('bad', 'The proof does not hold.'));
   terminal.result({ verified: good, ...more, claims });
   return good ? EXIT.ok : EXIT.failed;
+}
+
+/** The first bytes of a file, by which its kind is told. */
+async function beginningOf(path: string): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(new Uint8Array(12), 0, 12, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
 
 /** The Ed25519 keys of the trusted logs: what receipts are signed with. */

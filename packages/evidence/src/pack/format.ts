@@ -197,7 +197,7 @@ function headerOf(value: CborValue): PackHeader {
 
 function bytesOf(value: CborValue, what: string, least: number, most: number): Uint8Array {
   if (!(value instanceof Uint8Array) || value.length < least || value.length > most)
-    throw malformed(`${what} has ${least} to ${most} bytes`);
+    throw malformed(`${what} must be ${least === most ? most : `${least} to ${most}`} bytes`);
   return value;
 }
 

@@ -31,9 +31,9 @@ export const questionSchema = z.strictObject({
 /** What a pack answers. */
 export type Question = z.infer<typeof questionSchema>;
 
-/** Whether a subject is one that is asked about. */
-export function asksAbout({ subjects: asked }: Question, subject: string): boolean {
-  return asked.some((pattern) => matchesGlob(pattern, subject));
+/** Whether a subject is one that is asked about; everything asks about each, unless it names some. */
+export function asksAbout({ subjects: asked, everything }: Question, subject: string): boolean {
+  return (everything === true && asked.length === 0) || asked.some((pattern) => matchesGlob(pattern, subject));
 }
 
 /**

@@ -20,6 +20,33 @@ interface Waiting {
   readonly anchor: number | undefined;
 }
 
+/** The time in which entries were recorded, and who says so. */
+class Span {
+  count = 0;
+  #bracketed = 0;
+  #first: number | undefined;
+  #last: number | undefined;
+  readonly #witnesses = new Set<string>();
+
+  add(before: HeadSeen, after: HeadSeen | undefined): void {
+    if (before.by === undefined) return;
+    this.count++;
+    for (const { witness } of before.sightings) this.#witnesses.add(witness);
+    this.#last = Math.max(this.#last ?? before.by, before.by);
+    if (after?.from === undefined) return;
+    this.#bracketed++;
+    this.#first = Math.min(this.#first ?? after.from, after.from);
+  }
+
+  text(): string | undefined {
+    if (this.#last === undefined) return undefined;
+    const start = this.#first === undefined ? '' : `after ${timeText(this.#first)} and `;
+    const open = this.count - this.#bracketed;
+    const each = open === 0 ? '' : `; for ${open} of them the file has no witnessed head before`;
+    return `recorded ${start}before ${timeText(this.#last)}, according to ${[...this.#witnesses].sort().join(', ')}${each}.`;
+  }
+}
+
 /**
  * Between which times each entry was recorded. A witness signs one growing history: an entry came after the heads before it, and is
  * as old as the first head that covers it. Whether the dates that the statements carry fit is judged by the same heads.
@@ -31,13 +58,10 @@ export class TimeExaminer implements Examiner {
   readonly #late: number[] = [];
   readonly #early: number[] = [];
   readonly #badAnchors: number[] = [];
-  readonly #witnesses = new Set<string>();
+  readonly #asked = new Span();
+  readonly #all = new Span();
   #anchors = 0;
   #judged = 0;
-  #dated = 0;
-  #bracketed = 0;
-  #first: number | undefined;
-  #last: number | undefined;
 
   constructor(walk: TreeWalk) {
     this.#walk = walk;
@@ -73,12 +97,9 @@ export class TimeExaminer implements Examiner {
       if (iat > latest + skew) this.#late.push(index);
       else if (enrolled && after?.signedAt !== undefined && iat < after.signedAt - skew) this.#early.push(index);
     }
+    this.#all.add(before, after);
     if (!asked || before.by === undefined) return;
-    this.#dated++;
-    for (const { witness } of before.sightings) this.#witnesses.add(witness);
-    if (after?.from !== undefined) this.#bracketed++;
-    if (after?.from !== undefined) this.#first = Math.min(this.#first ?? after.from, after.from);
-    this.#last = Math.max(this.#last ?? before.by, before.by);
+    this.#asked.add(before, after);
     if (this.#lines.length >= MOST_DETAILS) return;
     const names = before.sightings.map(({ witness, time }) => `${witness} at ${timeText(time)}`).join(', ');
     const start = after?.from === undefined ? '' : `after ${timeText(after.from)} and `;
@@ -92,18 +113,17 @@ export class TimeExaminer implements Examiner {
 
   #recorded(): Claim {
     const name = 'time';
-    if (this.#dated === 0 || this.#last === undefined) {
+    const asked = this.#asked.count > 0;
+    const span = (asked ? this.#asked : this.#all).text();
+    if (span === undefined) {
       const text =
         'No witness that you named says when: that the records are as old as they say is the word of log and signers.';
       return { name, verdict: 'not proved', text };
     }
-    const start = this.#first === undefined ? '' : `after ${timeText(this.#first)} and `;
-    const each = this.#bracketed === this.#dated ? '' : '; before some of them the file has no witnessed head';
-    const witnesses = [...this.#witnesses].sort().join(', ');
-    const what =
-      this.#dated === 1 ? 'The record that was asked for was' : `The ${this.#dated} records that were asked for were`;
-    const text = `${what} recorded ${start}before ${timeText(this.#last)}, according to ${witnesses}${each}.`;
-    return { name, verdict: 'proved', text, details: this.#lines };
+    const { count } = asked ? this.#asked : this.#all;
+    const one = asked ? 'The record that was asked for was' : 'The entry of the file was';
+    const many = asked ? `The ${count} records that were asked for were` : `The ${count} entries of the file were`;
+    return { name, verdict: 'proved', text: `${count === 1 ? one : many} ${span}`, details: this.#lines };
   }
 
   #dates(): Claim {
