@@ -87,7 +87,7 @@ function signedFacts(view: View, entry: ReportEntry, by: number | undefined): (r
   return [
     ['signed by', signedBy],
     ['signed at', at === undefined ? 'it does not say' : `${momentWords(at)}, as the signer says`],
-    ['recorded', recordedWords(entry)],
+    ['recorded', view.report === undefined ? 'to be known when you have given your keys' : recordedWords(entry)],
     ['admitted by', 'rule' in admission ? ruleWords(view, admission.rule) : `no rule: ${admission.finding.message}`],
     ...(by === undefined ? [] : [['superseded by', entryLink(view, by)] as const]),
     ['leaf hash', element('code', {}, hex(leaf))],
