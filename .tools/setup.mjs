@@ -19,6 +19,7 @@ export function setUp() {
     writeFileSync(stamp, wanted);
   }
   run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b'], {}, 'the build failed');
+  run(process.execPath, [join(root, '.tools', 'build-page.mjs')], {}, 'the page of reports could not be built');
 }
 
 function checkNode() {

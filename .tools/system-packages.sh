@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Debian packages that some suites need: a PKCS #11 token in software. Installed for CI; locally those suites are skipped without.
+# Debian packages that some suites need: a PKCS #11 token in software, and a browser with a font. Installed for CI; locally those suites are skipped without.
 set -euo pipefail
-packages=(softhsm2 openssl)
+packages=(softhsm2 openssl chromium fonts-dejavu-core)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

@@ -1,6 +1,6 @@
 import { type ArticleSection, articleSections, type IndexedRecord } from './article-sections.js';
 
-/** A section, and what a log holds about it. */
+/** A section, and what a log, or a file with a part of it, holds about it. */
 export interface ArticleFinding {
   readonly section: ArticleSection;
   /** Indices of the entries that answer it, as they came. */
@@ -27,5 +27,5 @@ export function indexByArticle(
 
 function missingOf({ needs, missing }: ArticleSection, types: ReadonlySet<string>): string[] {
   if (types.size === 0) return [missing];
-  return needs.filter((need) => !need.types.some((type) => types.has(type))).map(({ what }) => `The log has no ${what}.`);
+  return needs.filter((need) => !need.types.some((type) => types.has(type))).map(({ what }) => `There is no ${what}.`);
 }

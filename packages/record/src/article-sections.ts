@@ -12,7 +12,7 @@ export interface ArticleAnswer {
 
 /** What must be there for a section to be answered: an entry that answers it and has one of these types. */
 export interface ArticleNeed {
-  /** Reads on from "The log has no". */
+  /** Reads on from "There is no". */
   readonly what: string;
   readonly types: readonly string[];
 }
@@ -64,7 +64,7 @@ export const articleSections: readonly ArticleSection[] = [
       { what: 'version of a model', types: ['model'] },
       { what: 'evaluation', types: ['evaluation'] },
     ],
-    missing: 'The log has no record of a system, a model, a configuration or an evaluation.',
+    missing: 'There is no record of a system, a model, a configuration or an evaluation.',
     applies: HIGH_RISK,
     note: 'Records hold digests, dates and signatures; the documents themselves are attached, or lie elsewhere. Annex IV asks for more than records hold, such as the plan for monitoring after the placing on the market (point 9).',
   },
@@ -77,7 +77,7 @@ export const articleSections: readonly ArticleSection[] = [
       { what: 'deployment', types: ['deployment'] },
       { what: 'verification or attestation of what runs', types: ['verification', 'attestation'] },
     ],
-    missing: 'The log has no record of a change, of a deployment or of what runs.',
+    missing: 'There is no record of a change, of a deployment or of what runs.',
     applies: HIGH_RISK,
     note: 'The Act asks for automatic recording of events; it does not ask for tamper evidence. Events that a system keeps in logs of its own are not here unless they are recorded.',
   },
@@ -101,7 +101,7 @@ export const articleSections: readonly ArticleSection[] = [
       { what: 'approval', types: ['approval'] },
       { what: 'evaluation', types: ['evaluation'] },
     ],
-    missing: 'The log has no rules, no identities and no approvals.',
+    missing: 'There are no rules, no identities and no approvals.',
     applies: HIGH_RISK,
     note: 'The log shows which rules decided who may record what, and who approved what. Written procedures are not in it unless they are attached.',
   },
@@ -121,7 +121,7 @@ export const articleSections: readonly ArticleSection[] = [
     asks: 'Providers keep the logs that the system makes automatically for at least six months.',
     answers: types('deployment', 'attestation', 'verification', 'incident', 'decision-batch'),
     needs: [],
-    missing: 'The log has no record of a deployment, of what runs or of an incident.',
+    missing: 'There is no record of a deployment, of what runs or of an incident.',
     applies: HIGH_RISK,
     note: 'Entries stay; logs that a system keeps elsewhere are not here.',
   },
@@ -148,7 +148,7 @@ export const articleSections: readonly ArticleSection[] = [
       { what: 'active deployment', types: ['deployment'] },
       { what: 'verification or attestation of what runs', types: ['verification', 'attestation'] },
     ],
-    missing: 'The log has no active deployment and no record of what runs.',
+    missing: 'There is no active deployment and no record of what runs.',
     applies: HIGH_RISK,
     note: 'That somebody watched is in the log as far as it was recorded.',
   },
@@ -161,7 +161,7 @@ export const articleSections: readonly ArticleSection[] = [
       { type: 'assessment', when: ({ result, plan }) => result !== 'within-plan' || plan !== undefined },
     ],
     needs: [{ what: 'assessment of a change; one as within a plan has to name the plan', types: ['assessment'] }],
-    missing: 'The log has no change plan, and no assessment of a change; one as within a plan has to name the plan.',
+    missing: 'There is no change plan, and no assessment of a change; one as within a plan has to name the plan.',
     note: 'An assessment is what its author says; the log does not judge it, and holds no conformity assessment unless one is attached.',
   },
   {
@@ -170,7 +170,7 @@ export const articleSections: readonly ArticleSection[] = [
     asks: 'The provider monitors the system after it was placed on the market, by a plan.',
     answers: types('evaluation', 'verification'),
     needs: [],
-    missing: 'The log has no evaluation and no verification.',
+    missing: 'There is no evaluation and no verification.',
     note: 'An evaluation may be older than the placing on the market, which the log does not know. The plan is a document, and not here unless it is attached.',
   },
   {
@@ -179,7 +179,7 @@ export const articleSections: readonly ArticleSection[] = [
     asks: 'A serious incident is reported within 15 days, within 10 after a death, and within 2 for a widespread infringement or one of Art. 3(49)(b); a first report may be incomplete. Before the authorities are informed, the system is not altered in a way that affects a later evaluation (73(6)).',
     answers: [{ type: 'incident', when: ({ due_at }) => due_at !== undefined }],
     needs: [],
-    missing: 'The log has no incident with a date on which the report is due. That does not say whether there was an incident.',
+    missing: 'There is no incident with a date on which the report is due. That does not say whether there was an incident.',
     note: 'Whether a report reached an authority, and whether a system was altered without a record, is not in the log.',
   },
   {
@@ -191,7 +191,7 @@ export const articleSections: readonly ArticleSection[] = [
       { what: 'active deployment', types: ['deployment'] },
       { what: 'record of single decisions', types: ['decision-batch'] },
     ],
-    missing: 'The log has no system, no active deployment and no record of single decisions.',
+    missing: 'There is no system, no active deployment and no record of single decisions.',
     note: 'The log says which model and configuration were deployed when, not why a decision came out as it did.',
   },
   {
@@ -203,7 +203,7 @@ export const articleSections: readonly ArticleSection[] = [
       { what: 'change plan', types: ['change-plan'] },
       { what: 'assessment of a change as within a plan', types: ['assessment'] },
     ],
-    missing: 'The log has no change plan, and no assessment of a change as within one.',
+    missing: 'There is no change plan, and no assessment of a change as within one.',
     note: 'That a change is within the plan is what the author of the assessment says. Whether a plan was authorised is not in the log unless it is attached.',
   },
   {
@@ -215,7 +215,7 @@ export const articleSections: readonly ArticleSection[] = [
       { what: 'enrolled identity', types: ['charter', 'identity'] },
       { what: 'change of a model, a configuration or a deployment', types: ['model', 'config', 'deployment'] },
     ],
-    missing: 'The log has no identities and no changes.',
+    missing: 'There are no identities and no changes.',
     note: 'Identities are pseudonyms; the names of people lie in attachments or elsewhere. An attachment that was erased cannot be re-created. The undertaking of a designated executive officer or third party is not in the log.',
   },
   {
@@ -228,7 +228,7 @@ export const articleSections: readonly ArticleSection[] = [
       { what: 'version of a configuration', types: ['config'] },
       { what: 'active deployment', types: ['deployment'] },
     ],
-    missing: 'The log has no model, no configuration and no active deployment.',
+    missing: 'There is no model, no configuration and no active deployment.',
     note: 'Applications, notices and reasons are not in the log, and it does not explain a decision.',
   },
 ];

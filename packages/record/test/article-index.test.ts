@@ -61,7 +61,7 @@ test('what the examples of all types leave open is the records of single decisio
   const open = indexByArticle(records).filter(({ missing }) => missing.length > 0);
   assert.equal(
     open.map(({ section, missing }) => [section.id, missing]),
-    [['eu-ai-act-86', ['The log has no record of single decisions.']]],
+    [['eu-ai-act-86', ['There is no record of single decisions.']]],
   );
   const more = [...records, { index: 99, record: { type: 'decision-batch' } }];
   assert.ok(indexByArticle(more).every(({ missing }) => missing.length === 0));
@@ -78,7 +78,7 @@ test('records are taken one by one, and each answers every section that it belon
   const [documentation] = indexByArticle(records());
   assert.equal(asked, [0, 1]);
   assert.equal(documentation.entries, [10, 11]);
-  assert.equal(documentation.missing, ['The log has no evaluation.']);
+  assert.equal(documentation.missing, ['There is no evaluation.']);
 });
 
 test('Art. 12 is never said to ask for tamper evidence', () => {
@@ -119,9 +119,9 @@ test('Art. 43(4) and the change control plan count an assessment as within a pla
   assert.equal(entriesOf('eu-ai-act-43-4', plan, substantial, within, unnamed), [0, 1, 2]);
   assert.equal(entriesOf('fda-pccp', plan, substantial, within, unnamed), [0, 2]);
   assert.equal(found('eu-ai-act-43-4', plan, unnamed).missing, [
-    'The log has no assessment of a change; one as within a plan has to name the plan.',
+    'There is no assessment of a change; one as within a plan has to name the plan.',
   ]);
-  assert.equal(found('fda-pccp', plan).missing, ['The log has no assessment of a change as within a plan.']);
+  assert.equal(found('fda-pccp', plan).missing, ['There is no assessment of a change as within a plan.']);
 });
 
 test('Art. 73 counts incidents with a date on which the report is due', () => {

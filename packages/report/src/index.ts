@@ -1,0 +1,2 @@
+export { embedPack, LARGEST_EMBEDDED } from './embed-pack.js';
+export { ReportError, type ReportErrorCode } from './errors.js';

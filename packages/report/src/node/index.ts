@@ -1,0 +1,1 @@
+export { readTemplate } from './read-template.js';
