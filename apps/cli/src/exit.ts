@@ -6,6 +6,7 @@ import { ConfigError } from '@treering/log';
 import { MonitorConfigError } from '@treering/monitor';
 import { NoteError } from '@treering/note';
 import { RecordError } from '@treering/record';
+import { ReportError } from '@treering/report';
 import { SequencerError } from '@treering/sequencer';
 import { StatementError } from '@treering/statement';
 import { StorageError } from '@treering/storage';
@@ -37,7 +38,7 @@ export function exitOf(error: unknown): { exit: number; code: string; message: s
     return { exit, code: error.problem ?? error.code, message };
   }
   if (error instanceof ChildFailure) return { exit: error.exit, code: error.code, message };
-  const usage = [UsageError, ConfigError, MonitorConfigError, NoteError, RecordError, KeyError];
+  const usage = [UsageError, ConfigError, MonitorConfigError, NoteError, RecordError, KeyError, ReportError];
   if (usage.some((kind) => error instanceof kind)) return as(EXIT.usage);
   if (
     error instanceof EvidenceError ||

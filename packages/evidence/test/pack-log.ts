@@ -62,7 +62,7 @@ export function person(id: string, seed: number): Person {
 
 export const admin = person('admin', 21);
 export const engineer = person('engineer', 22);
-export const reviewer = person('reviewer', 23);
+const reviewer = person('reviewer', 23);
 
 /** Keys of the log: Ed25519, and ML-DSA-44 which says when. */
 export const logKeys: readonly Signer[] = [
@@ -238,7 +238,7 @@ export class PackLog {
 }
 
 /** All pieces as one. */
-export async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const out: Uint8Array[] = [];
   for await (const piece of pieces) out.push(piece);
   return new Uint8Array(Buffer.concat(out));

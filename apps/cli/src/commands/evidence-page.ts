@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { printable } from '@treering/record';
 import { embedPack, LARGEST_EMBEDDED } from '@treering/report';
 import { readTemplate } from '@treering/report/node';
-import { printable } from '@treering/record';
 import { UsageError } from '../exit.js';
 import type { Session } from '../session.js';
 

@@ -13,6 +13,7 @@ interface Given {
 
 /** Whether each deployment that was asked about had the approvals that the policy in force asked for, and whose they were. */
 export class ApprovalExaminer implements Examiner {
+  readonly #all: boolean;
   /** By leaf hash of what was decided about, in hex. */
   readonly #given = new Map<string, Given[]>();
   /** Subject of each model, configuration and deployment, by leaf hash in hex. */
@@ -25,10 +26,15 @@ export class ApprovalExaminer implements Examiner {
   #approved = 0;
   #unruled = 0;
 
+  /** @param all whether every deployment of the file counts, and not only those that were asked about */
+  constructor(all: boolean) {
+    this.#all = all;
+  }
+
   see(entry: PackEntry, state: GovernanceState): void {
     const { index, record, leaf, signer } = entry;
     if (record === undefined) return;
-    if (record.type === 'deployment' && entry.asked && record.phase !== 'ended') {
+    if (record.type === 'deployment' && (this.#all || entry.asked) && record.phase !== 'ended') {
       if (isAdmitted(entry)) this.#deployment(index, record, state);
       else this.#refused.push(index);
     }

@@ -39,7 +39,7 @@ export const PACK_MAGIC = Uint8Array.of(0xd9, 0xd9, 0xf8, 0xda, 0x54, 0x52, 0x50
 export const LARGEST_ATTACHMENT = 32 * 1024 * 1024;
 
 /** The largest item, in bytes. */
-export const LARGEST_ITEM = LARGEST_ATTACHMENT + 128;
+const LARGEST_ITEM = LARGEST_ATTACHMENT + 128;
 
 /** Bytes of a header and of a head. */
 const LARGEST_HEADER = 1024 * 1024;
@@ -48,7 +48,7 @@ const LARGEST_NOTE = 256 * 1024;
 const MOST_SUBTREES = 106;
 
 /** Why an attachment is not in the file. */
-export const ABSENCES = ['not-asked', 'withheld', 'restricted', 'erased', 'unavailable', 'too-large'] as const;
+const ABSENCES = ['not-asked', 'withheld', 'restricted', 'erased', 'unavailable', 'too-large'] as const;
 
 /** Why an attachment is not in the file. */
 export type Absence = (typeof ABSENCES)[number];

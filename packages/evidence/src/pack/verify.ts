@@ -63,7 +63,7 @@ export interface PackReport {
 }
 
 /** Claims that have to be proved for a pack to hold. */
-export const REQUIRED_PACK_CLAIMS: readonly string[] = [
+const REQUIRED_PACK_CLAIMS: readonly string[] = [
   'head-signed',
   'quorum',
   'included',
@@ -114,10 +114,10 @@ class Examination {
   readonly #attachments = new AttachmentExaminer();
   readonly #decisions: DecisionExaminer;
   readonly #admission = new AdmissionExaminer();
-  readonly #approvals = new ApprovalExaminer();
   readonly #corrections = new CorrectionExaminer();
   readonly #history = new HistoryExaminer();
   #chain = new ChainExaminer(() => false);
+  #approvals = new ApprovalExaminer(false);
   #header: PackHeader | undefined;
   #asked = 0;
   /** Entries whose signatures are being checked. */
@@ -189,6 +189,8 @@ class Examination {
     this.#header = header;
     const { question } = header;
     this.#chain = new ChainExaminer((subject) => asksAbout(question, subject));
+    // Who asks about single decisions asks about what decided them.
+    this.#approvals = new ApprovalExaminer(question.subjects.length === 0);
     this.#listener.onHeader?.(header);
   }
 
