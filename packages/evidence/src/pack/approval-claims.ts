@@ -2,7 +2,7 @@ import { type GovernanceState, rulesFor } from '@treering/governance';
 import { hex } from '@treering/note';
 import type { RecordOf } from '@treering/record';
 import type { Claim } from '../claim.js';
-import { type Examiner, isAdmitted, listEntries, type PackEntry, plural } from './pack-entry.js';
+import { type Examiner, isAdmitted, listEntries, type PackEntry } from './pack-entry.js';
 
 interface Given {
   readonly index: number;
@@ -81,7 +81,7 @@ export class ApprovalExaminer implements Examiner {
     const text =
       this.#approved === 0
         ? 'The policy in force asked for no approvals of what was deployed.'
-        : `Each of the ${plural(deployments, 'deployment')} had the approvals that the policy in force asked for${this.#unruled > 0 ? `; for ${this.#unruled} it asked for none` : ''}.`;
+        : `${deployments === 1 ? 'The deployment' : `Each of the ${deployments} deployments`} had the approvals that the policy in force asked for${this.#unruled > 0 ? `; for ${this.#unruled} it asked for none` : ''}.`;
     return [{ name, verdict: 'proved', text, details }];
   }
 }
