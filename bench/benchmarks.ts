@@ -6,5 +6,6 @@ export const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   append: async () => (await import('./append.js')).append,
   'http-submit': async () => (await import('./http-submit.js')).httpSubmit,
   audit: async () => (await import('./audit.js')).audit,
+  pack: async () => (await import('./pack.js')).pack,
   witness: async () => (await import('./witness.js')).witness,
 };

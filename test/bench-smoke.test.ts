@@ -28,6 +28,7 @@ const RATES: Readonly<Record<string, string>> = {
   append: 'entries/s',
   'http-submit': 'requests/s',
   audit: 'entries/s',
+  pack: 'records/s',
   witness: 'requests/s',
 };
 
