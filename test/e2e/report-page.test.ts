@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Claim, EvidenceError, holds, readPack, verifyPack } from '@treering/evidence';
+import { type Claim, EvidenceError, encodeItem, holds, readPack, verifyPack } from '@treering/evidence';
 import { createSigner, formatVerifierKey, KEY_TYPE, parsePolicy } from '@treering/note';
 import { embedPack } from '@treering/report';
 import { readTemplate } from '@treering/report/node';
@@ -84,6 +84,18 @@ inBrowser('keys of the log alone leave the witnesses out, and say so', async () 
   const { state, words } = await verify(page, KEYS_TEXT);
   assert.is(state, 'holds');
   assert.match(words, 'You asked for no witness');
+});
+
+inBrowser('keys that the file suggests are shown, and never used', async () => {
+  const { page } = await open(embedPack(template, await suggesting(POLICY_TEXT)));
+  await verdictOf(page, 'neutral');
+  assert.is(await page.inputValue('#trust'), '');
+  assert.match((await page.textContent('#suggested')) ?? '', 'Compare them with those from your own source.');
+  assert.is(await page.textContent('#suggested-text'), POLICY_TEXT);
+  assert.not(await page.isVisible('#suggested-text'));
+  const stranger = createSigner('log.test/evidence', KEY_TYPE.ed25519, new Uint8Array(32).fill(99));
+  assert.is((await verify(page, formatVerifierKey(stranger.key))).state, 'fails');
+  assert.is((await verify(page, POLICY_TEXT)).state, 'holds');
 });
 
 inBrowser('other keys prove nothing', async () => {
@@ -280,6 +292,16 @@ async function claimsOf(bytes: Uint8Array): Promise<readonly Claim[]> {
   const { claims, required } = await verifyPack(bytes, trust, { onDecision: () => undefined });
   assert.is(holds(claims, required), bytes === pack);
   return claims;
+}
+
+/** The pack with a policy in its header. */
+async function suggesting(policy: string): Promise<Uint8Array> {
+  for await (const item of readPack(pack)) {
+    if (item.kind !== 'header') break;
+    const header = encodeItem({ kind: 'header', header: { ...item.header, suggested_policy: policy } });
+    return new Uint8Array(Buffer.concat([pack.subarray(0, 12), header, pack.subarray(await headerEnd())]));
+  }
+  throw new Error('the pack has no header');
 }
 
 /** Where the header ends, of which nothing is proved. */
