@@ -102,12 +102,12 @@ export class App {
       await work();
     } catch (error) {
       if (error instanceof Superseded) return;
+      const about = [...byId('about').childNodes];
       this.#clear();
+      // Its size and digest are known all the same.
+      byId('about').replaceChildren(...about);
       const why = error instanceof Error ? error.message : String(error);
-      const words =
-        error instanceof EvidenceError
-          ? `It is no evidence pack, or was altered: ${why}.`
-          : `It could not be examined: ${why}.`;
+      const words = error instanceof EvidenceError ? sentence(why) : `It could not be examined: ${why}.`;
       sayVerdict('unreadable', 'This file cannot be read', element('p', {}, words));
     }
   }
@@ -164,6 +164,10 @@ export class App {
     document.title = 'Evidence report';
     byId('title').textContent = 'Evidence report';
   }
+}
+
+function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}. It was altered or cut short on its way, or never was one.`;
 }
 
 function fileNameOf({ header }: PackContent): string {
