@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Claim, EvidenceError, holds, readPack, verifyPack } from '@treering/evidence';
+import { type Claim, EvidenceError, encodeItem, holds, readPack, verifyPack } from '@treering/evidence';
 import { createSigner, formatVerifierKey, KEY_TYPE, parsePolicy } from '@treering/note';
 import { embedPack } from '@treering/report';
 import { readTemplate } from '@treering/report/node';
@@ -86,6 +86,18 @@ inBrowser('keys of the log alone leave the witnesses out, and say so', async () 
   assert.match(words, 'You asked for no witness');
 });
 
+inBrowser('keys that the file suggests are shown, and never used', async () => {
+  const { page } = await open(embedPack(template, await suggesting(POLICY_TEXT)));
+  await verdictOf(page, 'neutral');
+  assert.is(await page.inputValue('#trust'), '');
+  assert.match((await page.textContent('#suggested')) ?? '', 'Compare them with those from your own source.');
+  assert.is(await page.textContent('#suggested-text'), POLICY_TEXT);
+  assert.not(await page.isVisible('#suggested-text'));
+  const stranger = createSigner('log.test/evidence', KEY_TYPE.ed25519, new Uint8Array(32).fill(99));
+  assert.is((await verify(page, formatVerifierKey(stranger.key))).state, 'fails');
+  assert.is((await verify(page, POLICY_TEXT)).state, 'holds');
+});
+
 inBrowser('other keys prove nothing', async () => {
   const { page } = await open();
   const stranger = createSigner('log.test/evidence', KEY_TYPE.ed25519, new Uint8Array(32).fill(99));
@@ -114,7 +126,7 @@ inBrowser('a file of which a byte was altered never holds, and the page says wha
       assert.instance(found, EvidenceError);
       const { state, words } = await verdictOf(page, 'unreadable');
       assert.is(state, 'unreadable');
-      assert.ok(words.includes(found.message), `byte ${at}: ${words}`);
+      assert.ok(words.includes(found.message.slice(1)), `byte ${at}: ${words}`);
     } else {
       const { state, words } = await verify(page, POLICY_TEXT);
       assert.is(state, 'fails', `byte ${at}`);
@@ -128,7 +140,9 @@ inBrowser('a file of which a byte was altered never holds, and the page says wha
 inBrowser('a file that is cut short, is no pack, or no base64 is said to be such', async () => {
   const told = async (page: string): Promise<string> => {
     const opened = await open(page);
-    return (await verdictOf(opened.page, 'unreadable')).words;
+    const { words } = await verdictOf(opened.page, 'unreadable');
+    assert.not(await opened.page.isVisible('#keys'));
+    return words;
   };
   assert.match(await told(embedPack(template, pack.subarray(0, 20_000))), 'the file is cut short');
   assert.match(await told(embedPack(template, new TextEncoder().encode('not a pack at all'))), 'it does not begin as one');
@@ -226,7 +240,14 @@ inBrowser('on paper everything is open, and there are no controls', async () => 
   await page.evaluate(() => window.dispatchEvent(new Event('beforeprint')));
   // biome-ignore lint/performance/useDomNodeTextContent: only what is seen counts
   const text = await page.innerText('body');
-  for (const words of ['Verify\n', 'Save as a file', 'Save the evidence as', 'Policy from a file', 'Other evidence', 'Skip to'])
+  for (const words of [
+    'Verify\n',
+    'Save as a file',
+    'Save the evidence as',
+    'Policy from a file',
+    'Evidence from a file',
+    'Skip to',
+  ])
     assert.not(text.includes(words), words);
   for (const words of ['Everything that has to be proved is proved', 'id 68762f1b', 'leaf hash', 'Sensitivity: 0.96'])
     assert.ok(text.includes(words), words);
@@ -280,6 +301,16 @@ async function claimsOf(bytes: Uint8Array): Promise<readonly Claim[]> {
   const { claims, required } = await verifyPack(bytes, trust, { onDecision: () => undefined });
   assert.is(holds(claims, required), bytes === pack);
   return claims;
+}
+
+/** The pack with a policy in its header. */
+async function suggesting(policy: string): Promise<Uint8Array> {
+  for await (const item of readPack(pack)) {
+    if (item.kind !== 'header') break;
+    const header = encodeItem({ kind: 'header', header: { ...item.header, suggested_policy: policy } });
+    return new Uint8Array(Buffer.concat([pack.subarray(0, 12), header, pack.subarray(await headerEnd())]));
+  }
+  throw new Error('the pack has no header');
 }
 
 /** Where the header ends, of which nothing is proved. */

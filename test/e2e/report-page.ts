@@ -97,8 +97,9 @@ export async function verdictOf(page: Page, ...states: readonly string[]): Promi
 
 /** Pastes keys and verifies. */
 export async function verify(page: Page, keys: string): Promise<Verdict> {
-  await verdictOf(page, 'neutral');
+  await verdictOf(page, 'neutral', 'holds', 'fails');
   await page.fill('#trust', keys);
   await page.click('#keys button[type=submit]');
+  // The click is answered at once: the state is no longer that of before.
   return verdictOf(page, 'holds', 'fails', 'unreadable');
 }

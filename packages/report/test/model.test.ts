@@ -60,7 +60,9 @@ test('who approved and who rejected, and what an attachment says who they are', 
 });
 
 test('what changed between versions, field by field and line by line', () => {
-  const changes = versionChanges(content);
+  const { changes, more } = versionChanges(content, 4);
+  assert.is(more, 0);
+  assert.is(versionChanges(content, 3).more, 1);
   assert.equal(
     changes.map(({ subject, before, after }) => `${subject} ${before.index} ${after.index}`),
     ['model/triage 5 11', 'config/triage 6 12', 'model/triage 11 21', 'config/triage 12 22'],

@@ -1,5 +1,5 @@
 /** Characters of an attachment that are shown; the rest is there to be saved. */
-export const MOST_SHOWN = 100_000;
+export const MOST_SHOWN = 50_000;
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 

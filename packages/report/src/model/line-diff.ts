@@ -5,7 +5,7 @@ export interface DiffLine {
 }
 
 /** Cells of the table that a comparison may need. */
-const LARGEST_TABLE = 4_000_000;
+const LARGEST_TABLE = 1_000_000;
 
 /** Unchanged lines that are shown around those that changed. */
 const CONTEXT = 3;

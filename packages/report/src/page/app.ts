@@ -4,7 +4,7 @@ import type { PackContent } from '../model/content.js';
 import { counted, sizeWords } from '../model/time-words.js';
 import { readTrust } from '../model/trust-text.js';
 import { claimList, shortcomings } from './claims.js';
-import { append, byId, element } from './element.js';
+import { append, byId, element, longText } from './element.js';
 import { digestOf } from './embedded.js';
 import { examine, lookInto, type Run, Superseded } from './examine.js';
 import { contentsOf, questionWords, reportSections, type ShownFile } from './report.js';
@@ -71,7 +71,8 @@ export class App {
       append(under, [trustWords(policy)]);
       byId('checked').hidden = false;
       const count = (verdict: string): number => report.claims.filter((claim) => claim.verdict === verdict).length;
-      const others = `${counted(count('proved'), 'claim')} proved, ${count('failed')} failed, ${count('not proved')} not proved.`;
+      const open = element('a', { href: '#limits' }, `${count('not proved')} not proved`);
+      const others = [`${counted(count('proved'), 'claim')} proved, ${count('failed')} failed, `, open, '.'];
       if (good) {
         const alone =
           policy.quorum === 'none'
@@ -101,12 +102,12 @@ export class App {
       await work();
     } catch (error) {
       if (error instanceof Superseded) return;
+      const about = [...byId('about').childNodes];
       this.#clear();
+      // Its size and digest are known all the same.
+      byId('about').replaceChildren(...about);
       const why = error instanceof Error ? error.message : String(error);
-      const words =
-        error instanceof EvidenceError
-          ? `It is no evidence pack, or was altered: ${why}.`
-          : `It could not be examined: ${why}.`;
+      const words = error instanceof EvidenceError ? sentence(why) : `It could not be examined: ${why}.`;
       sayVerdict('unreadable', 'This file cannot be read', element('p', {}, words));
     }
   }
@@ -144,28 +145,29 @@ export class App {
     byId('about').replaceChildren(about);
     const { suggested_policy: suggested } = header;
     byId('suggested').hidden = suggested === undefined;
-    byId('suggested-text').textContent = '';
-    for (const line of (suggested ?? '').split('\n')) append(byId('suggested-text'), [line, document.createTextNode('\n')]);
+    byId('suggested-text').replaceChildren(longText(suggested ?? ''));
   }
 
   async #show(content: PackContent, report: Parameters<typeof reportSections>[1], run: Run): Promise<void> {
     const sections = await reportSections(content, report, this.#file as ShownFile);
     if (!run.isCurrent()) throw new Superseded();
     byId('report').replaceChildren(...sections);
-    byId('contents').replaceChildren(contentsOf(sections));
-    byId('whole').hidden = false;
+    byId('contents').replaceChildren(contentsOf(report === undefined ? sections : [byId('checked'), ...sections]));
+    for (const id of ['contents', 'whole']) byId(id).hidden = false;
   }
 
   #clear(): void {
     byId('about').replaceChildren();
     byId('report').replaceChildren();
     byId('contents').replaceChildren();
-    byId('whole').hidden = true;
-    byId('checked').hidden = true;
-    byId('suggested').hidden = true;
+    for (const id of ['contents', 'whole', 'checked', 'suggested']) byId(id).hidden = true;
     document.title = 'Evidence report';
     byId('title').textContent = 'Evidence report';
   }
+}
+
+function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}. It was altered or cut short on its way, or never was one.`;
 }
 
 function fileNameOf({ header }: PackContent): string {

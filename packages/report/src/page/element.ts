@@ -25,12 +25,10 @@ export function shape<K extends keyof SVGElementTagNameMap>(
   return filled(document.createElementNS(SVG, tag), attributes, children);
 }
 
-/** Lines of a longer text: line ends stay, everything else that cannot be seen is shown. */
-export function lines(text: string): Child[] {
-  return text
-    .replace(/\r\n/g, '\n')
-    .split(/(\n|\t)/)
-    .map((part) => (part === '\n' || part === '\t' ? document.createTextNode(part) : part));
+/** A longer text: line ends and tabs stay, everything else that cannot be seen is shown. */
+export function longText(text: string): Text {
+  const parts = text.replace(/\r\n/g, '\n').split(/([\n\t])/);
+  return document.createTextNode(parts.map((part) => (part === '\n' || part === '\t' ? part : printable(part))).join(''));
 }
 
 /** The element of the page with an id. */

@@ -33,10 +33,18 @@ export function remark(...children: readonly Child[]): HTMLElement {
   return element('p', { class: 'remark' }, ...children);
 }
 
-/** A table with a caption for those who do not see where it stands. */
-export function table(caption: string, headers: readonly string[], rows: readonly (readonly Child[])[]): Child {
+/**
+ * A table with a caption for those who do not see where it stands.
+ * @param row the cells of one item; asked for those that are shown
+ */
+export function table<T>(
+  caption: string,
+  headers: readonly string[],
+  items: readonly T[],
+  row: (item: T) => readonly Child[],
+): Child {
   const head = element('tr', {}, ...headers.map((text) => element('th', { scope: 'col' }, text)));
-  const body = rows.slice(0, MOST_ROWS).map((cells) => element('tr', {}, ...cells.map(tableCell)));
+  const shown = items.slice(0, MOST_ROWS);
   return [
     element(
       'div',
@@ -46,10 +54,10 @@ export function table(caption: string, headers: readonly string[], rows: readonl
         {},
         element('caption', { class: 'unseen' }, caption),
         element('thead', {}, head),
-        element('tbody', {}, ...body),
+        element('tbody', {}, ...shown.map((item) => element('tr', {}, ...row(item).map(tableCell)))),
       ),
     ),
-    rest(rows.length - body.length, 'rows'),
+    rest(items.length - shown.length, 'rows'),
   ];
 }
 

@@ -1,4 +1,5 @@
-import { approvalsIn } from '../../model/approvals.js';
+import { type Approval, approvalsIn } from '../../model/approvals.js';
+import type { Child } from '../element.js';
 import { entryLink, moment, paragraph, person, remark, section, table, type View } from '../view.js';
 import { entryTitle } from './records.js';
 
@@ -6,7 +7,7 @@ import { entryTitle } from './records.js';
 export function approvalsSection(view: View): HTMLElement {
   const approvals = approvalsIn(view.content);
   if (approvals.length === 0) return section('approvals', 'Approvals', paragraph('There is no approval in the file.'));
-  const rows = approvals.map((one) => [
+  const row = (one: Approval): Child[] => [
     moment(one.at),
     person(view, one.id),
     one.role,
@@ -16,11 +17,11 @@ export function approvalsSection(view: View): HTMLElement {
       : [entryTitle(one.target), ' (', entryLink(view, one.target.index), ')'],
     one.expires === undefined ? 'not limited' : ['until ', moment(one.expires / 1000)],
     entryLink(view, one.index),
-  ]);
+  ];
   return section(
     'approvals',
     'Approvals',
-    table('Approvals', ['Signed at', 'Who', 'Role', 'Decision', 'About', 'Good', 'Recorded in'], rows),
+    table('Approvals', ['Signed at', 'Who', 'Role', 'Decision', 'About', 'Good', 'Recorded in'], approvals, row),
     remark(
       'The id of a person is a pseudonym. A name beside it is what an attachment says of the record that enrolled the key.',
     ),

@@ -1,8 +1,9 @@
 import type { Absence, DisclosedAttachment } from '@treering/evidence';
 import { hex } from '@treering/note';
 import { attachmentText, fileName, MOST_SHOWN } from '../../model/attachment-text.js';
+import type { LeftOut } from '../../model/content.js';
 import { grouped, sizeWords } from '../../model/time-words.js';
-import { type Child, element, lines } from '../element.js';
+import { type Child, element, longText } from '../element.js';
 import { saveFile } from '../embedded.js';
 import { details, entryLink, MOST_ROWS, paragraph, remark, rest, section, table, type View } from '../view.js';
 
@@ -19,13 +20,13 @@ const WHY: Readonly<Record<Absence, string>> = {
 export function attachmentsSection(view: View): HTMLElement {
   const { attachments, leftOut } = view.content;
   const shown = attachments.slice(0, MOST_ROWS).map((one) => disclosed(view, one));
-  const rows = leftOut.map(({ ref, index, why }): Child[] => [
+  const row = ({ ref, index, why }: LeftOut): Child[] => [
     ref.name,
     sizeWords(ref.size),
     `It ${WHY[why]}.`,
     element('code', {}, hex(ref.digest)),
     entryLink(view, index),
-  ]);
+  ];
   return section(
     'attachments',
     'Attachments',
@@ -33,10 +34,10 @@ export function attachmentsSection(view: View): HTMLElement {
     shown.length === 0 ? paragraph('No attachment is in the file.') : shown,
     rest(attachments.length - shown.length, 'attachments'),
     element('h3', {}, 'Left out'),
-    rows.length === 0
+    leftOut.length === 0
       ? paragraph('No attachment was left out.')
       : [
-          table('Attachments that were left out', ['Name', 'Size', 'Why', 'Digest with salt', 'Named in'], rows),
+          table('Attachments that were left out', ['Name', 'Size', 'Why', 'Digest with salt', 'Named in'], leftOut, row),
           remark('Why an attachment is not there is said by whoever made the file. Its digest is part of the record.'),
         ],
   );
@@ -61,7 +62,7 @@ function shownText(text: string | undefined): Child {
   if (text === undefined) return paragraph('It is no text, and is not shown here.');
   const start = text.slice(0, MOST_SHOWN);
   return [
-    element('pre', {}, ...lines(start)),
+    element('pre', {}, longText(start)),
     text.length > start.length
       ? remark(`${grouped(text.length - start.length)} more characters are not shown; save the file to read them.`)
       : undefined,

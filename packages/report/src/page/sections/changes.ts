@@ -5,21 +5,21 @@ import { type Child, element } from '../element.js';
 import { details, entryLink, MOST_ROWS, paragraph, remark, rest, section, table, type View } from '../view.js';
 
 /** Pairs of versions that are compared. */
-const MOST_CHANGES = 200;
+const MOST_CHANGES = 100;
 
 const KINDS = { added: 'added', removed: 'removed', changed: 'changed' } as const;
 
 /** What changed from one version of a model or a configuration to the next. */
 export function changesSection(view: View): HTMLElement {
-  const changes = versionChanges(view.content);
+  const { changes, more } = versionChanges(view.content, MOST_CHANGES);
   if (changes.length === 0)
     return section(
       'changes',
       'Changes between versions',
       paragraph('No model and no configuration is in the file in two versions.'),
     );
-  const shown = changes.slice(0, MOST_CHANGES).map((change) => changeWords(view, change));
-  return section('changes', 'Changes between versions', shown, rest(changes.length - shown.length, 'changes'));
+  const shown = changes.map((change) => changeWords(view, change));
+  return section('changes', 'Changes between versions', shown, rest(more, 'changes'));
 }
 
 function changeWords(view: View, { subject, before, after, fields, texts }: VersionChange): Child {
@@ -35,10 +35,10 @@ function changeWords(view: View, { subject, before, after, fields, texts }: Vers
     ),
     fields.length === 0
       ? paragraph('The two records say the same.')
-      : table(between, ['Field', 'Change', 'Before', 'After'], fields.map(fieldRow)),
+      : table(between, ['Field', 'Change', 'Before', 'After'], fields, fieldRow),
     texts.map(({ name, lines }) =>
       lines === undefined
-        ? paragraph(`The attachment ${name} changed; the two texts are too long to be compared here.`)
+        ? paragraph(`The attachment ${name} changed; the texts are too long, or too many, to be compared here.`)
         : details(`What changed in the attachment ${name}`, textDiff(lines)),
     ),
   ];

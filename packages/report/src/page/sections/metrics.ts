@@ -27,14 +27,14 @@ export function metricsSection(view: View): HTMLElement {
         chart({ ...series, points: series.points.slice(-MOST_POINTS) }),
       ),
     );
-  const rows = all.flatMap((series) => series.points.map((point) => row(view, series, point)));
+  const points = all.flatMap((series) => series.points.map((point) => ({ series, point })));
   const headers = ['Metric', 'Value', 'Tolerance', 'Model', 'Configuration', 'Verdict', 'Signed at', 'Entry'];
   return section(
     'metrics',
     'Evaluations',
     element('div', { class: 'charts' }, ...charts),
     rest(all.length - charts.length, 'metrics'),
-    table('Evaluations', headers, rows),
+    table('Evaluations', headers, points, ({ series, point }) => row(view, series, point)),
   );
 }
 

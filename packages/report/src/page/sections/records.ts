@@ -69,11 +69,25 @@ function subjectOf({ record }: ReportEntry): Child {
   return told ? undefined : [' ', element('span', { class: 'remark' }, record.subject)];
 }
 
+/** Facts that are a leaf hash. Others may look like one. */
+const LINKS = [
+  'previous record of the subject',
+  'model',
+  'config',
+  'target',
+  'deployment',
+  'supersedes',
+  'replaces',
+  'plan',
+  'baseline',
+];
+
 /** Facts of a record; leaf hashes that the file holds are linked. */
 function saysFacts(view: View, record: ChangeRecord): (readonly [string, Child])[] {
   return renderRecord(record).facts.map(({ label, value }) => {
-    const target = view.content.byLeafHex(value);
-    return [label, target === undefined ? value : [entryLink(view, target.index), ` (${entryTitle(target)})`]] as const;
+    const target = LINKS.includes(label) ? view.content.byLeafHex(value) : undefined;
+    if (target === undefined) return [label, /^[0-9a-f]{64,}$/.test(value) ? element('code', {}, value) : value] as const;
+    return [label, [entryLink(view, target.index), ` (${entryTitle(target)})`]] as const;
   });
 }
 

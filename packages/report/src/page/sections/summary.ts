@@ -28,18 +28,21 @@ function serviceWords(view: View, service: Service): Child {
           '); nothing in the file says that it took place.',
         );
   if (last === undefined) return [heading, soon ?? paragraph('Nothing was put into service.')];
-  const rows = [...periods]
-    .reverse()
-    .map((one): Child[] => [
-      moment(one.from),
-      one.until === undefined ? 'no end in the file' : moment(one.until),
-      version(view, one.model, 'model'),
-      version(view, one.config, 'configuration'),
-      approvers(view, one),
-      entryLink(view, one.deployment.index),
-    ]);
+  const row = (one: Period): Child[] => [
+    moment(one.from),
+    one.until === undefined ? 'no end in the file' : moment(one.until),
+    version(view, one.model, 'model'),
+    version(view, one.config, 'configuration'),
+    approvers(view, one),
+    entryLink(view, one.deployment.index),
+  ];
   const headers = ['In service from', 'to', 'Model', 'Configuration', 'Approved by', 'Recorded in'];
-  return [heading, paragraph(lastWords(view, last)), soon, table(`${name} in ${environment}`, headers, rows)];
+  return [
+    heading,
+    paragraph(lastWords(view, last)),
+    soon,
+    table(`${name} in ${environment}`, headers, [...periods].reverse(), row),
+  ];
 }
 
 function lastWords(view: View, { from, until, model, config, deployment, endedBy }: Period): Child {

@@ -12,6 +12,8 @@ const LEFT = 138;
 const RIGHT = 16;
 const ROW = 38;
 const BAR = 24;
+/** Bars of one service, the newest; the table has the others. */
+const MOST_BARS = 300;
 /** About how wide a character of the drawing is. */
 const CHARACTER = 6.6;
 
@@ -20,18 +22,18 @@ export function timelineSection(view: View): HTMLElement {
   const timeline = timelineOf(view.content);
   if (timeline === undefined)
     return section('timeline', 'Timeline', paragraph('There is no change, deployment or incident in the file.'));
-  const rows = timeline.events.map((entry): Child[] => [
+  const row = (entry: ReportEntry): Child[] => [
     moment(signedAt(entry)),
     entryTitle(entry),
     entry.record?.subject,
     entryLink(view, entry.index),
-  ]);
+  ];
   return section(
     'timeline',
     'Timeline',
     paragraph('By the times at which the records were signed, as their signers say. Bars are what was in service.'),
     element('div', { class: 'scroll' }, drawing(timeline)),
-    details('The timeline as a table', table('Timeline', ['Signed at', 'What', 'Subject', 'Entry'], rows)),
+    details('The timeline as a table', table('Timeline', ['Signed at', 'What', 'Subject', 'Entry'], timeline.events, row)),
   );
 }
 
@@ -53,7 +55,7 @@ function drawing({ from, to, services, lanes }: Timeline): SVGElement {
     ]),
     services.map(({ name, environment, periods }, row) => [
       laneLabel(row, `${name}, ${environment}`),
-      periods.map((period, i) => bar(period, row, i, x, x(to + margin))),
+      periods.slice(-MOST_BARS).map((period, i) => bar(period, row, i, x, x(to + margin))),
     ]),
     lanes.map(({ label, entries }, i) => {
       const row = services.length + i;
