@@ -1,4 +1,4 @@
-// node .tools/with-setup.mjs start|test|treering|bench [arguments]: sets up what is missing, then does the job.
+// node .tools/with-setup.mjs start|test|treering|bench|pictures [arguments]: sets up what is missing, then does the job.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { root, setUp } from './setup.mjs';
@@ -10,6 +10,7 @@ const jobs = {
   start: [cli, 'up', ...args],
   test: [...source, join(root, 'test', 'run.ts'), ...args],
   treering: [cli, ...args],
+  pictures: [...source, join(root, 'test', 'pictures.ts'), ...args],
   bench: [...source, join(root, 'bench', 'run.ts'), ...args],
 };
 if (!Object.hasOwn(jobs, job)) {

@@ -55,7 +55,7 @@ export class AdmissionExaminer implements Examiner {
 
   #admitted(): Claim {
     const name = 'admitted';
-    const refused = [...this.#refused, ...this.#unsigned];
+    const refused = [...this.#refused, ...this.#unsigned].sort((a, b) => a.index - b.index);
     if (refused.length > 0)
       return {
         name,
