@@ -2,7 +2,14 @@ import { createCipheriv, scryptSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseAlarmProof, parseTlogProof, signAlarmProof } from '@treering/evidence';
+import {
+  decodeDecision,
+  decodeItem,
+  encodeDecision,
+  parseAlarmProof,
+  parseTlogProof,
+  signAlarmProof,
+} from '@treering/evidence';
 import { GovernanceError, restoreState, saveState } from '@treering/governance';
 import { formatEntryBundle, parseEntryBundle, parseTilePath, tilePath } from '@treering/merkle';
 import {
@@ -56,6 +63,12 @@ import { mutate, randomFrom } from './mutate.js';
 const ROUNDS = 3000;
 /** Milliseconds for one input; a machine that is busy may take long, a parser that does not end takes for ever. */
 const SLOW = 2000;
+const PACK_HEADER = {
+  v: 1,
+  origin: 'log.test/fuzz',
+  question: { subjects: ['deploy/**'], from: 1, to: 2, attachments: 'public' },
+  left_out: { earlier: 0, later: 1, about: 2 },
+};
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -184,6 +197,8 @@ const parsers: Record<string, Target> = {
   'entry bundle': [(bytes) => parseEntryBundle(bytes, 2), formatEntryBundle([entry, record])],
   'what a mirror says of itself': [parseMirrorInfo, formatMirrorInfo({ size: 700n, next: 512n, ticket: digest })],
   CBOR: [(bytes) => decodeCbor(bytes), encodeCbor({ a: [1, -2, 'x', null, true], b: { c: digest } })],
+  'item of a pack': [decodeItem, encodeCbor([0, PACK_HEADER])],
+  decision: [decodeDecision, encodeDecision({ id: 'case-1', at: 1, outcome: 'denied', salt: new Uint8Array(16) })],
   statement: [parseStatement, entry],
   receipt: [parseReceipt, receipt],
   'COSE key': [parseCoseKey, encodeCoseKey(signer.key)],

@@ -5,6 +5,7 @@ import { type Attachment, configDigest, createAttachment, decodeRecord, type Rec
 import { encodeCoseKey, parseStatement } from '@treering/statement';
 import { witnesses } from '../../evidence/test/fixture.js';
 import { admin, engineer, logKeys, PackLog, type Person, person, START } from '../../evidence/test/pack-log.js';
+import { POLICY_TEXT as PACK_POLICY } from '../../evidence/test/pack-policy.js';
 
 // A year of a triage service in a hospital: three versions of model and configuration, evaluations, an incident that took one of
 // them out of service, and somebody who writes markup into his reasons.
@@ -25,14 +26,7 @@ const QUESTION: Question = {
 };
 
 /** The trust policy of a regulator who knows the log and both witnesses. */
-export const POLICY_TEXT = [
-  '# What the regulator trusts',
-  ...logKeys.map(({ key }) => `log ${formatVerifierKey(key)}`),
-  ...witnesses.map(({ key }) => `witness ${key.name} ${formatVerifierKey(key)}`),
-  'group both all w1.test w2.test',
-  'quorum both',
-  '',
-].join('\n');
+export const POLICY_TEXT = `# What the regulator trusts\n${PACK_POLICY}`;
 
 /** Keys of the log alone, one a line. */
 export const KEYS_TEXT = logKeys.map(({ key }) => formatVerifierKey(key)).join('\n');
