@@ -3,7 +3,6 @@ import { type Decision, decisionRoot, encodeDecision, type PackItem, proveDecisi
 import { encodeUtf8, formatVerifierKey, hex } from '@treering/note';
 import { type Attachment, configDigest, createAttachment, decodeRecord, type RecordOf, stateDigest } from '@treering/record';
 import { encodeCoseKey, parseStatement } from '@treering/statement';
-import { witnesses } from '../../evidence/test/fixture.js';
 import { admin, engineer, logKeys, PackLog, type Person, person, START } from '../../evidence/test/pack-log.js';
 import { POLICY_TEXT as PACK_POLICY } from '../../evidence/test/pack-policy.js';
 
