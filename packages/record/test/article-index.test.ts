@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type ArticleFinding, articleSections, type ChangeRecord, type IndexedRecord, indexByArticle } from '../src/index.js';
+import { type ArticleFinding, articleSections, type IndexedRecord, indexByArticle } from '../src/index.js';
 import { ALL_EXAMPLES, digestOf, EXAMPLES } from './examples.js';
 import { tableOf } from './markdown-table.js';
 
@@ -56,14 +56,16 @@ test('what is needed can be answered, and everything that is said is a sentence'
   }
 });
 
-test('what the examples of all types leave open is the records of single decisions', () => {
-  const records = ALL_EXAMPLES.map(({ record }, index) => ({ index, record: record as ChangeRecord }));
+test('without a batch of decisions, the examples leave open only the records of single decisions', () => {
+  const records = ALL_EXAMPLES.map(({ record }, index) => ({ index, record })).filter(
+    ({ record }) => record.type !== 'decision-batch',
+  );
   const open = indexByArticle(records).filter(({ missing }) => missing.length > 0);
   assert.equal(
     open.map(({ section, missing }) => [section.id, missing]),
     [['eu-ai-act-86', ['There is no record of single decisions.']]],
   );
-  const more = [...records, { index: 99, record: { type: 'decision-batch' } }];
+  const more = ALL_EXAMPLES.map(({ record }, index) => ({ index, record }));
   assert.ok(indexByArticle(more).every(({ missing }) => missing.length === 0));
 });
 
