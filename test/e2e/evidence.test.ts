@@ -147,7 +147,7 @@ test('the bank: this denial was made by the approved model, and nobody sees the 
     stdout,
     /The decision application-1006 of .*, "denied", is one of those .* model triage version 2\.0 .* configuration triage version 2\.0/,
   );
-  assert.match(stdout, /The deployment had the approvals that the policy in force asked for|Each of the \d deployments had/);
+  assert.match(stdout, /The deployment had the approvals that the policy asked for|Each of the \d deployments had/);
   const bytes = readFileSync(place.path('regulator', 'denial.trpack')).toString('latin1');
   for (const { id } of decisions) assert.is(bytes.includes(id), id === 'application-1006', id);
 });

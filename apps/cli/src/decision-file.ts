@@ -15,26 +15,32 @@ const lineSchema = z.strictObject({
 
 /**
  * Reads a file of decisions, a line of JSON for each, in their order.
- * @param salted whether they were recorded, so that each must have its salt; otherwise each gets a new one
+ * @param salted whether each must have its salt already; otherwise either all have theirs, or each gets a new one
  * @throws UsageError with the number of the line
  */
-export async function readDecisions(path: string, salted: boolean): Promise<Decision[]> {
+export async function readDecisions(path: string, salted: boolean): Promise<{ decisions: Decision[]; fresh: boolean }> {
   const decisions: Decision[] = [];
   const ids = new Set<string>();
+  let kind: boolean | undefined = salted ? true : undefined;
   const lines = (await readFile(path, 'utf8')).split('\n');
   for (const [i, line] of lines.entries()) {
     if (line.trim() === '') continue;
     const fail = (why: string): UsageError => new UsageError(`line ${i + 1} of ${path}: ${why}`);
-    const decision = readLine(line, salted, fail);
+    const { decision, has } = readLine(line, fail);
+    kind ??= has;
+    if (has !== kind)
+      throw fail(
+        kind ? 'it has no salt: give the file that "treering decisions record" wrote' : 'it has a salt, and others have none',
+      );
     if (ids.has(decision.id)) throw fail(`the id ${decision.id} stands there twice`);
     ids.add(decision.id);
     decisions.push(decision);
   }
   if (decisions.length === 0) throw new UsageError(`${path} holds no decision`);
-  return decisions;
+  return { decisions, fresh: kind === false };
 }
 
-function readLine(line: string, salted: boolean, fail: (why: string) => UsageError): Decision {
+function readLine(line: string, fail: (why: string) => UsageError): { decision: Decision; has: boolean } {
   let json: unknown;
   try {
     json = JSON.parse(line);
@@ -44,8 +50,6 @@ function readLine(line: string, salted: boolean, fail: (why: string) => UsageErr
   const read = lineSchema.safeParse(json);
   if (!read.success) throw fail(`${read.error.issues[0].path.join('.') || 'it'}: ${read.error.issues[0].message}`);
   const { id, at, outcome, salt } = read.data;
-  if (salted !== (salt !== undefined))
-    throw fail(salted ? 'it has no salt: give the file that "treering decisions record" wrote' : 'it has a salt already');
   const decision: Decision = {
     id,
     at: typeof at === 'number' ? at : Date.parse(at),
@@ -58,7 +62,7 @@ function readLine(line: string, salted: boolean, fail: (why: string) => UsageErr
     if (error instanceof EvidenceError) throw fail(error.message);
     throw error;
   }
-  return decision;
+  return { decision, has: salt !== undefined };
 }
 
 /** The file that has to be kept: without the salts no decision of the batch can be proved. */

@@ -41,6 +41,7 @@ test('every end before the end is too early', async () => {
 
 test('there is one order, and everything in it once', async () => {
   const gap = items[at('gap')];
+  const four = [1, 2, 3, 4].map((byte): PackItem => ({ kind: 'head', note: Uint8Array.of(byte) }));
   const [attachment, absent] = [items[at('attachment')], items[at('absent')]];
   for (const [pack, message] of [
     [packOf(items.slice(1)), /does not begin with a header/],
@@ -52,6 +53,8 @@ test('there is one order, and everything in it once', async () => {
     [packOf([...without('end'), attachment, end]), /not sorted, each once/],
     [packOf([...without('end'), absent, end]), /not sorted, each once/],
     [packOf([...items, end]), /bytes behind the end/],
+    [packOf([...items.slice(0, at('head')), items[at('head')], ...items.slice(at('head'))]), /a head stands there twice/],
+    [packOf([...items.slice(0, at('head')), ...four, ...items.slice(at('head'))]), /more than 3 heads stand at one place/],
     [raw(...items.map(encodeItem), Uint8Array.of(0)), /bytes behind the end/],
     [
       packOf([...items.slice(0, at('head')), { kind: 'mark' }, { kind: 'mark' }, ...items.slice(at('head'))]),

@@ -1,11 +1,11 @@
-import { KEY_TYPE } from '@treering/note';
+import { formatVerifierKey, KEY_TYPE } from '@treering/note';
 import { encodeCoseKey } from '@treering/statement';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Claim, holds, isPack, type PackItem, type PackReport, type Question } from '../src/index.js';
 import { noteSigner, policyWith, verdicts, witnesses } from './fixture.js';
 import { itemsOf, packOf, readRecord } from './pack-items.js';
-import { admin, engineer, hospital, PackLog, packPolicy, person, START, verified } from './pack-log.js';
+import { admin, engineer, hospital, logKeys, PackLog, packPolicy, person, START, verified } from './pack-log.js';
 
 const DEPLOYMENT: Question = { subjects: ['deploy/prod/triage'], attachments: 'restricted' };
 const ward = await hospital();
@@ -234,6 +234,26 @@ test('a revocation that came later, and a correction, are in the file', async ()
   assert.is(report.entries, 5);
   expectClaim(report, 'corrected', 'proved', /1 record in the file is superseded/);
   assert.equal(claimOf(report, 'corrected').details, ['entry 3 is superseded by entry 5']);
+});
+
+test('a charter that the log slipped in later makes no rules', async () => {
+  const slipped = await PackLog.begin();
+  const own = { administrators: [{ id: 'engineer', key: encodeCoseKey(engineer.signer.key), roles: ['administrator'] }] };
+  const policy = { rules: [{ name: 'all', who: { roles: ['administrator'] }, may: ['*'], on: ['**'] }] };
+  const keys = logKeys.map(({ key }) => formatVerifierKey(key));
+  const charter = {
+    subject: 'charter',
+    origin: 'log.test/evidence',
+    log_keys: keys,
+    threshold: 1,
+    witnesses: [],
+    prev: undefined,
+  };
+  await slipped.add(engineer, { type: 'charter', ...charter, ...own, policy });
+  await slipped.add(engineer, { type: 'incident', subject: 'incident/x', severity: 'low', aware_at: 1, affected: [] });
+  slipped.head();
+  const pack = await slipped.pack({ subjects: ['charter', 'incident/x'], attachments: 'none' }, [], new Set([0, 1, 2]));
+  expectClaim(await verified(pack), 'rules-of-the-log', 'failed', /does not begin with the charter/);
 });
 
 test('another log with the same name is not this one', async () => {

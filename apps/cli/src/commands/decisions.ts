@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { decisionRoot } from '@treering/evidence';
+import { type Decision, decisionRoot } from '@treering/evidence';
 import { nodeHasher } from '@treering/merkle/node';
 import { printable, type RecordOf } from '@treering/record';
 import { formatDecisions, readDecisions } from '../decision-file.js';
@@ -22,11 +22,12 @@ export interface DecisionFlags {
 
 /**
  * `decisions record`: logs that decisions were made, without saying which. The salts are written to a file before anything is
- * sent: who loses them can never prove a decision.
+ * sent: who loses them can never prove a decision. A file that has its salts is recorded with them, so that one whose answer was lost
+ * can be recorded again.
  */
 export async function recordDecisions(session: Session, path: string, flags: DecisionFlags): Promise<void> {
   const given = resolve(session.cwd, path);
-  const decisions = await readDecisions(given, false);
+  const { decisions, fresh } = await readDecisions(given, false);
   const client = session.client();
   const deployed = await client.entry(entryId(flags.deployment));
   if (deployed.record?.type !== 'deployment' || deployed.record.phase !== 'active')
@@ -48,12 +49,20 @@ export async function recordDecisions(session: Session, path: string, flags: Dec
     last_at: times.reduce((a, b) => Math.max(a, b)),
     ...(prev === undefined ? {} : { prev }),
   };
-  const kept = resolve(session.cwd, flags.keep ?? `${path.replace(/\.jsonl?$/, '')}.decisions`);
-  await writeFile(kept, formatDecisions(decisions), { mode: 0o600, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'EEXIST' ? new UsageError(`${kept} exists: it may hold the salts of an earlier batch`) : error;
-  });
-  session.terminal.remark(`The decisions with their salts are in ${printable(kept)}: keep it, nothing can be proved without.`);
+  if (fresh)
+    await keepSalts(session, resolve(session.cwd, flags.keep ?? `${path.replace(/\.jsonl?$/, '')}.decisions`), decisions);
   const proof =
     flags.out === undefined ? join(session.cwd, `${subject.replace(/\//g, '-')}.tlog-proof`) : resolve(session.cwd, flags.out);
   await submitRecord(session, client, record, { proof, wait: flags.wait, rebase: flags.rebase });
+}
+
+async function keepSalts(session: Session, path: string, decisions: readonly Decision[]): Promise<void> {
+  await writeFile(path, formatDecisions(decisions), { mode: 0o600, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'EEXIST'
+      ? new UsageError(
+          `${printable(path)} exists: it may hold the salts of this batch; record that file then, or name another with --keep`,
+        )
+      : error;
+  });
+  session.terminal.remark(`The decisions with their salts are in ${printable(path)}: keep it, nothing can be proved without.`);
 }

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { link, lstat, open, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { LogClient } from '@treering/client';
 import {
@@ -45,6 +45,8 @@ export async function exportEvidence(session: Session, flags: ExportFlags): Prom
   if (question.subjects.length === 0 && !question.everything && flags.decision === undefined)
     throw new UsageError('name what is asked about: --subject, --everything, or --decision with --decisions');
   const out = resolve(session.cwd, flags.out);
+  const page = flags.html === undefined ? undefined : resolve(session.cwd, flags.html);
+  for (const path of page === undefined ? [out] : [out, page]) await requireFree(path);
   const client = session.client();
   const log = await readLog(session, client);
   const decisions = await decisionItems(session, flags, log);
@@ -53,7 +55,7 @@ export async function exportEvidence(session: Session, flags: ExportFlags): Prom
   const report = await selfCheck(session, out);
   const good = holds(report.claims, report.required);
   say(session, { out, report, question, log });
-  const html = flags.html === undefined ? undefined : await writeReportPage(out, resolve(session.cwd, flags.html));
+  const html = page === undefined ? undefined : await writeReportPage(out, page);
   if (html !== undefined) terminal.line(`  page   ${printable(html)}`);
   terminal.line();
   terminal.line(
@@ -99,7 +101,7 @@ async function decisionItems(session: Session, flags: ExportFlags, { batches }: 
   if (flags.decision === undefined) return [];
   if (flags.decisions === undefined)
     throw new UsageError('--decision needs --decisions: the file that "treering decisions record" wrote');
-  const decisions = await readDecisions(resolve(session.cwd, flags.decisions), true);
+  const { decisions } = await readDecisions(resolve(session.cwd, flags.decisions), true);
   const index = batches.get(Buffer.from(decisionRoot(decisions, nodeHasher)).toString('hex'));
   if (index === undefined)
     throw new UsageError(`the log has no batch of exactly the decisions in ${printable(flags.decisions)}, in this order`);
@@ -153,25 +155,34 @@ async function packOf(
 
 /** Writes a file that is there whole or not at all, and that never replaces another. */
 async function writeWhole(path: string, pieces: AsyncIterable<Uint8Array>): Promise<void> {
-  const part = `${path}.part`;
-  const claimed = await open(path, 'wx').catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'EEXIST' ? new UsageError(`${path} exists`) : error;
-  });
-  await claimed.close();
+  const part = `${path}.${process.pid}.part`;
   try {
-    const file = await open(part, 'w');
+    const file = await open(part, 'wx');
     try {
       for await (const piece of pieces) await file.write(piece);
       await file.sync();
     } finally {
       await file.close();
     }
-    await rename(part, path);
-  } catch (error) {
+    await link(part, path).catch(alreadyThere(path));
+  } finally {
     await rm(part, { force: true });
-    await rm(path, { force: true });
-    throw error;
   }
+}
+
+/** @throws UsageError when something is at a path where a file shall be written */
+async function requireFree(path: string): Promise<void> {
+  const there = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (there !== undefined) throw new UsageError(`${printable(path)} exists`);
+}
+
+function alreadyThere(path: string): (error: NodeJS.ErrnoException) => never {
+  return (error) => {
+    throw error.code === 'EEXIST' ? new UsageError(`${printable(path)} exists`) : error;
+  };
 }
 
 /** What the file proves to who trusts the log's keys alone: nobody gets one that its maker has not read. */

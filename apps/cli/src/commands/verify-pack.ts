@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { type HeadSeen, holds, type PackEntry, verifyPack } from '@treering/evidence';
+import { type FileBytes, type HeadSeen, holds, type PackEntry, verifyPack } from '@treering/evidence';
 import { nodeMeans } from '@treering/foreign/node';
 import { nodeHasher } from '@treering/merkle/node';
 import type { TrustPolicy } from '@treering/note';
@@ -32,7 +31,7 @@ interface Listed {
 /** Verifies an evidence pack offline, piece by piece: memory does not grow with its attachments. */
 export async function verifyPackFile(
   session: Session,
-  path: string,
+  file: FileBytes,
   policy: TrustPolicy,
   flags: VerifyPackFlags,
 ): Promise<number> {
@@ -45,7 +44,7 @@ export async function verifyPackFile(
     others.head(head);
   };
   const trust = { policy, means: nodeMeans, hasher: nodeHasher, ed25519: nodeEd25519 };
-  const report = await verifyPack(createReadStream(path), trust, { onEntry, onHead });
+  const report = await verifyPack(file, trust, { onEntry, onHead });
   const { header, claims } = report;
   const wanted = askedFor(
     flags.ask,

@@ -1,4 +1,5 @@
-import { open, readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { open, readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
   type Claim,
@@ -37,9 +38,11 @@ export async function verify(session: Session, path: string, flags: VerifyFlags)
   const { terminal } = session;
   const policy = await readPolicy(session, flags);
   const full = resolve(session.cwd, path);
-  if (isPack(await beginningOf(full))) return verifyPackFile(session, full, policy, flags);
-  if (flags.ask !== undefined) throw new UsageError('--ask is about evidence packs, and this file is none');
+  // What can be read twice is read in pieces; a pipe gives its bytes once.
+  if (await isPackFile(full)) return verifyPackFile(session, createReadStream(full), policy, flags);
   const bytes = new Uint8Array(await readFile(full));
+  if (isPack(bytes)) return verifyPackFile(session, bytes, policy, flags);
+  if (flags.ask !== undefined) throw new UsageError('--ask is about evidence packs, and this file is none');
   const entry = flags.entry === undefined ? {} : { entry: new Uint8Array(await readFile(resolve(session.cwd, flags.entry))) };
   const verbose = flags.verbose ?? false;
   const means = { ...entry, hasher: nodeHasher, ed25519: nodeEd25519 };
@@ -98,12 +101,13 @@ function report({
   return good ? EXIT.ok : EXIT.failed;
 }
 
-/** The first bytes of a file, by which its kind is told. */
-async function beginningOf(path: string): Promise<Uint8Array> {
+/** Whether a regular file begins as an evidence pack. */
+async function isPackFile(path: string): Promise<boolean> {
+  if (!(await stat(path)).isFile()) return false;
   const file = await open(path);
   try {
     const { buffer, bytesRead } = await file.read(new Uint8Array(12), 0, 12, 0);
-    return buffer.subarray(0, bytesRead);
+    return isPack(buffer.subarray(0, bytesRead));
   } finally {
     await file.close();
   }

@@ -80,8 +80,8 @@ export class ApprovalExaminer implements Examiner {
     }
     const text =
       this.#approved === 0
-        ? 'The policy in force asked for no approvals of what was deployed.'
-        : `${deployments === 1 ? 'The deployment' : `Each of the ${deployments} deployments`} had the approvals that the policy in force asked for${this.#unruled > 0 ? `; for ${this.#unruled} it asked for none` : ''}.`;
+        ? 'The policy that the file shows to be in force asked for no approvals of what was deployed.'
+        : `${deployments === 1 ? 'The deployment' : `Each of the ${deployments} deployments`} had the approvals that the policy asked for which the file shows to be in force${this.#unruled > 0 ? `; for ${this.#unruled} it asked for none` : ''}.`;
     return [{ name, verdict: 'proved', text, details }];
   }
 }

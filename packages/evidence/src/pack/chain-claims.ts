@@ -60,7 +60,7 @@ export class ChainExaminer implements Examiner {
       {
         name,
         verdict: 'proved',
-        text: `Each record names the one before it on its subject, so that none is missing between the first and the last in the file.`,
+        text: 'Each record names the one before it on its subject, so that none is missing between the first and the last in the file, if the log kept its own rules.',
         details,
       },
     ];

@@ -7,6 +7,9 @@ export function isPack(start: Uint8Array): boolean {
   return start.length >= PACK_MAGIC.length && PACK_MAGIC.every((byte, i) => start[i] === byte);
 }
 
+/** Heads of one size: the first that was kept, the newest, and the one that a file ends with. */
+const MOST_HEADS = 3;
+
 /** What has to come before what. */
 const PART = { header: 0, entry: 1, gap: 1, mark: 1, head: 1, attachment: 2, absent: 2, decision: 3, end: 4 } as const;
 
@@ -20,9 +23,12 @@ export async function* readPack(file: FileBytes): AsyncGenerator<PackItem> {
   try {
     if (!isPack(await source.take(PACK_MAGIC.length))) throw malformed('it does not begin as one');
     let before: PackItem | undefined;
+    let heads = 0;
     for (;;) {
       const item = decodeItem(await takeItem(source, before === undefined));
       requireOrder(before, item);
+      heads = item.kind === 'head' ? heads + 1 : 0;
+      if (heads > MOST_HEADS) throw malformed(`more than ${MOST_HEADS} heads stand at one place`);
       if (item.kind === 'end' && !(await source.atEnd())) throw malformed('there are bytes behind the end');
       yield item;
       if (item.kind === 'end') return;
@@ -60,6 +66,8 @@ function requireOrder(before: PackItem | undefined, item: PackItem): void {
   if (next < last || item.kind === 'header') throw malformed(`an item of the kind ${item.kind} stands too late`);
   if (next > 1 && last < 2 && before.kind !== 'head') throw malformed('the entries do not end with a signed head');
   if (item.kind === 'gap' && before.kind === 'gap') throw malformed('a gap follows a gap');
+  if (item.kind === 'head' && before.kind === 'head' && compareBytes(before.note, item.note) === 0)
+    throw malformed('a head stands there twice');
   if (item.kind === 'mark' && before.kind === 'mark') throw malformed('a mark follows a mark');
   if (isAttachment(before) && isAttachment(item) && compareBytes(before.digest, item.digest) >= 0)
     throw malformed('the attachments are not sorted, each once');

@@ -29,7 +29,7 @@ interface Known {
 
 /** Which entries answer a question, with all that they refer to. */
 export interface Selection {
-  /** Ascending. */
+  /** Ascending; none when nothing answers the question. */
   readonly entries: readonly number[];
   /** Records on the subjects before and after the period, and later ones about what is taken: not taken. */
   readonly leftOut: { readonly earlier: number; readonly later: number; readonly about: number };
@@ -133,6 +133,7 @@ export class PackIndex {
     for (const index of also) take(index);
     for (const [subject, indices] of this.#bySubject)
       if (asksAbout(question, subject)) for (const index of this.#answers(indices, question)) take(index);
+    if (chosen.size === 0) return chosen;
     needs();
     // What governs does not reach further than the entries that it decides about.
     let last = 0;

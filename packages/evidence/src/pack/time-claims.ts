@@ -33,7 +33,8 @@ class Span {
     this.count++;
     for (const { witness } of before.sightings) this.#witnesses.add(witness);
     this.#last = Math.max(this.#last ?? before.by, before.by);
-    if (after?.from === undefined) return;
+    // Where one witness suffices, another may have been behind.
+    if (after?.from === undefined || after.from > before.by) return;
     this.#bracketed++;
     this.#first = Math.min(this.#first ?? after.from, after.from);
   }
@@ -102,7 +103,7 @@ export class TimeExaminer implements Examiner {
     this.#asked.add(before, after);
     if (this.#lines.length >= MOST_DETAILS) return;
     const names = before.sightings.map(({ witness, time }) => `${witness} at ${timeText(time)}`).join(', ');
-    const start = after?.from === undefined ? '' : `after ${timeText(after.from)} and `;
+    const start = after?.from === undefined || after.from > before.by ? '' : `after ${timeText(after.from)} and `;
     const anchored = anchor === undefined ? '' : `; its signer had seen the first ${anchor} entries`;
     this.#lines.push(`entry ${index}: ${start}before ${timeText(before.by)} (${names})${anchored}`);
   }

@@ -120,6 +120,8 @@ class Examination {
   #approvals = new ApprovalExaminer(false);
   #header: PackHeader | undefined;
   #asked = 0;
+  /** Index of the first entry in the file. */
+  #first: number | undefined;
   /** Entries whose signatures are being checked. */
   #batch: Waiting[] = [];
   /** The newest head of the file, with the root of the entries before it. */
@@ -308,6 +310,7 @@ class Examination {
 
   async #decide({ index, leaf, entry, after }: Waiting, prepared: Prepared): Promise<void> {
     const { state } = this.#audit;
+    this.#first ??= index;
     const candidate = prepared.content instanceof Error ? undefined : prepared.content;
     const before = candidate?.statement.kid === undefined ? undefined : state.identity(candidate.statement.kid);
     const audited = await this.#audit.next(prepared, index);
@@ -372,7 +375,9 @@ class Examination {
   #rules(head: HeadSeen | undefined): Claim {
     const name = 'rules-of-the-log';
     const { charter, logKeys } = this.#audit.state;
-    if (charter === undefined) return { name, verdict: 'failed', text: 'The file does not begin with the charter of the log.' };
+    // A charter further on would be one that the log slipped in: the rules of a log begin with entry 0.
+    if (charter === undefined || this.#first !== 0)
+      return { name, verdict: 'failed', text: 'The file does not begin with the charter of the log.' };
     if (charter.origin !== this.#origin())
       return { name, verdict: 'failed', text: `The charter in the file is that of the log ${JSON.stringify(charter.origin)}.` };
     const signing = head?.opened.logSignatures.find(({ key }) => logKeys.includes(formatVerifierKey(key)));
