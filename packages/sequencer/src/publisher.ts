@@ -105,11 +105,20 @@ export class Publisher {
 
   /**
    * Whether a publication is kept for good. Who asks later when an entry was recorded finds it between two kept heads, which are no
-   * further apart than `keepEvery` and the time to the next publication.
+   * further apart than `keepEvery` and the time to the next publication; after a longer pause both sides of it are kept.
    */
   #isToBeKept(time: number): boolean {
     const { keepEvery = KEEP_EVERY } = this.#options;
     return this.#lastKept === undefined || time - this.#lastKept >= keepEvery;
+  }
+
+  /** After a pause, or a time in which the log did not run, the head before is the one that says when its entries were there. */
+  async #keepBeforePause(time: number): Promise<void> {
+    const { storage, keepEvery = KEEP_EVERY } = this.#options;
+    const before = this.#published;
+    if (before === null || before.time === this.#lastKept || time - before.time < keepEvery) return;
+    await storage.publish(before, true);
+    this.#lastKept = before.time;
   }
 
   /** What ended the log may be another history, and its head the anchor: neither is written over. */
@@ -157,6 +166,7 @@ export class Publisher {
     const newest = head();
     await anchor.write(newest !== null && newest.size > committed.size ? newest.note : committed.note, true);
     this.#requireGoingOn();
+    await this.#keepBeforePause(time);
     const keep = this.#isToBeKept(time);
     await storage.publish(published, keep);
     if (keep) this.#lastKept = time;

@@ -1,4 +1,4 @@
-import { completeSubtrees, type HashReader } from '@treering/merkle';
+import { completeSubtrees, equalBytes, type HashReader } from '@treering/merkle';
 import { encodeItem, PACK_MAGIC, type PackHeader, type PackItem } from './format.js';
 
 /** A signed head that goes into a pack. */
@@ -48,7 +48,7 @@ async function* treeItems({ entries, entry, tree, heads, anchors }: PackParts): 
     if (stop > at) yield await gap(tree, at, stop);
     at = stop;
     if (marks.has(stop)) yield { kind: 'mark' };
-    for (const { note } of used.filter(({ size }) => size === stop)) yield { kind: 'head', note };
+    for (const note of notesAt(used, stop)) yield { kind: 'head', note };
     if (!wanted.has(stop)) continue;
     yield { kind: 'entry', entry: await entry(stop) };
     at = stop + 1;
@@ -58,6 +58,12 @@ async function* treeItems({ entries, entry, tree, heads, anchors }: PackParts): 
 async function gap(tree: HashReader, start: number, end: number): Promise<PackItem> {
   const hashes = await tree.readHashes(completeSubtrees(start, end));
   return { kind: 'gap', count: end - start, hashes };
+}
+
+/** The heads of one size, each once. */
+function notesAt(heads: readonly PackHead[], size: number): Uint8Array[] {
+  const notes = heads.filter((head) => head.size === size).map(({ note }) => note);
+  return notes.filter((note, i) => !notes.slice(0, i).some((earlier) => equalBytes(earlier, note)));
 }
 
 /** For each entry the newest head before it and the oldest that covers it, and the last head of all. */
