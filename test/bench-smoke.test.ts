@@ -99,7 +99,7 @@ test('an unknown benchmark is refused with the names of those that there are', a
     failure = error as typeof failure;
   }
   assert.is(failure.code, 2);
-  assert.match(failure.stderr ?? '', /tree-bild.*tree-build, append, http-submit, audit, witness/);
+  assert.match(failure.stderr ?? '', /tree-bild.*tree-build, append, http-submit, audit, pack, witness/);
 });
 
 test.run();

@@ -13,6 +13,7 @@ test('what the package exports', () => {
     'LogClient',
     'MirrorClient',
     'MonitorClient',
+    'ProvedTree',
     'TlogReader',
     'WitnessClient',
     'createHeadMemory',

@@ -42,6 +42,7 @@ break-glass      -           -           limits      -           limits      -  
 attestation      -           -           -           -           machines    -           unknown     revoked  expired
 verification     -           -           -           -           machines    -           unknown     revoked  expired
 incident         -           everybody   everybody   everybody   everybody   -           unknown     revoked  expired
+decision-batch   -           -           -           -           counters    -           unknown     revoked  expired
 correction       -           wardens     engineers   -           -           -           unknown     revoked  expired
 freeze           -           wardens     -           -           -           -           unknown     revoked  expired
 freeze-all       -           -           -           -           -           -           unknown     revoked  expired
@@ -85,6 +86,7 @@ const POLICY: PolicyBody = {
       may: ['incident'],
       on: ['**'],
     },
+    { name: 'counters', who: { roles: ['machine'] }, may: ['decision-batch'], on: ['decisions/*'] },
     { name: 'imports', who: { roles: ['engineer'] }, may: ['foreign'], on: ['model/*'] },
   ],
   approvals: [{ on: 'deploy/production/**', need: 1, roles: ['approver'], not_author: true }],
