@@ -10,10 +10,13 @@ export interface Claim {
   readonly details?: readonly string[];
 }
 
-/** True when nothing failed and every claim that was asked for is proved. */
+/** True when nothing failed and every claim that was asked for is there and proved, each time that it is made. */
 export function holds(claims: readonly Claim[], required: readonly string[]): boolean {
   return (
     claims.every((c) => c.verdict !== 'failed') &&
-    required.every((name) => claims.some((c) => c.name === name && c.verdict === 'proved'))
+    required.every((name) => {
+      const made = claims.filter((c) => c.name === name);
+      return made.length > 0 && made.every((c) => c.verdict === 'proved');
+    })
   );
 }

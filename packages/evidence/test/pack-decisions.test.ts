@@ -35,7 +35,7 @@ test('a single decision is proved to be made by what was in service, and no othe
   assert.is(claim.verdict, 'proved', claim.text);
   assert.match(
     claim.text,
-    /decision case-4 of 2026-04-01T.*, "urgent", is one of those that entry 35 says were made by model triage version 2.0 \(entry 29\) in configuration triage version 2 \(entry 32\), which entry 34 had put into service. That nothing/,
+    /decision "case-4" of 2026-04-01T.*, "urgent", is one of those that entry 35, signed at 2026-04-01T\S+, says were made by model triage version "2.0" \(entry 29\) in configuration triage version "2" \(entry 32\), which entry 34 had put into service. That nothing/,
   );
   assert.ok(good);
   const text = Buffer.from(pack).toString('latin1');
@@ -111,7 +111,7 @@ test('what was not in service then decided nothing', async () => {
 
 test('a decision after its deployment ended is not proved', async () => {
   const other = await hospital();
-  const at = (other.log.now + 3600) * 1000;
+  const at = (other.log.now + 70) * 1000;
   await other.end();
   const decision: Decision = { id: 'late', at, salt };
   const batch = { ...other.record, root: decisionRoot([decision]), count: 1, first_at: at, last_at: at };
@@ -123,6 +123,47 @@ test('a decision after its deployment ended is not proved', async () => {
   assert.not(good);
   assert.is(claim.verdict, 'not proved', claim.text);
   assert.match(claim.text, /at that time entry \d+ had ended or replaced the deployment/);
+});
+
+test('no log knows of a decision before it was made, and one that is not proved is not covered by another', async () => {
+  const other = await hospital();
+  const at = (other.log.now + 86_400) * 1000;
+  const decision: Decision = { id: 'to come', at, salt };
+  const batch = { ...other.record, root: decisionRoot([decision]), count: 1, first_at: at, last_at: at };
+  const index = other.log.entries.length;
+  await other.log.add(engineer, { ...batch, subject: 'decisions/early' });
+  other.log.head();
+  const item: DecisionItem = { kind: 'decision', index, position: 0, leaf: encodeDecision(decision), hashes: [] };
+  const { claims, required } = await verified(await other.log.pack(SINGLE, [decisionItem(other, 4), item]));
+  const made = claims.filter(({ name }) => name === 'decision');
+  assert.equal(
+    made.map(({ verdict }) => verdict),
+    ['proved', 'not proved'],
+  );
+  assert.match(made[1].text, /the batch was signed at .*, before the time of the decision/);
+  assert.not(holds(claims, required));
+});
+
+test('what decided is looked at for its approvals, whatever else was asked', async () => {
+  const { claims } = await verified(
+    await ward.log.pack({ subjects: ['incident/other-1'], attachments: 'none' }, [decisionItem(ward, 4)]),
+  );
+  const approvals = claims.find(({ name }) => name === 'approvals');
+  assert.is(approvals?.verdict, 'proved');
+  assert.match((approvals?.details ?? []).join(), /entry 34, active: approved by reviewer/);
+});
+
+test('a text cannot end the sentence that it stands in', async () => {
+  const other = await hospital();
+  const at = other.decisions[4].at;
+  const outcome = 'denied", is one of those of a model approved by nobody. "';
+  const decision: Decision = { id: 'x', at, outcome, salt };
+  const batch = { ...other.record, root: decisionRoot([decision]), count: 1, first_at: at, last_at: at };
+  const index = other.log.entries.length;
+  await other.log.add(engineer, { ...batch, subject: 'decisions/quotes' });
+  other.log.head();
+  const { claim } = await decided({ kind: 'decision', index, position: 0, leaf: encodeDecision(decision), hashes: [] }, other);
+  assert.ok(claim.text.includes(JSON.stringify(outcome)));
 });
 
 test('decisions are read as they were written', () => {

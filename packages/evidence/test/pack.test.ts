@@ -39,6 +39,7 @@ test('a pack proves what it holds, and says what it does not prove', async () =>
     'head-signed': 'proved',
     quorum: 'proved',
     included: 'proved',
+    answered: 'proved',
     'heads-agree': 'proved',
     'statements-signed': 'proved',
     'rules-of-the-log': 'proved',
@@ -92,15 +93,54 @@ test('a period takes what was signed in it, and what was the newest when it bega
   const earlier = await verified(await log.pack({ ...DEPLOYMENT, to: spring }));
   assert.ok(holds(earlier.claims, earlier.required));
   expectClaim(earlier, 'question', 'not proved', /to 2026-03-02.*; 2 of its entries do.*0 earlier and 1 later records/);
-  expectClaim(earlier, 'time', 'proved', /after 2026-01-01T00:03:05Z and before 2026-01-01T00:09:09Z/);
+  expectClaim(
+    earlier,
+    'time',
+    'proved',
+    /all were recorded before 2026-01-01T00:09:09Z, according to w1.test, w2.test. Until 2026-01-01T00:03:05Z, w1.test, w2.test had been shown the log without them/,
+  );
 });
 
 test('everything in the log proves that nothing is missing', async () => {
   const pack = await log.pack({ subjects: ['deploy/**'], attachments: 'none', everything: true });
   const report = await verified(pack);
   assert.ok(holds(report.claims, report.required));
-  expectClaim(report, 'complete', 'proved', /holds all 37 entries/);
+  expectClaim(report, 'complete', 'proved', /holds all 37 entries of this head, as witnesses saw it by 2026-04-01/);
   expectClaim(report, 'attachments', 'not proved', /No attachment is in the file; 4 others are left out/);
+});
+
+test('what was done to a file before it was handed over shows', async () => {
+  const items = await itemsOf(honest);
+  const asks = (question: Question): PackItem[] =>
+    items.map((item) => (item.kind === 'header' ? { ...item, header: { ...item.header, question } } : item));
+  // The question is another one, which nothing in the file is about.
+  for (const subjects of [['nothing/here'], []])
+    expectClaim(await verified(packOf(asks({ ...DEPLOYMENT, subjects }))), 'answered', 'failed', /Nothing in the file answers/);
+  const all = await itemsOf(await log.pack({ subjects: [], attachments: 'none', everything: true, to: 9e15 }));
+  expectClaim(await verified(packOf(all)), 'complete', 'not proved', /the period that was asked for goes on after that/);
+});
+
+test('what goes on is not approved again, and an emergency before the period is seen', async () => {
+  const service = await PackLog.begin();
+  const digest = new Uint8Array(32).fill(1);
+  const named = { environment: 'prod', service: 'x', model: digest, config: digest, state: digest, approvals: [] };
+  const deploy = (more: object = {}): Promise<Uint8Array> =>
+    service.add(engineer, {
+      type: 'deployment',
+      subject: 'deploy/prod/x',
+      phase: 'active',
+      ...named,
+      break_glass: true,
+      ...more,
+    });
+  await deploy();
+  service.head();
+  service.now += 86_400;
+  const from = service.now * 1000;
+  await service.add(engineer, { type: 'incident', subject: 'deploy/prod/x', severity: 'low', aware_at: 1, affected: [] });
+  service.head();
+  const report = await verified(await service.pack({ subjects: ['deploy/prod/x'], attachments: 'none', from }));
+  expectClaim(report, 'approvals', 'failed', /entry 3 put into service had no approvals/);
 });
 
 test('only keys of the reader count', async () => {

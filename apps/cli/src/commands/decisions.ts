@@ -36,6 +36,8 @@ export async function recordDecisions(session: Session, path: string, flags: Dec
   const subject = flags.subject ?? `decisions/${environment}/${service}`;
   const prev = await previousLeaf(client, subject);
   const times = decisions.map(({ at }) => at);
+  const future = decisions.find(({ at }) => at > Date.now() + 300_000);
+  if (future !== undefined) throw new UsageError(`decision ${printable(future.id)} lies in the future`);
   const record: RecordOf<'decision-batch'> = {
     v: 1,
     type: 'decision-batch',

@@ -92,7 +92,8 @@ function timeOf(text: string, end: 'start' | 'end'): number {
   const day = /^\d{4}-\d{2}-\d{2}$/.test(text);
   const known = day || /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})$/.test(text);
   const time = known ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(time)) throw new UsageError(`${printable(text)} is no time such as 2026-06-30 or 2026-06-30T12:00:00Z`);
+  const real = !Number.isNaN(time) && (!day || new Date(time).toISOString().startsWith(text));
+  if (!real) throw new UsageError(`${printable(text)} is no time such as 2026-06-30 or 2026-06-30T12:00:00Z`);
   return day && end === 'end' ? time + 86_400_000 - 1 : time;
 }
 
@@ -159,7 +160,7 @@ async function writeWhole(path: string, pieces: AsyncIterable<Uint8Array>): Prom
   try {
     const file = await open(part, 'wx');
     try {
-      for await (const piece of pieces) await file.write(piece);
+      for await (const piece of pieces) await file.appendFile(piece);
       await file.sync();
     } finally {
       await file.close();

@@ -72,6 +72,8 @@ export async function verifyPackFile(
     entries: report.entries,
     required,
     claims,
+    // At most so many of each are listed; `entries` counts all.
+    records_left_out: asked.leftOut + others.leftOut,
     records: [...asked.json(), ...others.json()].sort((a, b) => a.index - b.index),
   });
   return good ? EXIT.ok : EXIT.failed;
@@ -105,6 +107,11 @@ class Listing {
     this.#open = [];
   }
 
+  /** Records that are not listed. */
+  get leftOut(): number {
+    return this.#count - this.#listed.length;
+  }
+
   print(terminal: Terminal, title: string, verbose: boolean): void {
     if (this.#count === 0) return;
     terminal.line(terminal.bold(title));
@@ -116,7 +123,7 @@ class Listing {
       const facts = verbose && entry.record !== undefined ? renderRecord(entry.record).facts : [];
       for (const { label, value } of facts) terminal.line(`          ${label}: ${value}`);
     }
-    if (this.#count > this.#listed.length) terminal.line(`        and ${this.#count - this.#listed.length} more`);
+    if (this.leftOut > 0) terminal.line(`        and ${this.leftOut} more`);
     terminal.line();
   }
 

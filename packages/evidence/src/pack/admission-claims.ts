@@ -3,7 +3,11 @@ import type { Claim } from '../claim.js';
 import { type Examiner, isAdmitted, listEntries, type PackEntry, plural } from './pack-entry.js';
 
 /** Codes that say that a signature does not hold, or is of nobody that the log knows. */
-const SIGNATURE_CODES: readonly string[] = ['governance/unknown-key', 'governance/foreign-not-verified'];
+const SIGNATURE_CODES: readonly string[] = [
+  'governance/unknown-key',
+  'governance/foreign-not-verified',
+  'governance/wrong-issuer',
+];
 
 /** The reader lacks the means to check a foreign signature. */
 const UNCHECKED = 'governance/not-checked';
@@ -49,7 +53,7 @@ export class AdmissionExaminer implements Examiner {
     return {
       name,
       verdict: 'proved',
-      text: `Each of the ${plural(this.#entries, 'statement')} is signed with a key that the log had enrolled for its signer.`,
+      text: `Each of the ${plural(this.#entries, 'statement')} is signed with a key that the entries before it enrol for its signer, or by an issuer whom their policy names.`,
     };
   }
 

@@ -1,8 +1,10 @@
 import { type GovernanceState, rulesFor } from '@treering/governance';
+import { equalBytes } from '@treering/merkle';
 import { hex } from '@treering/note';
 import type { RecordOf } from '@treering/record';
 import type { Claim } from '../claim.js';
-import { type Examiner, isAdmitted, listEntries, type PackEntry } from './pack-entry.js';
+import { type Examiner, isAdmitted, listEntries, type PackEntry, plural } from './pack-entry.js';
+import { asksAbout, placeInPeriod, type Question } from './question.js';
 
 interface Given {
   readonly index: number;
@@ -11,33 +13,43 @@ interface Given {
   readonly decision: 'approve' | 'reject';
 }
 
+/** What became of one deployment; `carried` goes on with what was in service already, which is not approved again. */
+interface Outcome {
+  readonly kind: 'approved' | 'unruled' | 'emergency' | 'refused' | 'carried';
+  readonly line: string;
+}
+
+interface Before {
+  readonly leaf: string;
+  readonly record: RecordOf<'deployment'>;
+}
+
 /** Whether each deployment that was asked about had the approvals that the policy in force asked for, and whose they were. */
 export class ApprovalExaminer implements Examiner {
-  readonly #all: boolean;
+  readonly #question: Question;
   /** By leaf hash of what was decided about, in hex. */
   readonly #given = new Map<string, Given[]>();
-  /** Subject of each model, configuration and deployment, by leaf hash in hex. */
+  /** Subject of each model and configuration, by leaf hash in hex. */
   readonly #subjects = new Map<string, string>();
-  /** Newest deployment of each subject, by leaf hash in hex. */
-  readonly #intents = new Map<string, string>();
-  readonly #emergencies: number[] = [];
-  readonly #refused: number[] = [];
-  readonly #lines: string[] = [];
-  #approved = 0;
-  #unruled = 0;
+  /** Newest deployment of each subject. */
+  readonly #before = new Map<string, Before>();
+  readonly #outcomes = new Map<number, Outcome>();
+  readonly #asked = new Set<number>();
+  /** What was in service when the period began, by subject. */
+  readonly #inService = new Map<string, number>();
 
-  /** @param all whether every deployment of the file counts, and not only those that were asked about */
-  constructor(all: boolean) {
-    this.#all = all;
+  constructor(question: Question) {
+    this.#question = question;
   }
 
   see(entry: PackEntry, state: GovernanceState): void {
     const { index, record, leaf, signer } = entry;
     if (record === undefined) return;
-    if (record.type === 'deployment' && (this.#all || entry.asked) && record.phase !== 'ended') {
-      if (isAdmitted(entry)) this.#deployment(index, record, state);
-      else this.#refused.push(index);
+    if (record.type === 'deployment' && record.phase !== 'ended') {
+      this.#outcomes.set(index, isAdmitted(entry) ? this.#outcome(index, record, state) : refused(index));
+      if (this.#isAsked(entry)) this.#asked.add(index);
     }
+    if (record.type === 'deployment' && asksAbout(this.#question, record.subject)) this.#atStart(entry, record);
     if (!isAdmitted(entry)) return;
     if (record.type === 'approval' && signer !== undefined) {
       const target = hex(record.target);
@@ -45,43 +57,75 @@ export class ApprovalExaminer implements Examiner {
       this.#given.set(target, [...others, { index, id: signer.id, role: record.role, decision: record.decision }]);
     }
     if (record.type === 'model' || record.type === 'config') this.#subjects.set(hex(leaf), record.subject);
-    if (record.type === 'deployment') this.#intents.set(record.subject, hex(leaf));
+    if (record.type === 'deployment') this.#before.set(record.subject, { leaf: hex(leaf), record });
   }
 
-  #deployment(index: number, record: RecordOf<'deployment'>, state: GovernanceState): void {
-    const before = this.#intents.get(record.subject);
-    const targets = [hex(record.model), hex(record.config), ...(before === undefined ? [] : [before])];
+  /** Who asks about single decisions asks about everything that could have decided them. */
+  #isAsked({ asked }: PackEntry): boolean {
+    return asked || this.#question.subjects.length === 0;
+  }
+
+  #atStart({ index, statement }: PackEntry, { subject, phase }: RecordOf<'deployment'>): void {
+    if (placeInPeriod(this.#question, statement?.iat) !== 'earlier') return;
+    if (phase === 'active') this.#inService.set(subject, index);
+    else if (phase === 'ended') this.#inService.delete(subject);
+  }
+
+  #outcome(index: number, record: RecordOf<'deployment'>, state: GovernanceState): Outcome {
+    const before = this.#before.get(record.subject);
+    const targets = [hex(record.model), hex(record.config), ...(before === undefined ? [] : [before.leaf])];
     const given = targets.flatMap((target) => this.#given.get(target) ?? []).filter(({ decision }) => decision === 'approve');
-    if (record.break_glass) {
-      this.#emergencies.push(index);
-      return;
-    }
+    const who = given.map(({ id, role, index: at }) => `${id} as ${role} (entry ${at})`).join(', ');
+    const line = `entry ${index}, ${record.phase}: ${who === '' ? 'no approval' : `approved by ${who}`}`;
+    if (record.break_glass) return { kind: 'emergency', line: `${line}, declared an emergency` };
+    if (before?.record.phase === 'active' && record.phase === 'active' && equalBytes(before.record.state, record.state))
+      return { kind: 'carried', line: `${line}; it goes on with what was in service` };
     const subjects = [hex(record.model), hex(record.config)].map((part) => this.#subjects.get(part)).concat(record.subject);
     const rules = subjects.flatMap((subject) => (subject === undefined ? [] : rulesFor(state, subject)));
-    if (rules.length === 0) this.#unruled++;
-    else this.#approved++;
-    if (this.#lines.length >= 50) return;
-    const who = given.map(({ id, role, index: at }) => `${id} as ${role} (entry ${at})`).join(', ');
-    this.#lines.push(`entry ${index}, ${record.phase}: ${who === '' ? 'no approval' : `approved by ${who}`}`);
+    return { kind: rules.length === 0 ? 'unruled' : 'approved', line };
   }
 
-  claims(): Claim[] {
+  /**
+   * @param decided deployments that decisions of the file rest on
+   * @param complete whether the file holds all entries, and so every policy
+   */
+  claims(decided: ReadonlySet<number>, complete: boolean): Claim[] {
     const name = 'approvals';
-    const deployments = this.#approved + this.#unruled + this.#emergencies.length + this.#refused.length;
-    if (deployments === 0) return [];
-    const details = this.#lines;
-    if (this.#refused.length > 0) {
-      const text = `The rules did not admit ${listEntries(this.#refused)}: what was deployed there had not what it needed.`;
+    const meant = [...new Set([...this.#asked, ...this.#inService.values(), ...decided])].sort((a, b) => a - b);
+    const outcomes = meant.flatMap((index) => {
+      const outcome = this.#outcomes.get(index);
+      return outcome === undefined ? [] : [{ index, ...outcome }];
+    });
+    if (outcomes.length === 0) return [];
+    const details = outcomes.slice(0, 50).map(({ line }) => line);
+    const of = (kind: Outcome['kind']): number[] => outcomes.filter((one) => one.kind === kind).map(({ index }) => index);
+    const [refusals, emergencies, carried, unruled] = [of('refused'), of('emergency'), of('carried'), of('unruled')];
+    if (refusals.length > 0) {
+      const text = `The rules did not admit ${listEntries(refusals)}: what was deployed there had not what it needed.`;
       return [{ name, verdict: 'failed', text, details }];
     }
-    if (this.#emergencies.length > 0) {
-      const text = `What ${listEntries(this.#emergencies)} put into service had no approvals: it was declared an emergency (break-glass).`;
+    if (emergencies.length > 0) {
+      const text = `What ${listEntries(emergencies)} put into service had no approvals: it was declared an emergency (break-glass).`;
       return [{ name, verdict: 'failed', text, details }];
     }
-    const text =
-      this.#approved === 0
-        ? 'The policy that the file shows to be in force asked for no approvals of what was deployed.'
-        : `${deployments === 1 ? 'The deployment' : `Each of the ${deployments} deployments`} had the approvals that the policy asked for which the file shows to be in force${this.#unruled > 0 ? `; for ${this.#unruled} it asked for none` : ''}.`;
+    if (carried.length > 0 && carried.length + unruled.length === outcomes.length) {
+      const text = `${plural(carried.length, 'deployment')} went on with what was in service already, which is not approved again; see the deployment before.`;
+      return [{ name, verdict: 'not proved', text, details }];
+    }
+    if (unruled.length === outcomes.length) {
+      const text = `The policy ${complete ? '' : 'that the file shows to be '}in force asked for no approvals of what was deployed${complete ? '' : '; that it is the policy in force, a file with all entries proves'}.`;
+      return [{ name, verdict: complete ? 'proved' : 'not proved', text, details }];
+    }
+    const approved = of('approved').length;
+    const rest = [
+      unruled.length > 0 ? `for ${unruled.length} it asked for none` : '',
+      carried.length > 0 ? `${carried.length} went on with what was in service, which is not approved again` : '',
+    ].filter((part) => part !== '');
+    const text = `${approved === 1 ? 'The deployment' : `Each of the ${approved} deployments`} had the approvals that the policy asked for which the file shows to be in force${rest.map((part) => `; ${part}`).join('')}.`;
     return [{ name, verdict: 'proved', text, details }];
   }
+}
+
+function refused(index: number): Outcome {
+  return { kind: 'refused', line: `entry ${index}: not admitted by the rules` };
 }

@@ -1,8 +1,11 @@
 import { hex } from '@treering/note';
-import { type AttachmentRef, openAttachment, printable, RecordError } from '@treering/record';
+import { type AttachmentRef, openAttachment, printable, RecordError, SALT_SIZE } from '@treering/record';
 import type { Claim } from '../claim.js';
-import { type Absence, malformed } from './format.js';
+import { type Absence, LARGEST_ATTACHMENT, malformed } from './format.js';
 import { type Examiner, isAdmitted, listEntries, type PackEntry, plural } from './pack-entry.js';
+import type { Question } from './question.js';
+
+const MOST_DETAILS = 200;
 
 const WHY: Readonly<Record<Absence, string>> = {
   'not-asked': 'was not asked for',
@@ -28,11 +31,22 @@ export class AttachmentExaminer implements Examiner {
   readonly #absent: string[] = [];
   readonly #groundless: string[] = [];
   #disclosed = 0;
+  #missing = 0;
+  readonly #question: Question;
+
+  constructor(question: Question) {
+    this.#question = question;
+  }
 
   see({ index, record, admission }: PackEntry): void {
     for (const ref of record?.attachments ?? []) {
       const id = hex(ref.digest);
-      if (!this.#named.has(id)) this.#named.set(id, { ref, index });
+      const known = this.#named.get(id);
+      if (known === undefined) this.#named.set(id, { ref, index });
+      else if (known.ref.size !== ref.size && this.#wrong.length < MOST_DETAILS)
+        this.#wrong.push(
+          `entry ${index}: ${printable(ref.name)} has another size than entry ${known.index} gives the same content`,
+        );
     }
     if (record?.type === 'correction' && isAdmitted({ admission }))
       for (const digest of record.erased ?? []) this.#erased.set(hex(digest), index);
@@ -60,9 +74,11 @@ export class AttachmentExaminer implements Examiner {
     const { ref, index } = this.#account(digest);
     const erased = this.#erased.get(hex(digest));
     const by = why === 'erased' && erased !== undefined ? `, as entry ${erased} says` : '';
+    this.#missing++;
+    if (this.#absent.length + this.#groundless.length >= MOST_DETAILS) return;
     this.#absent.push(`entry ${index}: ${printable(ref.name)} (${ref.size} bytes, ${ref.access}) ${WHY[why]}${by}`);
-    const groundless = (why === 'erased' && erased === undefined) || (why === 'withheld' && ref.access !== 'withheld');
-    if (groundless) this.#groundless.push(`entry ${index}: nothing in the file says that ${printable(ref.name)} ${WHY[why]}`);
+    if (this.#isGroundless(why, ref, erased))
+      this.#groundless.push(`entry ${index}: nothing in the file says that ${printable(ref.name)} ${WHY[why]}`);
   }
 
   claims(): Claim[] {
@@ -80,15 +96,32 @@ export class AttachmentExaminer implements Examiner {
     }
     const details = [...this.#absent, ...this.#groundless];
     const there = `${plural(this.#disclosed, 'attachment')} in the file ${this.#disclosed === 1 ? 'is' : 'are'} byte for byte what was recorded`;
-    if (this.#absent.length === 0) return [{ name, verdict: 'proved', text: `All ${there}.` }];
+    if (this.#missing === 0) return [{ name, verdict: 'proved', text: `All ${there}.` }];
     return [
       {
         name,
         verdict: 'not proved',
-        text: `${this.#disclosed === 0 ? 'No attachment is in the file' : there}; ${plural(this.#absent.length, 'other')} ${this.#absent.length === 1 ? 'is' : 'are'} left out, of which only the digests are proved.`,
+        text: `${this.#disclosed === 0 ? 'No attachment is in the file' : there}; ${plural(this.#missing, 'other')} ${this.#missing === 1 ? 'is' : 'are'} left out, of which only the digests are proved.`,
         details,
       },
     ];
+  }
+
+  /** Whether nothing in the file bears out why an attachment is not there. */
+  #isGroundless(why: Absence, { access, size }: AttachmentRef, erased: number | undefined): boolean {
+    switch (why) {
+      case 'erased':
+        return erased === undefined;
+      case 'withheld':
+      case 'restricted':
+        return access !== why;
+      case 'too-large':
+        return size + SALT_SIZE <= LARGEST_ATTACHMENT;
+      case 'not-asked':
+        return this.#question.attachments !== 'none';
+      default:
+        return false;
+    }
   }
 
   #account(digest: Uint8Array): Named {

@@ -6,6 +6,7 @@ import {
   NoteError,
   type OpenedCheckpoint,
   openCheckpoint,
+  parseNote,
   type TrustPolicy,
 } from '@treering/note';
 import { logTime } from '../log-time.js';
@@ -40,6 +41,7 @@ export function openHead(note: Uint8Array, origin: string, policy: TrustPolicy, 
   const logKeys = policy.logs.map(({ key }) => key).filter((key) => key.name === origin);
   if (logKeys.length === 0)
     throw new NoteError('note/no-known-signature', `no key of the log ${JSON.stringify(origin)} is trusted here`);
+  requireEachLineOnce(note);
   const witnessKeys = policy.witnesses.map(({ key }) => key);
   const opened = openCheckpoint(note, { origin, logKeys, witnessKeys }, ed25519);
   const sightings = sightingsOf(opened, policy);
@@ -54,6 +56,12 @@ export function openHead(note: Uint8Array, origin: string, policy: TrustPolicy, 
     from: times?.from,
     signedAt: logTime(opened),
   };
+}
+
+/** Nothing is gained by a line that stands there twice, but another file. @throws NoteError */
+function requireEachLineOnce(note: Uint8Array): void {
+  const lines = parseNote(note).signatures.map(({ name, id }) => `${name} ${id}`);
+  if (new Set(lines).size < lines.length) throw new NoteError('note/malformed', 'a key has signed the head twice');
 }
 
 /** A witness with several keys counts with the earliest of its times. */

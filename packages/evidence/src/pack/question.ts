@@ -14,19 +14,21 @@ const subjects = z
 const milliseconds = z.int().min(0);
 
 /** What a pack answers. */
-export const questionSchema = z.strictObject({
-  /** Subjects or patterns; none when only decisions are asked for, or everything is. */
-  subjects: z
-    .array(subjects)
-    .max(256)
-    .refine((list) => list.every((one, i) => i === 0 || list[i - 1] < one), 'must be sorted, each once'),
-  /** The period, by when statements were signed, both ends included; milliseconds since the epoch. */
-  from: milliseconds.optional(),
-  to: milliseconds.optional(),
-  attachments: z.enum(DISCLOSURES),
-  /** All entries of the log up to the head, so that the pack proves what is not there as well. */
-  everything: z.literal(true).optional(),
-});
+export const questionSchema = z
+  .strictObject({
+    /** Subjects or patterns; none when only decisions are asked for, or everything is. */
+    subjects: z
+      .array(subjects)
+      .max(256)
+      .refine((list) => list.every((one, i) => i === 0 || list[i - 1] < one), 'must be sorted, each once'),
+    /** The period, by when statements were signed, both ends included; milliseconds since the epoch. */
+    from: milliseconds.optional(),
+    to: milliseconds.optional(),
+    attachments: z.enum(DISCLOSURES),
+    /** All entries of the log up to the head, so that the pack proves what is not there as well. */
+    everything: z.literal(true).optional(),
+  })
+  .refine(({ from, to }) => from === undefined || to === undefined || from <= to, 'the period ends before it begins');
 
 /** What a pack answers. */
 export type Question = z.infer<typeof questionSchema>;
@@ -49,7 +51,9 @@ export function placeInPeriod({ from, to }: Question, iat: number | undefined): 
 
 /** The question in words. */
 export function describeQuestion({ subjects: asked, from, to, everything }: Question): string {
-  const about = everything ? 'everything in the log' : asked.length === 0 ? 'single decisions' : asked.join(', ');
+  const subjects = asked.join(', ');
+  const all = asked.length === 0 ? 'everything in the log' : `${subjects}, with everything in the log`;
+  const about = everything ? all : asked.length === 0 ? 'single decisions' : subjects;
   const start = from === undefined ? '' : ` from ${time(from)}`;
   const end = to === undefined ? '' : ` to ${time(to)}`;
   return `${about}${start}${end}`;

@@ -68,7 +68,8 @@ function requireOrder(before: PackItem | undefined, item: PackItem): void {
   if (item.kind === 'gap' && before.kind === 'gap') throw malformed('a gap follows a gap');
   if (item.kind === 'head' && before.kind === 'head' && compareBytes(before.note, item.note) === 0)
     throw malformed('a head stands there twice');
-  if (item.kind === 'mark' && before.kind === 'mark') throw malformed('a mark follows a mark');
+  if (item.kind === 'mark' && (before.kind === 'mark' || before.kind === 'head'))
+    throw malformed(`a mark follows a ${before.kind}`);
   if (isAttachment(before) && isAttachment(item) && compareBytes(before.digest, item.digest) >= 0)
     throw malformed('the attachments are not sorted, each once');
   if (before.kind !== 'decision' || item.kind !== 'decision') return;

@@ -135,16 +135,24 @@ export class PackIndex {
       if (asksAbout(question, subject)) for (const index of this.#answers(indices, question)) take(index);
     if (chosen.size === 0) return chosen;
     needs();
-    // What governs does not reach further than the entries that it decides about.
-    let last = 0;
-    for (const index of chosen) last = Math.max(last, index);
-    for (const { index, type, links, subject } of this.#known.values()) {
-      if (index > last) break;
-      const decides = type === 'approval' && (subject === 'policy' || subject === 'charter' || subject.startsWith('freeze/'));
-      if (GOVERNING.includes(type) || (decides && links.length > 0)) take(index);
+    // What governs does not reach further than the entries that it decides about, and may need others, later ones too.
+    for (let size = 0; size < chosen.size; ) {
+      size = chosen.size;
+      let last = 0;
+      for (const index of chosen) last = Math.max(last, index);
+      this.#takeGoverning(last, take);
+      needs();
     }
-    needs();
     return chosen;
+  }
+
+  /** Whatever makes the rules up to an entry, and all that ever changed the charter: its keys sign the head. */
+  #takeGoverning(last: number, take: (index: number) => void): void {
+    for (const { index, type, subject } of this.#known.values()) {
+      const ofCharter = type === 'amendment' || (type === 'approval' && subject === 'charter');
+      const decides = type === 'approval' && (subject === 'policy' || subject.startsWith('freeze/'));
+      if (ofCharter || (index <= last && (GOVERNING.includes(type) || decides))) take(index);
+    }
   }
 
   /** Those of one subject that lie in the period, and what was the newest of each type when it began. */
@@ -169,13 +177,22 @@ export class PackIndex {
     // Also what came later: that a key was revoked is part of what it signed.
     for (const one of signer === undefined ? [] : (this.#bySubject.get(`identity/${signer}`) ?? [])) take(one);
     if (made !== undefined) for (const one of this.#madeBy.get(made) ?? []) if (one < index) take(one);
-    if (type === 'deployment') take(this.#before(subject, 'deployment', index));
+    if (type === 'deployment') this.#needsOfDeployment(known, take);
     // What had replaced a deployment decides whether a decision was its own.
     if (type === 'decision-batch') for (const one of this.#deploymentsLike(links, index)) take(one);
     if (type === 'model' || type === 'config')
       for (const one of this.#bySubject.get(subject) ?? [])
         if (this.#known.get(one)?.type === 'foreign' && this.#isUntilEnd(one, question)) take(one);
     for (const one of this.#about.get(leaf) ?? []) if (this.#isUntilEnd(one, question)) take(one);
+  }
+
+  /** The deployment before, and every decision that was there when it was recorded, whenever it was signed. */
+  #needsOfDeployment({ index, subject, links }: Known, take: (index: number | undefined) => void): void {
+    const before = this.#before(subject, 'deployment', index);
+    take(before);
+    const decided = before === undefined ? links : [...links, (this.#known.get(before) as Known).leaf];
+    for (const link of decided)
+      for (const one of this.#about.get(link) ?? []) if (one < index && this.#known.get(one)?.type === 'approval') take(one);
   }
 
   #isUntilEnd(index: number, question: Question): boolean {

@@ -1,5 +1,8 @@
-import { CompactRange, completeSubtrees, equalBytes, HASH_SIZE, type Hasher, MAX_SIZE } from '@treering/merkle';
+import { CompactRange, completeSubtrees, equalBytes, HASH_SIZE, type Hasher } from '@treering/merkle';
 import { malformed } from './format.js';
+
+/** The largest tree that is read; the state of the rules counts entries in 32 bits. */
+const LARGEST_TREE = 2 ** 32 - 2;
 
 /** Rebuilds a tree from left to right, out of entries and of the hashes of what lies between them. */
 export class TreeWalk {
@@ -38,7 +41,7 @@ export class TreeWalk {
 
   /** Moves on by one entry. Returns its index and its leaf hash. */
   entry(bytes: Uint8Array): { index: number; leaf: Uint8Array } {
-    if (this.size >= MAX_SIZE) throw malformed('the tree is larger than any');
+    if (this.size >= LARGEST_TREE) throw malformed('the tree is larger than any');
     const index = this.size;
     const leaf = this.#hasher.hashLeaf(bytes);
     this.#range.append(leaf);
@@ -48,7 +51,7 @@ export class TreeWalk {
 
   /** Moves on by entries that are left out. */
   gap(count: number, hashes: Uint8Array): void {
-    if (count > MAX_SIZE - this.size) throw malformed('the tree is larger than any');
+    if (count > LARGEST_TREE - this.size) throw malformed('the tree is larger than any');
     const subtrees = completeSubtrees(this.size, this.size + count);
     if (hashes.length !== subtrees.length * HASH_SIZE)
       throw malformed(`a gap of ${count} entries from entry ${this.size} on has ${subtrees.length} hashes`);

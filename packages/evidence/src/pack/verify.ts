@@ -1,6 +1,15 @@
 import { Audit, type Means, type Prepared } from '@treering/governance';
 import { equalBytes, type Hasher, portableHasher } from '@treering/merkle';
-import { type Ed25519, formatVerifierKey, hex, NoteError, portableEd25519, type TrustPolicy } from '@treering/note';
+import {
+  type Ed25519,
+  encodeUtf8,
+  evaluateQuorum,
+  formatVerifierKey,
+  hex,
+  NoteError,
+  portableEd25519,
+  type TrustPolicy,
+} from '@treering/note';
 import type { AttachmentRef } from '@treering/record';
 import type { Claim } from '../claim.js';
 import { timeText } from '../log-time.js';
@@ -14,7 +23,7 @@ import { DecisionExaminer, type ProvedDecision } from './decision-claims.js';
 import type { Absence, PackHeader } from './format.js';
 import { type HeadSeen, openHead } from './head-seen.js';
 import { HistoryExaminer } from './history-claims.js';
-import type { PackEntry } from './pack-entry.js';
+import { type PackEntry, plural } from './pack-entry.js';
 import { asksAbout, describeQuestion, placeInPeriod } from './question.js';
 import { readPack } from './read.js';
 import { TimeExaminer } from './time-claims.js';
@@ -67,10 +76,13 @@ const REQUIRED_PACK_CLAIMS: readonly string[] = [
   'head-signed',
   'quorum',
   'included',
+  'answered',
   'statements-signed',
   'rules-of-the-log',
   'admitted',
 ];
+
+const NO_QUESTION: PackHeader['question'] = { subjects: [], attachments: 'none' };
 
 /** Entries whose signatures are checked at once. */
 const BATCH = 64;
@@ -108,18 +120,21 @@ class Examination {
   readonly #trust: PackTrust;
   readonly #listener: PackListener;
   readonly #ed25519: Ed25519;
+  readonly #hasher: Hasher;
   readonly #walk: TreeWalk;
   readonly #audit: Audit;
   readonly #times: TimeExaminer;
-  readonly #attachments = new AttachmentExaminer();
   readonly #decisions: DecisionExaminer;
   readonly #admission = new AdmissionExaminer();
   readonly #corrections = new CorrectionExaminer();
   readonly #history = new HistoryExaminer();
   #chain = new ChainExaminer(() => false);
-  #approvals = new ApprovalExaminer(false);
+  #approvals = new ApprovalExaminer(NO_QUESTION);
+  #attachments = new AttachmentExaminer(NO_QUESTION);
   #header: PackHeader | undefined;
   #asked = 0;
+  /** Entries on the subjects outside the period. */
+  #before = 0;
   /** Index of the first entry in the file. */
   #first: number | undefined;
   /** Entries whose signatures are being checked. */
@@ -133,6 +148,7 @@ class Examination {
     this.#trust = trust;
     this.#listener = listener;
     this.#ed25519 = ed25519;
+    this.#hasher = hasher;
     this.#walk = new TreeWalk(hasher);
     this.#audit = new Audit(means);
     this.#times = new TimeExaminer(this.#walk);
@@ -179,7 +195,7 @@ class Examination {
           this.#listener.onAbsent?.(item.digest, item.why);
           break;
         case 'decision': {
-          const decision = this.#decisions.decision(item, this.#walk.entries === this.#walk.size);
+          const decision = this.#decisions.decision(item, this.#isComplete());
           this.#listener.onDecision?.(decision);
         }
       }
@@ -191,8 +207,8 @@ class Examination {
     this.#header = header;
     const { question } = header;
     this.#chain = new ChainExaminer((subject) => asksAbout(question, subject));
-    // Who asks about single decisions asks about what decided them.
-    this.#approvals = new ApprovalExaminer(question.subjects.length === 0);
+    this.#approvals = new ApprovalExaminer(question);
+    this.#attachments = new AttachmentExaminer(question);
     this.#listener.onHeader?.(header);
   }
 
@@ -267,14 +283,13 @@ class Examination {
         verdict: 'proved',
         text: 'No witness is asked for. The log alone vouches that nobody was shown another history.',
       };
-    const seen = sightings.map(({ witness, time }) => `${witness} at ${timeText(time)}`);
-    if (witnessed)
-      return {
-        name: 'quorum',
-        verdict: 'proved',
-        text: `Cosigned by ${seen.join(', ') || `${opened.cosignatures.length} witnesses`}.`,
-      };
-    const missing = witnesses.map(({ name }) => name).filter((name) => !sightings.some(({ witness }) => witness === name));
+    const there = evaluateQuorum(this.#trust.policy, opened.cosignatures).witnesses;
+    const seen = there.map((name) => {
+      const time = sightings.find(({ witness }) => witness === name)?.time;
+      return `${name} ${time === undefined ? 'without a time' : `at ${timeText(time)}`}`;
+    });
+    if (witnessed) return { name: 'quorum', verdict: 'proved', text: `Cosigned by ${seen.join(', ')}.` };
+    const missing = witnesses.map(({ name }) => name).filter((name) => !there.includes(name));
     return {
       name: 'quorum',
       verdict: 'failed',
@@ -320,6 +335,7 @@ class Examination {
       asksAbout(this.#question(), statement.sub) &&
       placeInPeriod(this.#question(), statement.iat) === 'within';
     if (asked) this.#asked++;
+    else if (statement !== undefined && asksAbout(this.#question(), statement.sub)) this.#before++;
     const seen: PackEntry = {
       index,
       entry,
@@ -349,13 +365,14 @@ class Examination {
 
   #report(claims: Claim[], head: HeadSeen | undefined): PackReport {
     const about = [
+      this.#answered(),
       ...this.#history.claims(),
       ...this.#admission.claims().slice(0, 1),
       this.#rules(head),
       ...this.#admission.claims().slice(1),
       this.#complete(head),
       ...this.#times.claims(),
-      ...this.#approvals.claims(),
+      ...this.#approvals.claims(this.#decisions.decided, this.#isComplete()),
       ...this.#chain.claims(),
       ...this.#corrections.claims(),
       ...this.#attachments.claims(),
@@ -394,12 +411,15 @@ class Examination {
   #complete(head: HeadSeen | undefined): Claim {
     const name = 'complete';
     const { size, entries } = this.#walk;
-    if (head !== undefined && size === entries)
-      return {
-        name,
-        verdict: 'proved',
-        text: `The file holds all ${size} entries that the log had: nothing on the subjects, and no revocation or change of the rules, is missing.`,
-      };
+    const { to } = this.#question();
+    const early = head?.by !== undefined && to !== undefined && to > head.by * 1000;
+    if (head !== undefined && this.#isComplete()) {
+      const as = head.by === undefined ? '' : `, as witnesses saw it by ${timeText(head.by)}`;
+      const text = `The file holds all ${size} entries of this head${as}: up to there nothing on the subjects, and no revocation or change of the rules, is missing`;
+      return early
+        ? { name, verdict: 'not proved', text: `${text}; the period that was asked for goes on after that.` }
+        : { name, verdict: 'proved', text: `${text}.` };
+    }
     return {
       name,
       verdict: 'not proved',
@@ -407,11 +427,38 @@ class Examination {
     };
   }
 
+  /** A file that was emptied proves what is left of it, and nothing that was asked. */
+  #answered(): Claim {
+    const name = 'answered';
+    const { subjects, everything } = this.#question();
+    const decisions = this.#decisions.claims().length;
+    const single = subjects.length === 0 && !everything;
+    if (this.#asked > 0 || (single && decisions > 0)) {
+      const what = this.#asked > 0 ? plural(this.#asked, 'record') : plural(decisions, 'decision');
+      return {
+        name,
+        verdict: 'proved',
+        text: `${what} in the file answer${this.#asked === 1 || (this.#asked === 0 && decisions === 1) ? 's' : ''} the question.`,
+      };
+    }
+    if (this.#before > 0) {
+      const text = 'No record in the file lies in the period; what was newest when it began is there.';
+      return { name, verdict: 'proved', text };
+    }
+    return { name, verdict: 'failed', text: 'Nothing in the file answers the question that it names.' };
+  }
+
+  #isComplete(): boolean {
+    return this.#walk.size === this.#walk.entries;
+  }
+
   #questionClaim(): Claim {
     const { question, left_out: left, suggested_policy: suggested } = this.#header as PackHeader;
     const out = `${left.earlier} earlier and ${left.later} later records on the subjects, and ${left.about} later ones about what is here`;
     const more =
-      suggested === undefined ? '' : ` A trust policy that it suggests (${suggested.length} characters) was not used.`;
+      suggested === undefined
+        ? ''
+        : ` A trust policy that it suggests (${suggested.length} characters, ${hex(this.#hasher.hashLeaf(encodeUtf8(suggested)))}) was not used.`;
     return {
       name: 'question',
       verdict: 'not proved',
