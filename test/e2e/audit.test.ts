@@ -268,6 +268,7 @@ test('a log with records of every type and foreign statements passes while it is
   await log({ ...attestation.minimal, deployment: deployed });
   await log({ ...verification.minimal, deployment: deployed });
   for (const { minimal } of [plan, assessment, incident]) await log(minimal);
+  await log({ ...EXAMPLES['decision-batch'].minimal, deployment: deployed, state });
   await log({ ...EXAMPLES.correction.minimal, supersedes: target });
   await log({ ...EXAMPLES.policy.minimal, policy: { rules: [...STARTING_POLICY.rules], limits: { entry_bytes: 60_000 } } });
   const about = { iss: `${ORIGIN}/identity/eve`, sub: 'model/credit-score', iat: Math.floor(Date.now() / 1000) };

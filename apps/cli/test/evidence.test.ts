@@ -143,7 +143,7 @@ test('decisions are logged without being shown; their salts are kept first, and 
   await desk.result(prove('case-1'));
   const verified = await desk.call(['verify', 'case-1.trpack', ...trust]);
   assert.is(verified.code, 0, verified.stdout);
-  assert.match(verified.stdout, /decision case-1 .*, "denied", is one of those/);
+  assert.match(verified.stdout, /decision "case-1" .*, "denied", is one of those/);
   assert.not.match(verified.stdout, /case-[02]/);
   await refuses(desk, prove('case-9'), 2, 'cli/usage');
 });
