@@ -1,2 +1,4 @@
-export * as note from '@treering/note';
-export * as evidence from '../src/index.js';
+import * as note from '@treering/note';
+import * as evidence from '../src/index.js';
+
+export { evidence, note };
