@@ -110,6 +110,15 @@ test('mismatch and drift are raised by a verification and cleared by one that ma
   assert.equal(verification({ index: 5, record: deploy('intent'), iat: 1 }, NONE).raise, []);
 });
 
+test('a verification that matches ends only what it looked at, and one without a result ends nothing', () => {
+  const ended = (more: object): unknown[] =>
+    verification({ index: 4, record: { ...check('match'), ...more } as ChangeRecord, iat: 1 }, NONE).clear.map((c) => c.kind);
+  assert.equal(ended({ about: 'state' }), ['mismatch']);
+  assert.equal(ended({ about: 'behaviour' }), ['drift']);
+  const nothing = verification({ index: 5, record: check('inconclusive'), iat: 1 }, NONE);
+  assert.equal(nothing, { raise: [], clear: [] });
+});
+
 test('break-glass is raised by a deployment that says so, each time', () => {
   const { raise } = breakGlass({ index: 9, record: deploy('active', { break_glass: true }), iat: 1 }, NONE);
   assert.equal(

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { metric, tolerance } from './change-records.js';
-import { common, digest, line, milliseconds } from './fields.js';
+import { common, digest, line, milliseconds, severity } from './fields.js';
 
 /** What a machine measured while it ran a deployment. */
 export const attestation = z.strictObject({
@@ -14,23 +14,36 @@ export const attestation = z.strictObject({
   verdict: z.enum(['match', 'mismatch', 'inconclusive']),
 });
 
-/** What the verification routine saw, compared with what was logged. */
-export const verification = z.strictObject({
-  ...common,
-  type: z.literal('verification'),
-  deployment: digest,
-  observed: digest,
-  verdict: z.enum(['match', 'mismatch', 'drift']),
-  baseline: digest.optional(),
-  metrics: z.array(metric).max(512).optional(),
-  tolerances: z.array(tolerance).max(512).optional(),
-});
+/** What the verification routine or a shadow evaluation saw, compared with what was logged. */
+export const verification = z
+  .strictObject({
+    ...common,
+    type: z.literal('verification'),
+    /** The record that put into service what was looked at; left out when something runs that no record put there. */
+    deployment: digest.optional(),
+    /** State digest of what runs. */
+    observed: digest,
+    verdict: z.enum(['match', 'mismatch', 'drift', 'inconclusive']),
+    /** What was looked at: files and images, or how the model answers. Without it, both. */
+    about: z.enum(['state', 'behaviour']).optional(),
+    /** The evaluation that the metrics are compared with. */
+    baseline: digest.optional(),
+    metrics: z.array(metric).max(512).optional(),
+    tolerances: z.array(tolerance).max(512).optional(),
+  })
+  .refine((v) => v.deployment !== undefined || v.verdict === 'mismatch', 'without a deployment there is nothing to match');
 
 /** Something went wrong (AI Act Art. 73). */
 export const incident = z.strictObject({
   ...common,
   type: z.literal('incident'),
-  severity: z.enum(['low', 'medium', 'high', 'critical']),
+  severity,
+  /** What came of it, if it is a serious incident (AI Act Art. 3(49)): it decides by when it is reported. */
+  harm: z
+    .enum(['death', 'health', 'critical-infrastructure', 'fundamental-rights', 'property-or-environment', 'widespread'])
+    .optional(),
+  /** A later record of the same subject closes it. */
+  status: z.enum(['open', 'closed']).optional(),
   aware_at: milliseconds,
   affected: z.array(digest).max(256),
   due_at: milliseconds.optional(),

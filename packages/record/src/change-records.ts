@@ -68,7 +68,13 @@ const metric = z.strictObject({
   slice: line(1, 200).optional(),
   interval: z.tuple([decimal, decimal]).optional(),
 });
-const tolerance = z.strictObject({ metric: line(1, 200), min: decimal.optional(), max: decimal.optional() });
+/** Without a slice, it is about the metric over all examples. */
+const tolerance = z.strictObject({
+  metric: line(1, 200),
+  slice: line(1, 200).optional(),
+  min: decimal.optional(),
+  max: decimal.optional(),
+});
 
 /** How a model in a configuration performed: the baseline that later observations are compared with. */
 export const evaluation = z.strictObject({
@@ -111,6 +117,8 @@ export const deployment = z.strictObject({
   replaces: digest.optional(),
   /** Deployed without the approvals that the policy asks for; always an alarm. */
   break_glass: z.literal(true).optional(),
+  /** The pipeline run that deploys: a retry of the same run goes on where it stopped, another run does not. */
+  run: line(1, 200).optional(),
 });
 
 /** What may be changed without a new assessment, and when such a change is good enough (AI Act Art. 43(4), FDA PCCP). */
@@ -128,6 +136,8 @@ export const assessment = z.strictObject({
   target: digest,
   plan: digest.optional(),
   result: z.enum(['substantial', 'within-plan', 'not-substantial']),
+  /** Digest of the new conformity assessment, without which a substantial change is not put into service. */
+  conformity: digest.optional(),
 });
 
 export { metric, tolerance };

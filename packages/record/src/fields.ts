@@ -59,6 +59,9 @@ export const relativePath = line(1, 1024).refine(
 /** Who may read an attachment. */
 export const access = z.enum(['public', 'restricted', 'withheld']);
 
+/** How bad an incident is, in rising order. */
+export const severity = z.enum(['low', 'medium', 'high', 'critical']);
+
 /** Content that is stored beside the log. `digest` is SHA-256(salt ‖ content); `size` counts the content without the salt. */
 const attachment = z.strictObject({
   name: relativePath,

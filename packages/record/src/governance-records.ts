@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { access, common, digest, line, seconds, segment } from './fields.js';
+import { tolerance } from './change-records.js';
+import { access, common, digest, line, seconds, segment, severity } from './fields.js';
 
 /** A public key as COSE_Key in deterministic CBOR. The schema bounds it; `parseCoseKey` of @treering/statement reads it. */
 const coseKey = z.custom<Uint8Array>(
@@ -146,6 +147,30 @@ const provider = z.strictObject({
     .optional(),
 });
 
+/** What must be in the log, besides approvals, before something is deployed. */
+const gate = z
+  .strictObject({
+    /** Deployments that it is about. */
+    on: glob,
+    /** An evaluation of this very model and configuration that passes, and what its metrics must be at least and at most. */
+    evaluation: z
+      .strictObject({
+        suite: line(1, 500).optional(),
+        within: z.int().min(1).optional(),
+        tolerances: z.array(tolerance).max(128).optional(),
+        not_author: z.boolean().optional(),
+      })
+      .optional(),
+    /** Whether the change of model and configuration is substantial has been assessed, and is none or has a new conformity assessment. */
+    assessment: z.literal(true).optional(),
+    /** Open incidents of this severity or a higher one stop what they affect, but for its rollback. */
+    incidents: severity.optional(),
+  })
+  .refine(
+    (g) => g.evaluation !== undefined || g.assessment !== undefined || g.incidents !== undefined,
+    'asks for nothing: name evaluation, assessment or incidents',
+  );
+
 /** The rules in force (formats.md section 7). */
 const policyBody = z.strictObject({
   rules: z
@@ -164,6 +189,7 @@ const policyBody = z.strictObject({
     )
     .max(128)
     .optional(),
+  gates: z.array(gate).max(128).optional(),
   issuers: z
     .array(issuer)
     .max(64)

@@ -26,6 +26,7 @@ export {
   type ChangeRecord,
   decodeRecord,
   encodeRecord,
+  type GateRule,
   type Issuer,
   type OidcProvider,
   type PolicyBody,

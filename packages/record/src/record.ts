@@ -40,6 +40,8 @@ export type PolicyBody = RecordOf<'policy'>['policy'];
 export type PolicyRule = PolicyBody['rules'][number];
 /** How many must approve what, before it is deployed. */
 export type ApprovalRule = NonNullable<PolicyBody['approvals']>[number];
+/** What must be in the log before something is deployed. */
+export type GateRule = NonNullable<PolicyBody['gates']>[number];
 /** Somebody outside the log whose signatures count. */
 export type Issuer = NonNullable<PolicyBody['issuers']>[number];
 /** An identity provider whose tokens enrol keys. */

@@ -61,6 +61,19 @@ const fullPolicy: RecordOf<'policy'>['policy'] = {
       identities: ['https://ci.supplier.example/workflows/*'],
     },
   ],
+  gates: [
+    {
+      on: 'deploy/production/*',
+      evaluation: {
+        suite: 'credit regression',
+        within: 604_800,
+        tolerances: [{ metric: 'auc', slice: 'under 25', min: '0.8', max: '1' }],
+        not_author: true,
+      },
+      assessment: true,
+      incidents: 'high',
+    },
+  ],
   oidc: [
     {
       name: 'ci',
@@ -327,6 +340,7 @@ export const EXAMPLES: { readonly [T in RecordType]: { readonly minimal: RecordO
       cause: 'The newer model was refused by the drift monitor.',
       replaces: digestOf(0x17),
       break_glass: true,
+      run: 'acme/models run 4711',
     },
   },
   attestation: {
@@ -375,7 +389,8 @@ export const EXAMPLES: { readonly [T in RecordType]: { readonly minimal: RecordO
       verdict: 'drift',
       baseline: digestOf(0x33),
       metrics: [{ name: 'psi', value: '0.31', unit: 'index', slice: 'all', interval: ['0.29', '0.33'] }],
-      tolerances: [{ metric: 'psi', max: '0.2', min: '-0.1' }],
+      about: 'behaviour',
+      tolerances: [{ metric: 'psi', slice: 'all', max: '0.2', min: '-0.1' }],
     },
   },
   incident: {
@@ -394,6 +409,8 @@ export const EXAMPLES: { readonly [T in RecordType]: { readonly minimal: RecordO
       subject: 'system/credit',
       ...everything,
       severity: 'critical',
+      harm: 'fundamental-rights',
+      status: 'open',
       aware_at: 1_760_000_000_000,
       affected: [digestOf(0x41)],
       due_at: 1_761_296_000_000,
@@ -454,6 +471,7 @@ export const EXAMPLES: { readonly [T in RecordType]: { readonly minimal: RecordO
       target: digestOf(0x51),
       plan: digestOf(0x52),
       result: 'within-plan',
+      conformity: digestOf(0x53),
     },
   },
   correction: {

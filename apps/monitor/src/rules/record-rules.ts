@@ -31,21 +31,23 @@ export type RecordRule = (seen: SeenRecord, intents: Intents) => Consequences;
 
 const NOTHING: Consequences = { raise: [], clear: [] };
 
-/** What runs is not what was logged, or behaves otherwise; a verification that matches ends both. */
+/** What runs is not what was logged, or behaves otherwise; a verification that matches ends what it looked at. */
 export const verification: RecordRule = ({ record, index }) => {
   if (record.type !== 'verification') return NOTHING;
-  const about = record.subject;
-  if (record.verdict === 'match') {
-    return {
-      raise: [],
-      clear: [
-        { kind: 'mismatch', about },
-        { kind: 'drift', about },
-      ],
-    };
+  const { subject: about, verdict } = record;
+  switch (verdict) {
+    case 'match': {
+      const seen = record.about === undefined ? (['state', 'behaviour'] as const) : [record.about];
+      return { raise: [], clear: seen.map((what) => ({ kind: what === 'state' ? 'mismatch' : 'drift', about })) };
+    }
+    case 'mismatch':
+    case 'drift': {
+      const message = recordAlarms.find(({ kind }) => kind === verdict)?.says(record) ?? verdict;
+      return { raise: [{ kind: verdict, about, message: `entry ${index}: ${message}` }], clear: [] };
+    }
+    case 'inconclusive':
+      return NOTHING;
   }
-  const message = recordAlarms.find(({ kind }) => kind === record.verdict)?.says(record) ?? record.verdict;
-  return { raise: [{ kind: record.verdict, about, message: `entry ${index}: ${message}` }], clear: [] };
 };
 
 /** A deployment without the approvals that its rule asks for is allowed to those whom the policy names, and always an alarm. */
