@@ -1,0 +1,2 @@
+export { type DeploymentEntry, ENDS, type InService, inService } from './in-service.js';
+export { type PermitQuestion, type PermitReport, type PermitTrust, verifyPermit } from './permit.js';

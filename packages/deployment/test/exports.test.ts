@@ -1,0 +1,9 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as deployment from '../src/index.js';
+
+test('the public face of @treering/deployment', () => {
+  assert.equal(Object.keys(deployment).sort(), ['ENDS', 'inService', 'verifyPermit']);
+});
+
+test.run();
