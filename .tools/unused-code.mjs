@@ -2,10 +2,11 @@
 // that throws. A page that is opened once must be small; nothing that is called is touched.
 import { readFileSync } from 'node:fs';
 
-/** Modules of which nothing is called: zod only parses, and cbor-x only writes. */
+/** Modules of which nothing is called: zod only parses what has no cycles, cbor-x only writes, and signatures are in no DER. */
 const MODULES = [
-  /[\\/]zod[\\/]v4[\\/]core[\\/](?:to-json-schema|json-schema-processors|doc)\.js$/,
+  /[\\/]zod[\\/]v4[\\/]core[\\/](?:to-json-schema|json-schema-processors|doc|memoizer)\.js$/,
   /[\\/]cbor-x[\\/]decode\.js$/,
+  /[\\/]curves[\\/]abstract[\\/]der\.js$/,
 ];
 
 /** Tables and classes that are named when a module is loaded, though nothing uses them later. */
@@ -16,6 +17,10 @@ const VALUES = {
   Decoder: 'class {}',
   Tag: 'class {}',
   Doc: 'class {}',
+  DER: '{}',
+  DERErr: 'class {}',
+  // zod asks for it when it is loaded, and goes without when there is none.
+  memoizer: '() => undefined',
 };
 
 /** Methods of zod's schemas that the schemas of this project call. */

@@ -69,6 +69,10 @@ const GOVERNING: readonly string[] = [
   'freeze',
   'correction',
   'deployment',
+  'evaluation',
+  'change-plan',
+  'assessment',
+  'incident',
 ];
 
 /**

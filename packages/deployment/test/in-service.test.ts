@@ -5,8 +5,11 @@ import { type DeploymentEntry, inService } from '../src/index.js';
 
 const bytes = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
 
-/** Deployment records in a row: phase, state, and the index of what an end names. */
-function history(...steps: readonly (readonly [RecordOf<'deployment'>['phase'], number, number?])[]): DeploymentEntry[] {
+/** Phase, state, and the index of what an end names. */
+type Step = readonly [RecordOf<'deployment'>['phase'], number, number?];
+
+/** Deployment records in a row. */
+function history(steps: readonly Step[]): DeploymentEntry[] {
   return steps.map(([phase, state, ended], index) => ({
     index,
     leaf: bytes(100 + index),
@@ -27,8 +30,8 @@ function history(...steps: readonly (readonly [RecordOf<'deployment'>['phase'], 
   }));
 }
 
-function standing(...steps: Parameters<typeof history>): [number | undefined, number | undefined] {
-  const { active, announced } = inService(history(...steps));
+function standing(...steps: Step[]): [number | undefined, number | undefined] {
+  const { active, announced } = inService(history(steps));
   return [active?.index, announced?.index];
 }
 

@@ -2,6 +2,7 @@ import { hex } from '@treering/note';
 import type { ApprovalRule, RecordOf } from '@treering/record';
 import { type Refusal, refuse } from './decision.js';
 import { checkState } from './deployed-state.js';
+import { checkGates } from './gates.js';
 import { matchesGlob, reaches } from './glob.js';
 import type { GovernanceState } from './state.js';
 import type { ApprovalFact, DeploymentFacts, Identity, Version } from './state-parts.js';
@@ -46,8 +47,8 @@ export function checkApproval(
 }
 
 /**
- * Checks that what a deployment needs is approved: before an `intent` the model and the configuration, before `active` the
- * intent itself, and those of the intent once more: they may have been withdrawn since. Only what is active already is carried on
+ * Checks that what a deployment needs is approved, and that gates are satisfied: before an `intent` for the model and the
+ * configuration, before `active` for the intent itself, and for those of the intent once more: much may have changed since. Only what is active already is carried on
  * by a further `active` record with the same state, unless that one was rejected.
  */
 export function checkDeployment(state: GovernanceState, record: RecordOf<'deployment'>, iat: number): Refusal | undefined {
@@ -61,6 +62,8 @@ export function checkDeployment(state: GovernanceState, record: RecordOf<'deploy
       const refusal = checkPart(state, part, record[part], iat);
       if (refusal !== undefined) return refusal;
     }
+    const missing = checkGates(state, record, iat);
+    if (missing !== undefined) return missing;
   }
   const wrong = checkState(state, record);
   if (wrong !== undefined || record.phase !== 'active') return wrong;

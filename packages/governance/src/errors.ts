@@ -23,6 +23,7 @@ export type RefusalCode =
   | 'governance/approval-target'
   | 'governance/own-change'
   | 'governance/not-approved'
+  | 'governance/gate'
   | 'governance/correction-target'
   | 'governance/not-its-attachment'
   | 'governance/prev-conflict'

@@ -1,4 +1,4 @@
-import type { ApprovalRule, ChangeRecord, OidcProvider, PolicyBody, PolicyRule } from '@treering/record';
+import type { ApprovalRule, ChangeRecord, GateRule, OidcProvider, PolicyBody, PolicyRule } from '@treering/record';
 import { ADMINISTRATOR_ROLE } from './decision.js';
 import { coversGlob } from './glob.js';
 import { deadlocksOf } from './lock-out.js';
@@ -20,6 +20,7 @@ export function explainPolicy(policy: PolicyBody): PolicyReading {
   const sentences = [
     ...policy.rules.map(readRule),
     ...(policy.approvals ?? []).map(readApproval),
+    ...(policy.gates ?? []).map(readGate),
     ...(policy.oidc ?? []).map(readProvider),
     ...(policy.issuers ?? []).map(
       ({ issuer, keys, roots, trusted_root, identities }) =>
@@ -61,6 +62,23 @@ function readApproval({ on, need, roles, not_author, within }: ApprovalRule): st
   return `Before ${on} is deployed, ${need} ${need === 1 ? 'person' : 'different people'} with the role ${roles.join(' or ')} must approve${not_author ? ', none of them an author' : ''}${fresh}; one rejection blocks until its signer approves or a new version comes.`;
 }
 
+function readGate({ on, evaluation, assessment, incidents }: GateRule): string {
+  const wanted: string[] = [];
+  if (evaluation !== undefined) {
+    const { suite, within, tolerances = [], not_author } = evaluation;
+    const bounds = tolerances.map(({ metric, slice, min, max }) => {
+      const name = slice === undefined ? metric : `${metric} of ${slice}`;
+      return `${name}${min === undefined ? '' : ` at least ${min}`}${max === undefined ? '' : ` at most ${max}`}`;
+    });
+    wanted.push(
+      `an evaluation${suite === undefined ? '' : ` of ${suite}`} must pass${within === undefined ? '' : `, none older than ${duration(within)}`}${not_author ? ', by somebody other than its authors' : ''}${bounds.length === 0 ? '' : `, with ${bounds.join(' and ')}`}`,
+    );
+  }
+  if (assessment) wanted.push('model and configuration must be assessed as no substantial change, or as conforming again');
+  if (incidents !== undefined) wanted.push(`no incident of ${incidents} severity or worse that affects it may be open`);
+  return `Before ${on} is deployed, ${wanted.join('; ')}.`;
+}
+
 function readProvider({ name, issuer, audience, kind, prefix, binding, grants, valid_for }: OidcProvider): string {
   const roles = grants.map((grant) => `${grant.roles.join(', ')} for ${pairs(grant.claims) || 'everybody'}`).join('; ');
   return `A token of ${issuer} for ${audience} enrols a ${kind} as ${prefix}-… for ${duration(valid_for)} (${name}, bound by ${binding}): ${roles}.`;
@@ -88,6 +106,12 @@ function mistakesOf(policy: PolicyBody): string[] {
       out.push(
         `${on} needs ${need} approvals by ${roles.join(' or ')}, and no rule lets any of them record an approval everywhere there: something could not be deployed`,
       );
+  }
+  for (const { on, evaluation, assessment } of policy.gates ?? []) {
+    const wanted = [evaluation && 'evaluation', assessment && 'assessment'].filter((type) => type !== undefined);
+    for (const type of wanted as ('evaluation' | 'assessment')[])
+      if (!policy.rules.some(({ who, may }) => who.issuer === undefined && (may.includes(type) || may.includes('*'))))
+        out.push(`${on} needs an ${type}, and no rule lets anybody record one: nothing could be deployed`);
   }
   for (const { name, who } of policy.rules) {
     const known = (policy.issuers ?? []).some(({ issuer }) => issuer === who.issuer);

@@ -1,12 +1,13 @@
 import { decodeRecord, encodeRecord, type RecordOf } from '@treering/record';
 import { type CborInput, type CborValue, decodeCbor, encodeCbor, encodeCoseKey, parseCoseKey } from '@treering/statement';
 import { GovernanceError } from './errors.js';
+import type { AssessmentFact, EvaluationFact, IncidentFact, Tolerance } from './gate-facts.js';
 import { HashIndex } from './hash-index.js';
 import { GovernanceState } from './state.js';
 import { type ApprovalFact, type Content, emptyParts, type Identity, type Proposal, type StateParts } from './state-parts.js';
 
 /** Changes when the form of a snapshot or what a replay remembers does: older ones are then replayed instead of read. */
-const FORM = 4;
+const FORM = 5;
 
 /**
  * A state as bytes, from which a replay can go on. Two states that decide alike have the same bytes. Nothing in it is signed:
@@ -35,6 +36,10 @@ export function saveState(state: GovernanceState): Uint8Array {
     proposals: new Map([...parts.proposals].map(([subject, p]) => [subject, { ...p, record: encodeRecord(p.record) }])),
     contents: new Map([...parts.contents].map(([leaf, { type, digest, authors }]) => [leaf, [type, digest, authors]])),
     makers: parts.makers,
+    evaluations: parts.evaluations,
+    plans: parts.plans,
+    assessments: parts.assessments,
+    incidents: parts.incidents,
     tokens: parts.tokens,
     attached: new Map([...parts.attached].map(([id, { day, bytes }]) => [id, [day, bytes]])),
     entries: parts.entries.bytes,
@@ -103,6 +108,13 @@ function restore(bytes: Uint8Array): GovernanceState {
     parts.contents.set(leaf, { type, digest, authors });
   }
   for (const [maker, authors] of entries(get('makers'))) parts.makers.set(maker, authors as string[]);
+  for (const [key, facts] of entries(get('evaluations'))) parts.evaluations.set(key, plain(facts) as EvaluationFact[]);
+  for (const [leaf, acceptance] of entries(get('plans'))) parts.plans.set(leaf, plain(acceptance) as Tolerance[]);
+  for (const [leaf, value] of entries(get('assessments'))) {
+    const fact = plain(value) as AssessmentFact;
+    parts.assessments.set(leaf, { ...fact, plan: fact.plan });
+  }
+  for (const [subject, fact] of entries(get('incidents'))) parts.incidents.set(subject, plain(fact) as IncidentFact);
   for (const [token, index] of entries(get('tokens'))) parts.tokens.set(token, index as number);
   for (const [id, value] of entries(get('attached'))) {
     const [day, bytes] = value as [number, number];

@@ -1,5 +1,6 @@
 import type { PolicyBody, RecordOf } from '@treering/record';
 import type { CoseKey } from '@treering/statement';
+import type { AssessmentFact, EvaluationFact, IncidentFact, Tolerance } from './gate-facts.js';
 import { HashIndex } from './hash-index.js';
 
 /** A key that may sign, and for whom. */
@@ -109,6 +110,14 @@ export interface StateParts {
   readonly contents: Map<string, Content>;
   /** Whose change each model and configuration is, by type and digest, whatever it was recorded as. */
   readonly makers: Map<string, readonly string[]>;
+  /** By `combination` of model and configuration. */
+  readonly evaluations: Map<string, readonly EvaluationFact[]>;
+  /** What change plans ask for, by their leaf hash in hex. */
+  readonly plans: Map<string, readonly Tolerance[]>;
+  /** The newest assessment of an entry, by its leaf hash in hex. */
+  readonly assessments: Map<string, AssessmentFact>;
+  /** Open incidents by subject. */
+  readonly incidents: Map<string, IncidentFact>;
   /** By subject: `policy`, `charter` or `freeze/<name>`. */
   readonly proposals: Map<string, Proposal>;
   /** OIDC tokens that enrolled a key, by SHA-256 in hex, with the index of the entry. */
@@ -139,6 +148,10 @@ export function emptyParts(): StateParts {
     approvals: new Map(),
     contents: new Map(),
     makers: new Map(),
+    evaluations: new Map(),
+    plans: new Map(),
+    assessments: new Map(),
+    incidents: new Map(),
     proposals: new Map(),
     tokens: new Map(),
     attached: new Map(),

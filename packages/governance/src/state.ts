@@ -1,4 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js';
+import { hexToBytes } from '@noble/hashes/utils.js';
 import { encodeUtf8, hex } from '@treering/note';
 import { type AttachmentRef, type ChangeRecord, configDigest, type PolicyBody, type RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey } from '@treering/statement';
@@ -7,6 +8,14 @@ import { ADMINISTRATOR_ROLE, ADMINISTRATORS } from './decision.js';
 import { enrollerOf } from './enroller.js';
 import { GovernanceError } from './errors.js';
 import { isForAdministrators, withFreeze } from './freezes.js';
+import {
+  type AssessmentFact,
+  applyGateFact,
+  type EvaluationFact,
+  GATE_TYPES,
+  type IncidentFact,
+  type Tolerance,
+} from './gate-facts.js';
 import { findRule } from './rules.js';
 import {
   type ApprovalFact,
@@ -112,6 +121,26 @@ export class GovernanceState {
     return this.#parts.approvals.get(leaf) ?? [];
   }
 
+  /** The evaluations of a model in a configuration (`combination`): one for each suite and person. */
+  evaluations(key: string): readonly EvaluationFact[] {
+    return this.#parts.evaluations.get(key) ?? [];
+  }
+
+  /** What a change plan with this leaf hash (hex) asks for. */
+  plan(leaf: string): readonly Tolerance[] | undefined {
+    return this.#parts.plans.get(leaf);
+  }
+
+  /** The newest assessment of the entry with this leaf hash (hex). */
+  assessment(leaf: string): AssessmentFact | undefined {
+    return this.#parts.assessments.get(leaf);
+  }
+
+  /** Incidents that are not closed, by subject. */
+  openIncidents(): ReadonlyMap<string, IncidentFact> {
+    return this.#parts.incidents;
+  }
+
   /** All that waits for administrators to agree. */
   proposals(): Proposal[] {
     return [...this.#parts.proposals.values()];
@@ -135,6 +164,11 @@ export class GovernanceState {
   /** The entry with this leaf hash (32 bytes) about this subject. */
   entry(leaf: Uint8Array, subject: string): number | undefined {
     return this.#parts.entries.get(entryKey(leaf, subject));
+  }
+
+  /** Whether an entry with this leaf hash (hex) is about this subject. */
+  isAbout(leaf: string, subject: string): boolean {
+    return this.entry(hexToBytes(leaf), subject) !== undefined;
   }
 
   /** The entry that named an attachment (32 bytes) before any other did. */
@@ -164,6 +198,8 @@ export class GovernanceState {
     const enrolled = this.identity(statement.kid) !== undefined;
     const undos = [this.#applyRecord(index, candidate)];
     undos.push(this.#enter(index, candidate));
+    if (record !== undefined && GATE_TYPES.includes(record.type))
+      undos.push(applyGateFact(this.#parts, this.identity(statement.kid)?.id ?? statement.iss, index, candidate));
     // The charter enrols its own signer: it may have been signed long before its log begins.
     if (enrolled && (statement.iat ?? 0) > this.newestTime) undos.push(this.#set('newestTime', statement.iat as number));
     undos.push(put(this.#parts.latest, statement.sub, { index, leaf }));

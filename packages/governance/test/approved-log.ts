@@ -29,7 +29,7 @@ export const need = (on: string, count: number, change: Partial<ApprovalRule> = 
 });
 
 /** A log of eve and bob, engineers who also approve, of carol, an approver and auditor, and of a workload with their roles. */
-async function staffed(...approvals: ApprovalRule[]): Promise<GovernedLog> {
+async function staffed(rules: Pick<PolicyBody, 'approvals' | 'gates'>): Promise<GovernedLog> {
   const policy: PolicyBody = {
     rules: [
       {
@@ -39,7 +39,7 @@ async function staffed(...approvals: ApprovalRule[]): Promise<GovernedLog> {
         on: ['model/*', 'config/*', 'deploy/**'],
       },
     ],
-    approvals,
+    ...rules,
     limits: { break_glass: true },
   };
   const log = await governedLog([ada], policy);
@@ -51,8 +51,11 @@ async function staffed(...approvals: ApprovalRule[]): Promise<GovernedLog> {
 }
 
 /** A log with a model by eve and a configuration by bob. */
-export async function begun(...approvals: ApprovalRule[]): Promise<{ log: GovernedLog; model: Candidate; config: Candidate }> {
-  const log = await staffed(...approvals);
+export async function begun(
+  ...rules: ApprovalRule[] | [Pick<PolicyBody, 'gates'>]
+): Promise<{ log: GovernedLog; model: Candidate; config: Candidate }> {
+  const [first] = rules;
+  const log = await staffed(first !== undefined && 'gates' in first ? first : { approvals: rules as ApprovalRule[] });
   return { log, model: await log.log(eve, modelDraft('score')), config: await log.log(bob, configDraft('credit')) };
 }
 

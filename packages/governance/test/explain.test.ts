@@ -24,6 +24,21 @@ test('everything is everything but identity, unless the rule says which roles it
   assert.match(read([giving]).sentences[0], 'may record everything on model/*, and gives the roles engineer.');
 });
 
+test('a gate is read out whole, and somebody must be able to record what it asks for', () => {
+  const gates = EXAMPLES.policy.full.policy.gates as NonNullable<PolicyBody['gates']>;
+  const { sentences, mistakes } = read([ENGINEERS], { gates });
+  assert.is(
+    sentences[1],
+    'Before deploy/production/* is deployed, an evaluation of credit regression must pass, none older than 7 days, by somebody other than its authors, with auc of under 25 at least 0.8 at most 1; model and configuration must be assessed as no substantial change, or as conforming again; no incident of high severity or worse that affects it may be open.',
+  );
+  assert.equal(
+    mistakes.map((mistake) => mistake.replace(/.* needs an (\w+),.*/, '$1')),
+    ['evaluation', 'assessment'],
+  );
+  const evaluators: PolicyRule = { ...ENGINEERS, name: 'evaluators', may: ['evaluation', 'assessment'], on: ['model/*'] };
+  assert.equal(read([ENGINEERS, evaluators], { gates }).mistakes, []);
+});
+
 test('identity providers need a rule that takes their tokens', () => {
   const registrars: PolicyRule = { ...ENGINEERS, name: 'registrars', may: ['identity'], on: ['identity/*'] };
   const oidc = { oidc: [CI] };

@@ -47,6 +47,7 @@ const closed: PolicyBody = {
   rules: [{ name: 'nobody', who: { ids: ['nobody'] }, may: ['incident'], on: ['**'] }],
   limits: { clock_skew: 5 },
 };
+const gated = policyOf('gated', { approvals: [], gates: [{ on: 'deploy/**', evaluation: { within: 30 }, incidents: 'low' }] });
 const lax = policyOf('lax', { approvals: [{ on: 'deploy/**', need: 2, roles: ['approver'], not_author: false }], limits: {} });
 
 const charters = await Promise.all(
@@ -80,6 +81,7 @@ const proposals = await sign([
   [ada, policy(closed)],
   [grace, policy(lax)],
   [edsger, policy(policyOf('again'))],
+  [edsger, policy(gated)],
   [ada, amendment({ threshold: 1, witnesses: ['w'] })],
   [edsger, amendment({ administrators: listOf(ada, eve), threshold: 2 })],
   [grace, amendment({ threshold: 3 })],
@@ -93,6 +95,17 @@ const versions = await sign([
   [bob, configDraft('credit')],
 ]);
 const [first, second, other, config] = versions;
+const evaluated = (verdict: 'pass' | 'fail'): Draft => ({
+  type: 'evaluation',
+  subject: 'model/score',
+  model: second.leaf,
+  config: config.leaf,
+  suite: 'regression',
+  dataset: new Uint8Array(32),
+  metrics: [{ name: 'accuracy', value: '0.9' }],
+  verdict,
+  tolerances: [],
+});
 const deployments = await sign(
   [first, second, other].flatMap((model): Signed[] => [
     [eve, deploymentDraft(model, config)],
@@ -129,6 +142,14 @@ const others = await sign([
   [bob, incident('model/score', { prev: first.leaf })],
   [bob, incident('model/other'), { iat: NOW + 20 }],
   [bob, incident('system/credit')],
+  [bob, incident('system/one', { affected: [first.leaf], severity: 'high' })],
+  [bob, incident('system/one', { affected: [first.leaf], status: 'closed' })],
+  [eve, evaluated('pass'), { iat: NOW + 3 }],
+  [bob, evaluated('fail'), { iat: NOW + 4 }],
+  [bob, evaluated('pass'), { iat: NOW + 50 }],
+  [eve, { type: 'change-plan', subject: 'system/plan', modifications: ['Newer data.'], acceptance: [] }],
+  [eve, { type: 'assessment', subject: 'model/score', target: second.leaf, result: 'not-substantial' }],
+  [bob, { type: 'assessment', subject: 'config/credit', target: config.leaf, result: 'substantial' }],
   [ada, charterDraft([ada], closed)],
 ]);
 const foreign = await Promise.all([

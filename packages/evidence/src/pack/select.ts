@@ -9,6 +9,9 @@ const GOVERNING: readonly string[] = ['charter', 'amendment', 'policy', 'freeze'
 /** Types that say something about a model, a configuration or a deployment, and are read with it. */
 const ABOUT: readonly string[] = ['approval', 'evaluation', 'verification', 'attestation', 'incident', 'assessment'];
 
+/** Types that decide whether something is deployed, by approvals and gates of the policy. */
+const DECIDING: readonly string[] = ['approval', 'evaluation', 'assessment', 'incident'];
+
 /** What is known of an entry: enough to tell which others it needs. */
 interface Known {
   readonly index: number;
@@ -178,6 +181,9 @@ export class PackIndex {
     for (const one of signer === undefined ? [] : (this.#bySubject.get(`identity/${signer}`) ?? [])) take(one);
     if (made !== undefined) for (const one of this.#madeBy.get(made) ?? []) if (one < index) take(one);
     if (type === 'deployment') this.#needsOfDeployment(known, take);
+    // An incident is over when a later record of its subject says so.
+    if (type === 'incident')
+      for (const one of this.#bySubject.get(subject) ?? []) if (this.#isUntilEnd(one, question)) take(one);
     // What had replaced a deployment decides whether a decision was its own.
     if (type === 'decision-batch') for (const one of this.#deploymentsLike(links, index)) take(one);
     if (type === 'model' || type === 'config')
@@ -192,7 +198,8 @@ export class PackIndex {
     take(before);
     const decided = before === undefined ? links : [...links, (this.#known.get(before) as Known).leaf];
     for (const link of decided)
-      for (const one of this.#about.get(link) ?? []) if (one < index && this.#known.get(one)?.type === 'approval') take(one);
+      for (const one of this.#about.get(link) ?? [])
+        if (one < index && DECIDING.includes(this.#known.get(one)?.type ?? '')) take(one);
   }
 
   #isUntilEnd(index: number, question: Question): boolean {

@@ -1,0 +1,84 @@
+import { hex } from '@treering/note';
+import type { ChangeRecord, RecordOf } from '@treering/record';
+import type { Candidate } from './candidate.js';
+import type { StateParts } from './state-parts.js';
+import { put, remove, type Undo } from './undo.js';
+
+/** What gates of a policy ask for, as a state remembers it: evaluations, change plans, assessments, open incidents. */
+
+/** The newest evaluation by one person of one suite, of a model in a configuration. */
+export interface EvaluationFact {
+  readonly suite: string;
+  /** Who signed it, by id. */
+  readonly id: string;
+  readonly passed: boolean;
+  /** Seconds since the epoch. */
+  readonly iat: number;
+  readonly index: number;
+  readonly metrics: readonly Metric[];
+  readonly tolerances: readonly Tolerance[];
+}
+
+/** A measured value; without a slice, over all examples. */
+export type Metric = RecordOf<'evaluation'>['metrics'][number];
+/** What a metric must be at least and at most. */
+export type Tolerance = RecordOf<'evaluation'>['tolerances'][number];
+
+/** Whether a change is substantial. */
+export interface AssessmentFact {
+  readonly result: RecordOf<'assessment'>['result'];
+  /** A new conformity assessment was made for it. */
+  readonly conformity: boolean;
+  /** Leaf hash of the change plan, 64 hex digits. */
+  readonly plan: string | undefined;
+  readonly index: number;
+}
+
+/** An incident that is not closed. */
+export interface IncidentFact {
+  readonly severity: RecordOf<'incident'>['severity'];
+  /** Leaf hashes, 64 hex digits each. */
+  readonly affected: readonly string[];
+  readonly index: number;
+}
+
+/** The place of a model in a configuration among the evaluations. */
+export function combination(model: Uint8Array, config: Uint8Array): string {
+  return hex(model) + hex(config);
+}
+
+/** Takes in what a record says that a gate may ask for. */
+export function applyGateFact(parts: StateParts, id: string, index: number, candidate: Candidate): Undo {
+  const { record, leaf, statement } = candidate;
+  switch (record?.type) {
+    case 'evaluation': {
+      const key = combination(record.model, record.config);
+      const others = (parts.evaluations.get(key) ?? []).filter((known) => known.suite !== record.suite || known.id !== id);
+      return put(parts.evaluations, key, [...others, evaluationOf(record, id, statement.iat as number, index)]);
+    }
+    case 'change-plan':
+      return put(parts.plans, hex(leaf), record.acceptance);
+    case 'assessment':
+      return put(parts.assessments, hex(record.target), {
+        result: record.result,
+        conformity: record.conformity !== undefined,
+        plan: record.plan === undefined ? undefined : hex(record.plan),
+        index,
+      });
+    case 'incident': {
+      const { severity, affected, subject } = record;
+      if (record.status === 'closed') return remove(parts.incidents, subject);
+      return put(parts.incidents, subject, { severity, affected: affected.map(hex), index });
+    }
+    default:
+      return () => undefined;
+  }
+}
+
+/** Types that gates ask for. */
+export const GATE_TYPES: readonly ChangeRecord['type'][] = ['evaluation', 'change-plan', 'assessment', 'incident'];
+
+function evaluationOf(record: RecordOf<'evaluation'>, id: string, iat: number, index: number): EvaluationFact {
+  const { suite, verdict, metrics, tolerances } = record;
+  return { suite, id, passed: verdict === 'pass', iat, index, metrics, tolerances };
+}
