@@ -11,7 +11,7 @@ export interface FileHash {
   /** SHA-256 of all bytes, 32 bytes. */
   readonly digest: Uint8Array;
   readonly size: number;
-  /** What the file system said of the file when it was hashed; `checkUnchanged` compares it. */
+  /** What the file system said of the file when it was hashed (`stampOf`); `checkUnchanged` compares it. */
   readonly stamp: string;
   /** For a safetensors file: its tensors, in the order of their bytes. */
   readonly tensors: readonly TensorDigest[] | undefined;
@@ -61,7 +61,8 @@ export async function checkUnchanged(path: string, { stamp }: FileHash): Promise
   if (stampOf(now) !== stamp) throw changed(path);
 }
 
-function stampOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+/** What the file system says of a file, in one text: it changes when the file does. */
+export function stampOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return [ino, size, mtimeNs, ctimeNs].join();
 }
 

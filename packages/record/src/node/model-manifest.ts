@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { RecordError } from '../errors.js';
 import { DEFAULT_IGNORED, type ManifestResource, sortResources } from '../manifest.js';
 import type { TensorDigest } from '../safetensors.js';
-import { checkUnchanged } from './hash-file.js';
+import { checkUnchanged, type FileHash, stampOf } from './hash-file.js';
 import { hashFiles } from './hash-pool.js';
 
 /** A model's files as hashed. */
@@ -13,6 +13,8 @@ export interface ModelFiles {
   readonly bytes: number;
   /** Tensors of all safetensors files, named `<file>:<tensor>`; empty when there are none. */
   readonly tensors: readonly TensorDigest[];
+  /** What was found of each file, by its full path: with it, a later call hashes only what has changed. */
+  readonly hashes: ReadonlyMap<string, FileHash>;
 }
 
 /** How far hashing has come, in bytes. */
@@ -20,12 +22,14 @@ export type Progress = (done: number, total: number) => void;
 
 /**
  * Hashes a model's folder (or a single file) as OpenSSF model signing v1.0 does.
+ * @param options.known files that were hashed before: whatever the file system calls unchanged is not read again, so that a change
+ *   which leaves inode, size and times as they were is missed
  * @param options.ignored paths below the folder that are left out, besides those that model signing always leaves out
  * @throws RecordError manifest/symlink, manifest/changed, manifest/invalid or safetensors/invalid
  */
 export async function hashModel(
   path: string,
-  options: { ignored?: readonly string[]; progress?: Progress } = {},
+  options: { ignored?: readonly string[]; progress?: Progress; known?: ReadonlyMap<string, FileHash> } = {},
 ): Promise<ModelFiles> {
   const top = await lstat(path);
   const found = top.isDirectory() ? await listFiles(path, [...DEFAULT_IGNORED, ...(options.ignored ?? [])]) : ['.'];
@@ -33,15 +37,20 @@ export async function hashModel(
   const files = await Promise.all(
     found.map(async (name) => {
       const full = name === '.' ? path : join(path, ...name.split('/'));
-      return { name, path: full, size: (await lstat(full)).size, tensors: full.endsWith('.safetensors') };
+      const stat = await lstat(full, { bigint: true });
+      const before = options.known?.get(full);
+      const known = before?.stamp === stampOf(stat) ? before : undefined;
+      return { name, path: full, size: Number(stat.size), tensors: full.endsWith('.safetensors'), known };
     }),
   );
-  const total = files.reduce((sum, file) => sum + file.size, 0);
+  const open = files.filter(({ known }) => known === undefined);
+  const total = open.reduce((sum, file) => sum + file.size, 0);
   let done = 0;
-  const hashes = await hashFiles(files, (bytes) => {
+  const fresh = await hashFiles(open, (bytes) => {
     done += bytes;
     options.progress?.(done, total);
   });
+  const hashes = files.map((file) => file.known ?? fresh[open.indexOf(file)]);
   await Promise.all(files.map(({ path: file }, i) => checkUnchanged(file, hashes[i])));
   // A file that came or went meanwhile would make the manifest a mixture of two states.
   if (top.isDirectory()) {
@@ -56,6 +65,7 @@ export async function hashModel(
     resources: sortResources(files.map(({ name }, i) => ({ name, digest: hashes[i].digest }))),
     bytes: hashes.reduce((sum, hash) => sum + hash.size, 0),
     tensors,
+    hashes: new Map(files.map(({ path: file }, i) => [file, hashes[i]])),
   };
 }
 

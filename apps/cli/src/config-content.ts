@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, relative } from 'node:path';
+import { configDigest, type RecordOf } from '@treering/record';
+import { parse } from 'yaml';
+import { UsageError } from './exit.js';
+
+type ConfigRecord = RecordOf<'config'>;
+
+/** A file of a configuration as read. */
+export interface ConfigFile {
+  /** Where it lies. */
+  readonly path: string;
+  /** Its path below the folder that all have in common, with '/'. */
+  readonly name: string;
+  readonly content: Uint8Array;
+}
+
+/** What configuration files say, as a record of them says it. */
+export interface ConfigContent {
+  /** The folder that all files have in common. */
+  readonly base: string;
+  readonly sources: readonly ConfigFile[];
+  /** The members of a config record that are made of the files; those without content are left out. */
+  readonly said: Pick<ConfigRecord, 'files' | 'parameters' | 'guardrails' | 'system_prompt'>;
+  /** `configDigest`, 32 bytes. */
+  readonly digest: Uint8Array;
+}
+
+/**
+ * Reads configuration files into what a record says of them.
+ * @param paths full paths
+ * @param prompt the one that is the system prompt; without it, the only text file with "prompt" in its name
+ * @throws UsageError when a YAML or JSON file cannot be read, or `prompt` is none of them
+ */
+export async function readConfigContent(paths: readonly string[], prompt?: string): Promise<ConfigContent> {
+  const base = commonFolder(paths);
+  // In one order, whoever names them: guardrails of several files stand in the order of the files.
+  const sorted = [...paths].sort();
+  const files = await Promise.all(
+    sorted.map(async (path) => {
+      const content = new Uint8Array(await readFile(path));
+      return { path, name: relative(base, path).split('\\').join('/'), content, value: structured(path, content) };
+    }),
+  );
+  const system = files.find(({ path }) => path === systemPrompt(paths, prompt));
+  const parameters = Object.assign({}, ...files.map(({ value }) => parametersOf(value))) as Record<string, string>;
+  const guardrails = files.flatMap(({ value }) => guardrailsOf(value));
+  const said = {
+    files: files.map(({ name, content, value }) => ({
+      path: name,
+      digest: sha256(content),
+      ...(value === undefined ? {} : { canonical: sha256(new TextEncoder().encode(canonicalJson(value))) }),
+    })),
+    ...(Object.keys(parameters).length === 0 ? {} : { parameters }),
+    ...(guardrails.length === 0 ? {} : { guardrails }),
+    ...(system === undefined ? {} : { system_prompt: sha256(system.content) }),
+  };
+  const sources = files.map(({ path, name, content }) => ({ path, name, content }));
+  return { base, sources, said, digest: configDigest(said) };
+}
+
+function commonFolder(paths: readonly string[]): string {
+  let folder = dirname(paths[0]);
+  while (!paths.every((path) => path.startsWith(folder.endsWith('/') ? folder : `${folder}/`))) folder = dirname(folder);
+  return folder;
+}
+
+/** The one file that is the system prompt: named by the user, or the only text file with "prompt" in its name. */
+function systemPrompt(paths: readonly string[], named: string | undefined): string | undefined {
+  if (named !== undefined) {
+    if (!paths.includes(named)) throw new UsageError('--system-prompt names one of the files');
+    return named;
+  }
+  const candidates = paths.filter((path) => /prompt[^/]*\.(?:txt|md)$/i.test(basename(path)));
+  return candidates.length === 1 ? candidates[0] : undefined;
+}
+
+/** The value in a YAML or JSON file, or undefined for other files. @throws UsageError when it cannot be read */
+function structured(path: string, content: Uint8Array): unknown {
+  if (!/\.(?:ya?ml|json)$/i.test(path)) return undefined;
+  try {
+    return parse(new TextDecoder('utf-8', { fatal: true }).decode(content)) as unknown;
+  } catch (error) {
+    throw new UsageError(`${path} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function parametersOf(value: unknown): Record<string, string> {
+  const parameters = member(value, 'parameters');
+  if (typeof parameters !== 'object' || parameters === null || Array.isArray(parameters)) return {};
+  return Object.fromEntries(
+    Object.entries(parameters)
+      .filter(([, item]) => isScalar(item))
+      .map(([name, item]) => [name, String(item)]),
+  );
+}
+
+function guardrailsOf(value: unknown): NonNullable<ConfigRecord['guardrails']> {
+  const list = member(value, 'guardrails');
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((item: unknown) => {
+    const { id, setting, action } = (item ?? {}) as Record<string, unknown>;
+    return isScalar(id) && isScalar(action)
+      ? [{ id: String(id), setting: isScalar(setting) ? String(setting) : canonicalJson(setting), action: String(action) }]
+      : [];
+  });
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name]
+    : undefined;
+}
+
+function isScalar(value: unknown): value is string | number | boolean {
+  return ['string', 'number', 'boolean'].includes(typeof value);
+}
+
+/** JSON with sorted keys and no white space: two files that say the same have the same canonical digest. */
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+    return `{${members.map(([name, item]) => `${JSON.stringify(name)}:${canonicalJson(item)}`).join(',')}}`;
+  }
+  return JSON.stringify(value ?? null);
+}
+
+function sha256(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(bytes).digest());
+}
