@@ -10,6 +10,7 @@ import { ReportError } from '@treering/report';
 import { SequencerError } from '@treering/sequencer';
 import { StatementError } from '@treering/statement';
 import { StorageError } from '@treering/storage';
+import { GateRefusal } from './gate/refusal.js';
 import { ChildFailure } from './supervised.js';
 
 /** What the exit codes mean, for scripts. */
@@ -37,6 +38,7 @@ export function exitOf(error: unknown): { exit: number; code: string; message: s
     const exit = refused ? EXIT.refused : (error.status ?? 0) >= 500 || error.status === 429 ? EXIT.unreachable : EXIT.usage;
     return { exit, code: error.problem ?? error.code, message };
   }
+  if (error instanceof GateRefusal) return as(EXIT.refused);
   if (error instanceof ChildFailure) return { exit: error.exit, code: error.code, message };
   const usage = [UsageError, ConfigError, MonitorConfigError, NoteError, RecordError, KeyError, ReportError];
   if (usage.some((kind) => error instanceof kind)) return as(EXIT.usage);

@@ -21,6 +21,7 @@ import { up } from './commands/up.js';
 import { verify } from './commands/verify.js';
 import { addEvidenceCommands } from './evidence-commands.js';
 import { EXIT, exitOf } from './exit.js';
+import { addGateCommands } from './gate-commands.js';
 import { addMonitorCommands, addWitnessCommands } from './operator-commands.js';
 import { createSession, type Session } from './session.js';
 import type { CommonFlags } from './settings.js';
@@ -288,6 +289,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   command(log, 'retire-key', 'end the signing of the previous keys').action((flags) => run((s) => retireKey(s))(flags));
   serving(command(log, 'serve', 'serve a log that was begun')).action((flags) => run((s) => serve(s, flags))(flags));
   const commands = { command, remote, signing, run, positive };
+  addGateCommands(program, commands);
   addEvidenceCommands(program, commands);
   addWitnessCommands(program, commands);
   addMonitorCommands(program, commands);

@@ -43,6 +43,7 @@ export async function writeProgress(
   origin: string,
   { position, state, keysFrom }: ReplayProgress,
 ): Promise<void> {
-  await writeFile(`${path}.new`, encodeCbor({ origin, position, state: saveState(state), keysFrom }), { mode: 0o600 });
-  await rename(`${path}.new`, path);
+  const fresh = `${path}.${process.pid}.new`;
+  await writeFile(fresh, encodeCbor({ origin, position, state: saveState(state), keysFrom }), { mode: 0o600 });
+  await rename(fresh, path);
 }

@@ -81,7 +81,7 @@ export async function replayLog(session: Session, client: LogClient, listener: R
 export async function provedRules(
   session: Session,
   client: LogClient,
-  onEntry?: ReplayListener['onEntry'],
+  { onEntry, resume }: Pick<ReplayListener, 'onEntry' | 'resume'> = {},
 ): Promise<ReplayedLog> {
   const onFinding = ({ index, message }: AuditFinding): never => {
     throw new ClientError(
@@ -89,7 +89,11 @@ export async function provedRules(
       `the log does not keep to its own rules (entry ${index}: ${printable(message)}); "treering audit" says more`,
     );
   };
-  return replayLog(session, client, { onFinding, ...(onEntry === undefined ? {} : { onEntry }) });
+  return replayLog(session, client, {
+    onFinding,
+    ...(onEntry === undefined ? {} : { onEntry }),
+    ...(resume === undefined ? {} : { resume }),
+  });
 }
 
 /** The rules within a log could be somebody else's: its charter names the log, and the keys that it names sign the head. */

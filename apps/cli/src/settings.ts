@@ -13,6 +13,7 @@ const fileSchema = z.strictObject({
   log_key: z.string().optional(),
   key: z.string().optional(),
   data: z.string().optional(),
+  trust: z.string().optional(),
 });
 
 /** Options of the command line that every command knows. */
@@ -32,6 +33,10 @@ export interface Settings {
   logKey(): string;
   /** The user's key file. */
   keyFile(): string;
+  /** The environment variable that holds the user's key, if one does. */
+  keyVariable(): string | undefined;
+  /** The user's trust policy, rather the one that is given; undefined when there is none. */
+  trustFile(given?: string): string | undefined;
 }
 
 /**
@@ -57,6 +62,16 @@ export function resolveSettings(flags: CommonFlags, env: Readonly<Record<string,
       throw new UsageError(
         `no key of the log is known: give --log-key <vkey>, set TREERING_LOG_KEY, or write ${SETTINGS_FILE} with "treering init"; take the key from the log's operator, not from the log`,
       );
+    },
+    keyVariable() {
+      const given = flags.key ?? env.TREERING_KEY ?? file.key;
+      return given?.startsWith('env:') ? given.slice('env:'.length) : undefined;
+    },
+    trustFile(given) {
+      const named = given ?? env.TREERING_TRUST;
+      if (named !== undefined) return resolve(cwd, named);
+      const local = join(data, 'witness-policy.txt');
+      return inFolder(file.trust) ?? (existsSync(local) ? local : undefined);
     },
     keyFile() {
       const given = flags.key ?? env.TREERING_KEY ?? inFolder(file.key);

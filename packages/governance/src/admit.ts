@@ -269,8 +269,14 @@ function limitsRule(state: GovernanceState): string {
 }
 
 function checkPrevious(state: GovernanceState, record: ChangeRecord): Refusal | undefined {
-  if (record.prev === undefined) return undefined;
   const current = state.latest(record.subject);
+  if (record.prev === undefined) {
+    const open = record.type === 'deployment' ? state.version('deployment', record.subject) : undefined;
+    if (record.type !== 'deployment' || record.phase !== 'intent' || open?.deployment?.phase !== 'intent') return undefined;
+    // Of two that announce the first deployment of a service at once, one has to know of the other.
+    const message = `entry ${open.index} announces a deployment of ${record.subject}, and nothing says yet what came of it: name the newest record of the subject in prev to take its place`;
+    return { ...refuse('governance/prev-conflict', 'prev', message), current: current ?? open };
+  }
   if (current !== undefined && equalBytes(current.leaf, record.prev)) return undefined;
   const message =
     current === undefined

@@ -106,6 +106,11 @@ export class GovernanceState {
     return this.#parts.versions.get(`${type} ${subject}`);
   }
 
+  /** The newest records of one type, of all subjects that have some. */
+  versionsOf(type: string): Version[] {
+    return [...this.#parts.versions.values()].filter((version) => version.type === type);
+  }
+
   /** The entry with this leaf hash (hex), if it is the newest of its type on its subject. */
   newest(leaf: string): Version | undefined {
     return this.#byLeaf.get(leaf);

@@ -43,10 +43,21 @@ test('what goes live has an approved intent with the same model, configuration a
 test('an approved intent that another one follows is void', async () => {
   const { log, model, config } = await begun(need('deploy/**', 1));
   const first = await log.log(eve, deploymentDraft(model, config));
-  await log.log(carol, approvalDraft(SUBJECT, first));
-  await log.log(eve, deploymentDraft(model, config, { replicas: 2 }));
+  const { leaf: prev } = await log.log(carol, approvalDraft(SUBJECT, first));
+  await log.log(eve, deploymentDraft(model, config, { replicas: 2, prev }));
   const active = carries(model, config, 'active');
   await refusesUnchanged(log, eve, active, 'governance/not-approved', rule('deploy/**'));
+});
+
+test('an open intent is followed by another one only when that knows of it', async () => {
+  const { log, model, config } = await begun();
+  const first = await log.log(eve, deploymentDraft(model, config));
+  const second = deploymentDraft(model, config, { replicas: 2 });
+  assert.match(await refusesUnchanged(log, bob, second, 'governance/prev-conflict', 'prev'), /to take its place/);
+  const ended = await log.log(eve, carries(model, config, 'ended'));
+  assert.ok((await log.decide(bob, second)).admitted, 'nothing is open');
+  assert.not((await log.decide(bob, { ...second, prev: first.leaf })).admitted);
+  await log.log(bob, { ...second, prev: ended.leaf });
 });
 
 test('what is active is carried on after a new version of the model, and begins anew after its end', async () => {

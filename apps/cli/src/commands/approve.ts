@@ -63,7 +63,7 @@ export async function approve(session: Session, id: string, flags: ApproveFlags)
 /** What a reviewer has to see beside the record itself, from a replay of the log: nothing of it is only what the log says. */
 async function reviewOf(session: Session, client: LogClient, entry: ReadEntry, record: ChangeRecord): Promise<string[]> {
   const history = new ReviewHistory(record);
-  const { state } = await provedRules(session, client, (...seen) => history.see(...seen));
+  const { state } = await provedRules(session, client, { onEntry: (...seen) => history.see(...seen) });
   if (!history.has(entry.index))
     throw new ClientError('client/not-verified', `the newest head of the log does not cover entry ${entry.index}`);
   const baseline = history.before(entry.index, state);

@@ -46,7 +46,9 @@ export async function retentionReport(session: Session, flags: RetentionFlags): 
   if (subject !== undefined && !isSubject(subject))
     throw new UsageError('a subject reads like model/wink: 1 to 8 segments of [a-z0-9._@-]');
   const ledger = new AttachmentLedger(presets);
-  const { head } = await provedRules(session, session.client(), (index, candidate) => ledger.see(index, candidate));
+  const { head } = await provedRules(session, session.client(), {
+    onEntry: (index, candidate) => ledger.see(index, candidate),
+  });
   const kept = ledger.kept().filter(({ subjects }) => subject === undefined || subjects.has(subject));
   for (const attachment of kept) printAttachment(session, attachment, at);
   printSummary(session, kept, presets, at);
