@@ -11,6 +11,7 @@ export { configDigest } from './config-digest.js';
 export { diffRecords, type FieldDiff } from './diff.js';
 export { RecordError, type RecordErrorCode } from './errors.js';
 export { isSubject } from './fields.js';
+export { aroundChanges, type DiffLine, diffLines } from './line-diff.js';
 export {
   DEFAULT_IGNORED,
   formatManifest,

@@ -1,9 +1,9 @@
 import { NoteError } from '@treering/note';
+import { aroundChanges, diffLines } from '@treering/record';
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { attachmentText, fileName } from '../src/model/attachment-text.js';
-import { aroundChanges, diffLines } from '../src/model/line-diff.js';
 import { timeTicks } from '../src/model/time-axis.js';
 import { counted, dayWords, grouped, momentWords, sizeWords } from '../src/model/time-words.js';
 import { readTrust } from '../src/model/trust-text.js';

@@ -17,6 +17,7 @@ import { type Announced, DeploymentJournal } from '../gate/journal.js';
 import { findLogged } from '../gate/logged-parts.js';
 import { GateRefusal } from '../gate/refusal.js';
 import type { Session } from '../session.js';
+import { MOST_REBASES } from '../submit.js';
 import { readTrust } from '../trust-file.js';
 import { entryId } from './read.js';
 
@@ -83,32 +84,45 @@ class Gate {
 
   async open(command: readonly string[]): Promise<number> {
     const { terminal } = this.#session;
-    const state = await this.#journal.rules();
-    const { statement, adopted } = await this.#announcement(state);
     if (this.#flags.dryRun) {
+      await this.#announcement(await this.#journal.rules());
       terminal.line(`The rules let ${this.#subject} be deployed as it lies here. Nothing was logged, and nothing was run.`);
       terminal.result({ permitted: true, logged: false, state: hex(this.#parts.state) });
       return EXIT.ok;
     }
-    const announced = await this.#journal.announce(statement.signed, statement.record);
+    const { announced, adopted } = await this.#announce();
     try {
       this.#requirePermit(announced, (await this.#session.signer()).signer.key);
       await this.#requireStill(announced);
       if (!(await isUnchanged(this.#session, this.#flags, this.#parts)))
         throw new GateRefusal('gate/changed', 'the model or the configuration changed while the gate was waiting');
+      await mkdir(dirname(this.#permit), { recursive: true });
+      await writeFile(this.#permit, announced.proofFile);
     } catch (error) {
       // An announcement that waits for somebody to approve it stays; anything else comes to nothing.
       if (!(error instanceof GateRefusal && error.code === 'gate/waits-for-approval'))
         await this.#journal.end(announced, (error as Error).message);
       throw error;
     }
-    await mkdir(dirname(this.#permit), { recursive: true });
-    await writeFile(this.#permit, announced.proofFile);
     terminal.line(
       `${terminal.colour('good', '✓')} ${terminal.bold(`deployment ${this.#subject}`)} is announced as entry ${announced.index}${adopted ? ', by an earlier try of this run' : ''}`,
     );
     terminal.line(`  permit  ${printable(relative(this.#session.cwd, this.#permit) || this.#permit)}`);
     return this.#deploy(command, announced);
+  }
+
+  /** Whatever came in between is looked at anew: an approval does not matter, and another announcement does. */
+  async #announce(): Promise<{ announced: Announced; adopted: boolean }> {
+    for (let tries = 0; ; tries++) {
+      const { statement, adopted } = await this.#announcement(await this.#journal.rules());
+      try {
+        return { announced: await this.#journal.announce(statement.signed, statement.record), adopted };
+      } catch (error) {
+        const overtaken = error instanceof GateRefusal && error.code === 'governance/prev-conflict';
+        if (!overtaken || tries === MOST_REBASES) throw error;
+      }
+      await new Promise((done) => setTimeout(done, LOOK_AGAIN / 4));
+    }
   }
 
   async #deploy(command: readonly string[], announced: Announced): Promise<number> {

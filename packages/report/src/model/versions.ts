@@ -1,7 +1,6 @@
-import { diffRecords, type FieldDiff } from '@treering/record';
+import { aroundChanges, type DiffLine, diffLines, diffRecords, type FieldDiff } from '@treering/record';
 import { attachmentText } from './attachment-text.js';
 import type { EntryOf, PackContent } from './content.js';
-import { aroundChanges, type DiffLine, diffLines } from './line-diff.js';
 
 type Version = EntryOf<'model' | 'config'>;
 

@@ -1,5 +1,4 @@
-import type { FieldDiff } from '@treering/record';
-import type { DiffLine } from '../../model/line-diff.js';
+import type { DiffLine, FieldDiff } from '@treering/record';
 import { type VersionChange, versionChanges } from '../../model/versions.js';
 import { type Child, element } from '../element.js';
 import { details, entryLink, MOST_ROWS, paragraph, remark, rest, section, table, type View } from '../view.js';
