@@ -1,4 +1,5 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { check } from './commands/check.js';
 import { gate } from './commands/gate.js';
 import type { Commands } from './operator-commands.js';
 
@@ -36,6 +37,28 @@ export function addGateCommands(program: Command, { remote, run, positive }: Com
     .option('--resume <file>', 'replay the log from where an earlier call ended, and remember where this one does')
     .option('--dry-run', 'only say what the rules say; log and run nothing')
     .action((command, flags) => run((s) => gate(s, command, flags))(flags));
+  remote(program, 'check', 'compare what runs with what was logged, both ways, and record it')
+    .option('--key <key>', 'your key: a file, env:NAME or pkcs11:... (TREERING_KEY)')
+    .option('--targets <file>', 'what runs where on this machine (YAML)')
+    .option('--env <environment>', 'instead of a file, one service')
+    .option('--service <service>', 'its name')
+    .option('--model <path>', 'folder or file of its model')
+    .option('--ignore <path...>', 'paths below the folder to leave out, as when it was recorded')
+    .option('--config <file...>', 'the files of its configuration')
+    .option('--system-prompt <file>', 'which of the files is the system prompt, as when it was recorded')
+    .option('--image <digest>', 'digest of the image that runs')
+    .option('--pid-file <file>', 'file with the number of its process')
+    .option('--every <time>', 'again and again: 30s, 5m, 1h', duration)
+    .option('--full-every <time>', 'how often files are read that the file system calls unchanged', duration, 86_400)
+    .option('--record-every <time>', 'how often an unchanged result is recorded again', duration, 86_400)
+    .option('--no-record', 'only look')
+    .addOption(
+      new Option('--access <who>', 'who may read the report that is attached')
+        .choices(['public', 'restricted', 'withheld'])
+        .default('restricted'),
+    )
+    .option('--resume <file>', 'replay the log from where an earlier call ended, and remember where this one does')
+    .action((flags) => run((s) => check(s, flags))(flags));
 }
 
 /** Seconds of a time such as 90, 90s, 15m, 2h or 1d. */

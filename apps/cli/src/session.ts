@@ -73,7 +73,16 @@ export function createSession(flags: CommonFlags, streams: Streams & { readonly 
   };
 }
 
+/** Where this user's own notes lie: TREERING_STATE, or a folder of the user's state folder. */
+export function stateFolder(env: Readonly<Record<string, string | undefined>>): string {
+  return env.TREERING_STATE ?? userFolder(env);
+}
+
 /** Where heads are remembered: TREERING_STATE, or the user's state folder. */
 function headFolder(env: Readonly<Record<string, string | undefined>>): string {
-  return env.TREERING_STATE ?? join(env.XDG_STATE_HOME ?? join(env.HOME ?? homedir(), '.local', 'state'), 'treering', 'heads');
+  return env.TREERING_STATE ?? join(userFolder(env), 'heads');
+}
+
+function userFolder(env: Readonly<Record<string, string | undefined>>): string {
+  return join(env.XDG_STATE_HOME ?? join(env.HOME ?? homedir(), '.local', 'state'), 'treering');
 }
