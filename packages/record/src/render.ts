@@ -77,7 +77,7 @@ function title(record: ChangeRecord): string {
     case 'verification':
       return `Verification of what runs: ${record.verdict}`;
     case 'incident':
-      return `Incident of ${record.severity} severity`;
+      return `Incident of ${record.severity} severity${record.status === 'closed' ? ', closed' : ''}`;
     case 'decision-batch':
       return `${count(record.count, 'decision')} between ${utc(record.first_at)} and ${utc(record.last_at)}`;
     case 'change-plan':

@@ -30,6 +30,7 @@ test('the public face of @treering/record', () => {
     'recordSchemas',
     'recordToJson',
     'renderRecord',
+    'reportDeadline',
     'retentionOf',
     'retentionPresets',
     'sortResources',
