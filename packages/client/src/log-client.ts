@@ -41,6 +41,7 @@ import { type HttpOptions, LogHttp, parseJsonObject } from './http.js';
 import { readKeptHeads } from './kept-heads.js';
 import { hashesOf, indexOf, textOf } from './members.js';
 import { ProvedTree } from './proved-tree.js';
+import { readSubjects } from './subject-list.js';
 import { TlogReader } from './tlog-reader.js';
 import { verified } from './verified.js';
 
@@ -218,6 +219,15 @@ export class LogClient {
       before = next;
     }
     return out;
+  }
+
+  /**
+   * The subjects that the log has records about and that begin with `prefix`, in the order of their characters. That there are no others
+   * is only what the log says.
+   * @throws ClientError client/bad-answer for a list that does not go on, or not end
+   */
+  subjects(prefix: string): AsyncGenerator<string> {
+    return readSubjects(this.#http, prefix);
   }
 
   /**
