@@ -356,6 +356,7 @@ export class SimulatedMonitor {
       audit,
       staleAfter,
       deployWithin: 3600,
+      remindBefore: 172_800,
     };
     this.monitor = new Monitor({
       store: MonitorStore.open(this.#path, { mode: 'open' }),

@@ -22,6 +22,8 @@ const logSchema = z.strictObject({
   stale_after: z.int().min(1).default(1800),
   /** Seconds in which an announced deployment has to come to something. */
   deploy_within: z.int().min(1).default(3600),
+  /** Seconds before the report on an incident is due in which it is an alarm; 0 waits until it is late. */
+  remind_before: z.int().min(0).default(172_800),
 });
 
 /** The file that says what a monitor follows and whom it tells. */
@@ -117,6 +119,7 @@ async function watched(
       audit: log.audit,
       staleAfter: log.stale_after,
       deployWithin: log.deploy_within,
+      remindBefore: log.remind_before,
     };
   } catch (error) {
     if (error instanceof NoteError) throw new MonitorConfigError(`${where}: ${error.message}`);

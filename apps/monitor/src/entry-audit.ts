@@ -12,13 +12,15 @@ import {
 } from '@treering/governance';
 import { type Hasher, TILE_HEIGHT, tileHashReader } from '@treering/merkle';
 import type { ChangeRecord } from '@treering/record';
-import { decodeCbor, encodeCbor, parseStatement, StatementError } from '@treering/statement';
+import { parseStatement, StatementError } from '@treering/statement';
 import type { AlarmBook, Finding } from './alarm-book.js';
 import { leadsTo } from './entry-proofs.js';
 import type { WatchedLogConfig } from './log-config.js';
 import type { EntryNeeds } from './pending.js';
+import { decodeRemembered, encodeRemembered } from './remembered.js';
 import { admission, dated, foreignCharter } from './rules/entry-rules.js';
-import { afterRecord, type Intents, recordRules, undeployed } from './rules/record-rules.js';
+import { incidentsDue } from './rules/incident-rules.js';
+import { afterRecord, NOTHING_REMEMBERED, recordRules, undeployed } from './rules/record-rules.js';
 import type { KnownHead, MonitorStore, NewNodes } from './store.js';
 
 /** What the audit of a log's entries works with. */
@@ -83,7 +85,7 @@ export class EntryAudit {
   readonly #parts: EntryAuditParts;
   #follower!: Follower;
   #audit!: Audit;
-  #intents: Intents = new Map();
+  #remembered = NOTHING_REMEMBERED;
   /** Where the audit stands: behind what was decided. */
   #position!: Uint8Array;
   #saved = 0;
@@ -104,7 +106,8 @@ export class EntryAudit {
   #load(most: number): void {
     const { config, store, means } = this.#parts;
     const saved = store.progress(config.origin);
-    let state = saved === undefined ? undefined : restored(saved.state);
+    const remembered = saved === undefined ? undefined : decodeRemembered(saved.intents);
+    let state = saved === undefined || remembered === undefined ? undefined : restored(saved.state);
     this.#follower = this.#newFollower(state === undefined ? undefined : saved?.position);
     if (this.#follower.size > most) {
       state = undefined;
@@ -113,7 +116,7 @@ export class EntryAudit {
     this.#position = this.#follower.position();
     this.#saved = this.#follower.size;
     this.#audit = new Audit(means, { state: state ?? new GovernanceState(), size: this.#follower.size });
-    this.#intents = saved === undefined || state === undefined ? new Map() : decodeIntents(saved.intents);
+    this.#remembered = state === undefined || remembered === undefined ? NOTHING_REMEMBERED : remembered;
     this.#nodes = [];
     this.#unflushed = [];
   }
@@ -187,17 +190,22 @@ export class EntryAudit {
     store.setProgress(config.origin, {
       position: this.#position,
       state: saveState(this.#audit.state),
-      intents: encodeIntents(this.#intents),
+      intents: encodeRemembered(this.#remembered),
     });
     this.#saved = this.size;
   }
 
-  /** Raises what was announced and never came to anything. */
-  raiseUndeployed(): void {
+  /** Raises what time alone makes a reason: what was announced and never came to anything, and reports that are due. */
+  raiseByTime(): void {
     const { config, alarms, store } = this.#parts;
     const head = store.head(config.origin, 'followed');
     if (head === undefined) return;
-    for (const finding of undeployed(this.#intents, this.#now, config.deployWithin)) {
+    // While entries are read again, one of the next ones may say what came of it; it was judged, and would clear nothing.
+    if (this.size < Math.max(head.size, store.standing(config.origin, this.#now).judged)) return;
+    const { intents, deadlines } = this.#remembered;
+    const late = undeployed(intents, this.#now, config.deployWithin);
+    const due = incidentsDue(deadlines, this.#now, config.remindBefore);
+    for (const finding of [...late, ...due]) {
       if (finding.index >= head.size) continue;
       // The entry is asked for when the proof is made.
       alarms.raise(config.origin, finding, { needs: needsOf(finding, finding.index, new Uint8Array(0), head) });
@@ -262,13 +270,13 @@ export class EntryAudit {
   #ofRecord(index: number, entry: Uint8Array, record: ChangeRecord, iat: number, head: KnownHead): Action[] {
     const seen = { index, record, iat };
     const actions = recordRules.flatMap((rule): Action[] => {
-      const { raise, clear } = rule(seen, this.#intents);
+      const { raise, clear } = rule(seen, this.#remembered);
       return [
         ...clear.map((alarm) => ({ clear: alarm, index })),
         ...raise.map((finding) => ({ raise: finding, needs: needsOf(finding, index, entry, head) })),
       ];
     });
-    this.#intents = afterRecord(this.#intents, seen);
+    this.#remembered = afterRecord(this.#remembered, seen);
     return actions;
   }
 
@@ -324,13 +332,4 @@ function restored(bytes: Uint8Array): GovernanceState | undefined {
     if (error instanceof GovernanceError) return undefined;
     throw error;
   }
-}
-
-function encodeIntents(intents: Intents): Uint8Array {
-  return encodeCbor(new Map([...intents].map(([subject, { index, iat }]) => [subject, [index, iat]])));
-}
-
-function decodeIntents(bytes: Uint8Array): Intents {
-  const saved = decodeCbor(bytes, { tags: [] }) as ReadonlyMap<string, readonly [number, number]>;
-  return new Map([...saved].map(([subject, [index, iat]]) => [subject, { index, iat }]));
 }

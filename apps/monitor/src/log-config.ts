@@ -18,4 +18,6 @@ export interface WatchedLogConfig {
   readonly staleAfter: number;
   /** Seconds in which an announced deployment has to come to something. */
   readonly deployWithin: number;
+  /** Seconds before the report on an incident is due in which the monitor reminds of it. */
+  readonly remindBefore: number;
 }

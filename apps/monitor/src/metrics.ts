@@ -13,6 +13,7 @@ const ALARM_KINDS = [
   'mismatch',
   'drift',
   'break-glass',
+  'incident-due',
 ] as const;
 
 /** The monitor's Prometheus metrics, in a registry of their own. */

@@ -24,7 +24,7 @@ export type Pending = { readonly ready: AlarmProof } | { readonly needs: EntryNe
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
 const index = z.int().min(0);
 const needsSchema = z.tuple([
-  z.enum(['bad-entry', 'unauthorised', 'undeployed', 'mismatch', 'drift', 'break-glass']),
+  z.enum(['bad-entry', 'unauthorised', 'undeployed', 'mismatch', 'drift', 'break-glass', 'incident-due']),
   index,
   bytes,
   z.tuple([bytes, index, bytes]),

@@ -24,7 +24,7 @@ export interface Progress {
   readonly position: Uint8Array;
   /** The governance state after these entries. */
   readonly state: Uint8Array;
-  /** Deployments that were announced and not followed up. */
+  /** Deployments that were announced and not followed up, and reports on incidents that are due. */
   readonly intents: Uint8Array;
 }
 

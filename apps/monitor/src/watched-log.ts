@@ -155,7 +155,7 @@ export class WatchedLog {
         if (opened !== undefined) await this.#look(opened.head);
       });
       await attempt(() => this.#settle());
-      await attempt(() => this.#audit?.raiseUndeployed());
+      await attempt(() => this.#audit?.raiseByTime());
       await attempt(() => this.#judge.judge({ opened, newer, read: this.#audit?.size, signedAt: this.#signedAt }));
       await attempt(() => this.#prove());
       this.#lastPoll = this.#now;

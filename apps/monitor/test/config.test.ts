@@ -24,6 +24,7 @@ test('a minimal file, and its defaults', async () => {
   assert.is(log.origin, 'log.test');
   assert.is(log.audit, true);
   assert.is(log.staleAfter, 1800);
+  assert.is(log.remindBefore, 172_800, 'two days');
   assert.is(log.policy, undefined);
 });
 
@@ -40,6 +41,7 @@ logs:
     policy: policy.txt
     stale_after: 60
     deploy_within: 90
+    remind_before: 0
   - keys: ['${vkey('key.test', KEY_TYPE.ed25519, 3)}']
     origin: go.sum database tree
     url: https://sum.test
@@ -52,6 +54,8 @@ logs:
   assert.is(logs[0].keys.length, 2);
   assert.is(logs[0].policy?.quorum, 'w');
   assert.is(logs[0].policyText, POLICY);
+  assert.is(logs[0].deployWithin, 90);
+  assert.is(logs[0].remindBefore, 0);
   assert.is(logs[1].origin, 'go.sum database tree');
   assert.is(logs[1].audit, false);
 });
@@ -66,6 +70,7 @@ const MISTAKES: Readonly<Record<string, readonly [string, RegExp]>> = {
   'a URL of another kind': [`logs: [{keys: ['${vkey('a.test')}'], url: 'file:///etc/passwd'}]`, /url/],
   'a policy that is not there': [`${MINIMAL}    policy: gone.txt\n`, /gone\.txt/],
   'a policy that is none': [`${MINIMAL}    policy: bad.txt\n`, /line 1/],
+  'a time that is none': [`${MINIMAL}    remind_before: -1\n`, /remind_before/],
   'one log twice': [`${MINIMAL}${MINIMAL.replace('logs:\n', '')}`, /twice/],
 };
 

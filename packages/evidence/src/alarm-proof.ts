@@ -34,7 +34,7 @@ const about = { v: z.literal(1), log };
 const place = { head, index, inclusion: hashes };
 
 /** Alarms about what an admitted record says. */
-export const RECORD_ALARMS = ['undeployed', 'mismatch', 'drift', 'break-glass'] as const;
+export const RECORD_ALARMS = ['undeployed', 'mismatch', 'drift', 'break-glass', 'incident-due'] as const;
 
 const schema = z.discriminatedUnion('kind', [
   /** Two heads that cannot both be true. For different sizes: the root that the larger tree has at the smaller size. */

@@ -19,7 +19,7 @@ export {
   proveDecision,
 } from './decision.js';
 export { EvidenceError, type EvidenceErrorCode } from './errors.js';
-export { logTime, newestTime } from './log-time.js';
+export { logTime, newestTime, timeText } from './log-time.js';
 export type { FileBytes } from './pack/byte-source.js';
 export type { ProvedDecision } from './pack/decision-claims.js';
 export {

@@ -1,11 +1,14 @@
 import type { ChangeRecord } from '@treering/record';
 import type { RECORD_ALARMS } from './alarm-proof.js';
+import { timeText } from './log-time.js';
 
 /** An alarm that rests on what an admitted record says. */
 export interface RecordAlarm {
   readonly kind: (typeof RECORD_ALARMS)[number];
   /** What the record says, in half a sentence, or undefined when it is no reason for this alarm. */
   says(record: ChangeRecord): string | undefined;
+  /** For what time makes an alarm of: what a later record would have said, which is for the monitor to say that none did. */
+  readonly unless?: string;
 }
 
 /** What somebody observed is not what the log says should run. */
@@ -42,7 +45,18 @@ const undeployed: RecordAlarm = {
     record.type === 'deployment' && record.phase === 'intent'
       ? `a deployment of ${record.subject} was about to begin`
       : undefined,
+  unless: 'followed it up',
+};
+
+/** An incident is open whose report is due at a time. */
+const incidentDue: RecordAlarm = {
+  kind: 'incident-due',
+  says: (record) =>
+    record.type === 'incident' && record.status !== 'closed' && record.due_at !== undefined
+      ? `the report on ${record.subject} is due at ${timeText(Math.floor(record.due_at / 1000))}`
+      : undefined,
+  unless: 'closed it or moved the date',
 };
 
 /** Every alarm of this sort. */
-export const recordAlarms: readonly RecordAlarm[] = [mismatch, drift, breakGlass, undeployed];
+export const recordAlarms: readonly RecordAlarm[] = [mismatch, drift, breakGlass, undeployed, incidentDue];

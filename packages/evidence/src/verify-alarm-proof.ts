@@ -369,14 +369,14 @@ class Examination {
   }
 
   #recordAlarm(proof: Of<(typeof recordAlarms)[number]['kind']>): readonly string[] {
-    const required = ['heads-signed', 'included', 'said', ...(proof.kind === 'undeployed' ? ['observed'] : [])];
+    const alarm = recordAlarms.find(({ kind }) => kind === proof.kind);
+    const required = ['heads-signed', 'included', 'said', ...(alarm?.unless === undefined ? [] : ['observed'])];
     if (this.#included(proof, this.#hasher.hashLeaf(proof.entry)) === undefined) return required;
     this.record = recordOf(proof.entry);
-    const text =
-      this.record === undefined ? undefined : recordAlarms.find(({ kind }) => kind === proof.kind)?.says(this.record);
+    const text = this.record === undefined ? undefined : alarm?.says(this.record);
     this.decide('said', text !== undefined, `Entry ${proof.index} says: ${text}.`, `Entry ${proof.index} says no such thing.`);
-    if (proof.kind === 'undeployed')
-      this.add('not-followed', 'not proved', `That no later entry followed it up is the monitor's word: ${proof.reason}.`);
+    if (alarm?.unless !== undefined)
+      this.add('not-followed', 'not proved', `That no later entry ${alarm.unless} is the monitor's word: ${proof.reason}.`);
     return required;
   }
 

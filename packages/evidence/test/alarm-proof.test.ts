@@ -1,6 +1,6 @@
 import { CompactRange, type HashReader, type NodeId, portableHasher, proveConsistency, proveInclusion } from '@treering/merkle';
 import { createSigner, formatCheckpoint, formatNote, formatVerifierKey, KEY_TYPE, type TrustPolicy } from '@treering/note';
-import { encodeRecord } from '@treering/record';
+import { type ChangeRecord, encodeRecord } from '@treering/record';
 import { createStatementSigner, signStatement } from '@treering/statement';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -199,6 +199,41 @@ test('an entry that is a statement is no bad entry, and says what its record say
   assert.not(await verdict(await sign({ ...place, kind: 'drift', entry, reason: 'why' }), []));
   assert.not(await verdict(await sign({ ...place, kind: 'break-glass', entry, reason: 'why' }), []));
   assert.not(await verdict(await sign({ ...place, kind: 'bad-entry', leaf: leafHash(entry), served: entry })));
+});
+
+/** A log of one record, and where that stands in it. */
+async function logOf(record: ChangeRecord) {
+  const { entry } = await signStatement({ iss: 'a/identity/b', sub: record.subject, iat: 5 }, encodeRecord(record), monitor);
+  const range = new CompactRange();
+  range.append(leafHash(entry));
+  const text = formatCheckpoint({ origin: ORIGIN, size: 1n, root: range.root(), extensions: [] });
+  const head = formatNote({ text, signatures: [logKey.sign(text)] });
+  return { ...about, head, index: 0, inclusion: [], entry };
+}
+
+test('an incident whose report is due proves its date, and that nothing followed rests on the monitor', async () => {
+  const incident: ChangeRecord = {
+    v: 1,
+    type: 'incident',
+    subject: 'incident/x',
+    reason: 'The model answered with a name.',
+    severity: 'high',
+    aware_at: 0,
+    affected: [],
+    due_at: Date.UTC(2028, 0, 18, 10),
+  };
+  const alarm = { kind: 'incident-due', reason: 'why' } as const;
+  const file = await sign({ ...(await logOf(incident)), ...alarm });
+  assert.ok(await verdict(file));
+  assert.not(await verdict(file, []));
+  const { claims, record } = await verifyAlarmProof(file, { policy: POLICY, observers: [monitor.key] });
+  const textOf = (name: string): string | undefined => claims.find((claim) => claim.name === name)?.text;
+  assert.is(textOf('said'), 'Entry 0 says: the report on incident/x is due at 2028-01-18T10:00:00Z.');
+  assert.match(textOf('not-followed') ?? '', /That no later entry closed it or moved the date is the monitor's word: why\./);
+  assert.is(record?.type, 'incident');
+  const { due_at: _, ...undue } = incident;
+  for (const other of [undue, { ...incident, status: 'closed' } as const])
+    assert.not(await verdict(await sign({ ...(await logOf(other)), ...alarm })), 'nothing is due');
 });
 
 test('files of another form are refused with a code', async () => {

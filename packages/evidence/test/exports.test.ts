@@ -35,6 +35,7 @@ test('what the package exports', () => {
     'readPack',
     'recordAlarms',
     'signAlarmProof',
+    'timeText',
     'verifyAlarmProof',
     'verifyCoseReceipt',
     'verifyPack',

@@ -1,6 +1,7 @@
 import { recordAlarms } from '@treering/evidence';
 import type { ChangeRecord } from '@treering/record';
 import type { Finding } from '../alarm-book.js';
+import { afterIncident, type Deadlines, settled } from './incident-rules.js';
 
 /** A deployment that was announced. */
 export interface Intent {
@@ -9,8 +10,17 @@ export interface Intent {
   readonly iat: number;
 }
 
-/** What record rules remember of the entries before: announced deployments by subject. */
+/** Announced deployments by subject. */
 export type Intents = ReadonlyMap<string, Intent>;
+
+/** What record rules remember of the entries before. */
+export interface Remembered {
+  readonly intents: Intents;
+  readonly deadlines: Deadlines;
+}
+
+/** What is remembered before the first entry. */
+export const NOTHING_REMEMBERED: Remembered = { intents: new Map(), deadlines: new Map() };
 
 /** An admitted record, as rules see it. */
 export interface SeenRecord {
@@ -27,7 +37,7 @@ interface Consequences {
 }
 
 /** Decides from one record and what was remembered, without side effects. */
-export type RecordRule = (seen: SeenRecord, intents: Intents) => Consequences;
+export type RecordRule = (seen: SeenRecord, remembered: Remembered) => Consequences;
 
 const NOTHING: Consequences = { raise: [], clear: [] };
 
@@ -58,7 +68,7 @@ export const breakGlass: RecordRule = ({ record, index }) => {
 };
 
 /** An announced deployment that is followed up is none any more. */
-export const followedUp: RecordRule = ({ record }, intents) => {
+export const followedUp: RecordRule = ({ record }, { intents }) => {
   if (record.type !== 'deployment') return NOTHING;
   const before = intents.get(record.subject);
   return before === undefined
@@ -67,10 +77,14 @@ export const followedUp: RecordRule = ({ record }, intents) => {
 };
 
 /** Every rule about one record. */
-export const recordRules: readonly RecordRule[] = [verification, breakGlass, followedUp];
+export const recordRules: readonly RecordRule[] = [verification, breakGlass, followedUp, settled];
 
-/** The announced deployments after a record. */
-export function afterRecord(intents: Intents, { record, index, iat }: SeenRecord): Intents {
+/** What is remembered after a record. */
+export function afterRecord({ intents, deadlines }: Remembered, seen: SeenRecord): Remembered {
+  return { intents: afterDeployment(intents, seen), deadlines: afterIncident(deadlines, seen) };
+}
+
+function afterDeployment(intents: Intents, { record, index, iat }: SeenRecord): Intents {
   if (record.type !== 'deployment') return intents;
   const next = new Map(intents);
   if (record.phase === 'intent') next.set(record.subject, { index, iat });
