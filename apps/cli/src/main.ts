@@ -22,6 +22,7 @@ import { verify } from './commands/verify.js';
 import { addEvidenceCommands } from './evidence-commands.js';
 import { EXIT, exitOf } from './exit.js';
 import { addGateCommands } from './gate-commands.js';
+import { addIncidentCommands } from './incident-commands.js';
 import { addMonitorCommands, addWitnessCommands } from './operator-commands.js';
 import { createSession, type Session } from './session.js';
 import type { CommonFlags } from './settings.js';
@@ -291,6 +292,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   const commands = { command, remote, signing, run, positive };
   addGateCommands(program, commands);
   addEvidenceCommands(program, commands);
+  addIncidentCommands(program, commands);
   addWitnessCommands(program, commands);
   addMonitorCommands(program, commands);
   command(program, 'fsck', 'verify everything that a log has stored')
