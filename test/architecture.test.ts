@@ -19,6 +19,7 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   governance: ['merkle', 'note', 'record', 'statement'],
   keys: ['note', 'statement'],
   foreign: ['governance', 'note', 'record', 'statement'],
+  evaluation: ['record'],
   evidence: ['governance', 'merkle', 'note', 'record', 'statement'],
   report: ['evidence', 'note', 'record', 'statement'],
   storage: [],
@@ -32,7 +33,18 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
 const STARTED_BY: Readonly<Record<string, readonly string[]>> = { cli: ['log', 'monitor', 'witness'] };
 
 /** These run in a browser; only what lies in their `src/node` may need Node. */
-const PORTABLE = ['merkle', 'note', 'statement', 'record', 'governance', 'foreign', 'evidence', 'report', 'client'];
+const PORTABLE = [
+  'merkle',
+  'note',
+  'statement',
+  'record',
+  'governance',
+  'foreign',
+  'evaluation',
+  'evidence',
+  'report',
+  'client',
+];
 
 const TOP_LEVEL = [
   'LICENSE',
