@@ -19,6 +19,7 @@ import { recordFile } from './commands/record-file.js';
 import { init, serve } from './commands/serve.js';
 import { up } from './commands/up.js';
 import { verify } from './commands/verify.js';
+import { addDriftCommands } from './drift-commands.js';
 import { addEvidenceCommands } from './evidence-commands.js';
 import { EXIT, exitOf } from './exit.js';
 import { addMonitorCommands, addWitnessCommands } from './operator-commands.js';
@@ -289,6 +290,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   serving(command(log, 'serve', 'serve a log that was begun')).action((flags) => run((s) => serve(s, flags))(flags));
   const commands = { command, remote, signing, run, positive };
   addEvidenceCommands(program, commands);
+  addDriftCommands(program, commands);
   addWitnessCommands(program, commands);
   addMonitorCommands(program, commands);
   command(program, 'fsck', 'verify everything that a log has stored')

@@ -53,7 +53,7 @@ function pointsOf(trend: Trend, begin: number, end: number): object[] {
     max: max ?? high,
     has_min: min !== undefined,
     has_max: max !== undefined,
-    drift: verdict === 'drift' || verdict === 'fail',
+    drift: (min !== undefined || max !== undefined) && (verdict === 'drift' || verdict === 'fail'),
   }));
 }
 
