@@ -1,7 +1,7 @@
 import { mean, quantileSorted } from 'simple-statistics';
 import type { Answered } from './ask.js';
 
-/** What is measured. Shares are between 0 and 1, latencies in milliseconds. */
+/** What is measured. Shares are between 0 and 1, latencies in milliseconds, interpolated between two answers. */
 export const METRICS = [
   'accuracy',
   'exact_match',
@@ -108,14 +108,32 @@ export function numberSheet(answers: readonly Answered[]): Answersheet {
   };
 }
 
-function latenciesOf(answers: readonly Answered[]): Float64Array {
-  return Float64Array.from(answers, ({ latency }) => latency);
+/** Latencies in rising order, and where in it each answer's is: so that resamples need no sorting. */
+interface Latencies {
+  readonly sorted: Float64Array;
+  readonly ranks: Int32Array;
 }
 
-function setLatencies(metrics: Map<MetricName, number>, latencies: Float64Array, positions: ArrayLike<number>): void {
-  const sorted = Float64Array.from(positions, (at) => latencies[at]).sort() as unknown as number[];
-  metrics.set('latency_p50', quantileSorted(sorted, 0.5));
-  metrics.set('latency_p95', quantileSorted(sorted, 0.95));
+function latenciesOf(answers: readonly Answered[]): Latencies {
+  const order = answers.map((_, at) => at).sort((a, b) => answers[a].latency - answers[b].latency);
+  const ranks = new Int32Array(answers.length);
+  order.forEach((at, rank) => {
+    ranks[at] = rank;
+  });
+  return { sorted: Float64Array.from(order, (at) => answers[at].latency), ranks };
+}
+
+function setLatencies(metrics: Map<MetricName, number>, { sorted, ranks }: Latencies, positions: ArrayLike<number>): void {
+  const counts = new Int32Array(sorted.length);
+  for (let i = 0; i < positions.length; i++) counts[ranks[positions[i]]]++;
+  const drawn = new Float64Array(positions.length);
+  let filled = 0;
+  for (let rank = 0; rank < counts.length; rank++) {
+    drawn.fill(sorted[rank], filled, filled + counts[rank]);
+    filled += counts[rank];
+  }
+  metrics.set('latency_p50', quantileSorted(drawn as unknown as number[], 0.5));
+  metrics.set('latency_p95', quantileSorted(drawn as unknown as number[], 0.95));
 }
 
 function plainText(text: string): string {
