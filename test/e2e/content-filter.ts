@@ -12,7 +12,7 @@ import { parse } from 'yaml';
  */
 
 /** A mail, and what people said of it. */
-export interface Mail {
+interface Mail {
   readonly id: string;
   readonly text: string;
   readonly label: 'ham' | 'spam';

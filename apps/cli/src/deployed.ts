@@ -34,10 +34,7 @@ export class DeployedReader {
 
   /** The newest entries of a subject that are records, their signers verified; none for a subject that the log does not know. */
   async newest(subject: string, limit: number): Promise<ReadEntry[]> {
-    const entries = await this.#client.history(subject, limit).catch((error: unknown) => {
-      if (error instanceof ClientError && error.status === 404) return [];
-      throw error;
-    });
+    const entries = await this.#read(subject, limit);
     const records = entries.filter(({ record }) => record !== undefined);
     for (const entry of records) await this.#keys.verifySigner(entry);
     return records;
@@ -49,20 +46,16 @@ export class DeployedReader {
    */
   async active(environment: string, service: string): Promise<EntryOf<'deployment'>> {
     const subject = `deploy/${environment}/${service}`;
-    // Looked at more and more often than deployed: most are found among the newest.
-    for (let limit = 16; ; limit *= 4) {
-      const entries = await this.newest(subject, limit);
-      const ended: Uint8Array[] = [];
-      for (const entry of entries) {
-        if (entry.record?.type !== 'deployment') continue;
-        if (entry.record.phase === 'ended') ended.push(entry.record.state);
-        if (entry.record.phase !== 'active') continue;
-        const { state } = entry.record;
-        if (ended.some((one) => equalBytes(one, state))) throw new NotComparable(`what ran as ${printable(subject)} was ended`);
-        return entry as EntryOf<'deployment'>;
-      }
-      if (entries.length < limit) throw new NotComparable(`the log has no active deployment of ${printable(subject)}`);
-    }
+    const ended: Uint8Array[] = [];
+    const entry = await this.#find(subject, ({ record }) => {
+      if (record?.type === 'deployment' && record.phase === 'ended') ended.push(record.state);
+      return record?.type === 'deployment' && record.phase === 'active';
+    });
+    if (entry === undefined) throw new NotComparable(`the log has no active deployment of ${printable(subject)}`);
+    const active = entry as EntryOf<'deployment'>;
+    if (ended.some((state) => equalBytes(state, active.record.state)))
+      throw new NotComparable(`what ran as ${printable(subject)} was ended`);
+    return active;
   }
 
   /**
@@ -79,18 +72,43 @@ export class DeployedReader {
       return entry;
     }
     const { record: model } = await this.entry(deployed.model, 'model');
-    const subjects = new Set([`evaluation/${deployed.service}`, `evaluation/${model.name}`, model.subject, deployed.subject]);
-    const found: EntryOf<'evaluation'>[] = [];
+    const subjects = [...new Set([`evaluation/${deployed.service}`, `evaluation/${model.name}`, model.subject])];
+    const isWanted = ({ record }: ReadEntry): boolean => record?.type === 'evaluation' && isAbout(record);
+    const found: ReadEntry[] = [];
     for (const subject of subjects) {
-      const entries = await this.newest(subject, Number.POSITIVE_INFINITY);
-      const fitting = entries.find(({ record }) => record?.type === 'evaluation' && isAbout(record));
-      if (fitting !== undefined) found.push(fitting as EntryOf<'evaluation'>);
+      const entry = await this.#find(subject, isWanted);
+      if (entry !== undefined) found.push(entry);
     }
+    // The deployment's own subject has all its verifications: it is read to its end only when nothing else is found.
+    const last = found.length === 0 ? await this.#find(deployed.subject, isWanted) : undefined;
+    if (last !== undefined) found.push(last);
     const newest = found.sort((a, b) => b.index - a.index)[0];
     if (newest === undefined)
       throw new NotComparable(
-        `no evaluation of the deployed model in its configuration is logged under ${[...subjects].map(printable).join(', ')}: record one with "treering evaluate", or name it with --evaluation`,
+        `no evaluation of the deployed model in its configuration is logged under ${[...subjects, deployed.subject].map(printable).join(', ')}: record one with "treering evaluate", or name it with --evaluation`,
       );
-    return newest;
+    return newest as EntryOf<'evaluation'>;
+  }
+
+  /** The newest entry of a subject that is wanted. More and more are read: most of what is looked for is among the newest. */
+  async #find(subject: string, isWanted: (entry: ReadEntry) => boolean): Promise<ReadEntry | undefined> {
+    for (let limit = 16, seen = Number.POSITIVE_INFINITY; ; limit *= 4) {
+      const entries = await this.#read(subject, limit);
+      for (const entry of entries) {
+        if (entry.index >= seen) continue;
+        seen = entry.index;
+        if (!isWanted(entry)) continue;
+        await this.#keys.verifySigner(entry);
+        return entry;
+      }
+      if (entries.length < limit) return undefined;
+    }
+  }
+
+  async #read(subject: string, limit: number): Promise<ReadEntry[]> {
+    return this.#client.history(subject, limit).catch((error: unknown) => {
+      if (error instanceof ClientError && error.status === 404) return [];
+      throw error;
+    });
   }
 }

@@ -6,7 +6,7 @@ import { metricLabel, sideOf, type Tolerance, toleranceInWords } from './toleran
 export type DriftVerdict = 'within' | 'drift' | 'inconclusive';
 
 /** Fewer answers than these decide nothing: resamples of a handful of answers are no measure of what others would be. */
-export const FEWEST_ANSWERS = 30;
+const FEWEST_ANSWERS = 30;
 
 /** What came of one tolerance. */
 export interface Finding {
@@ -54,7 +54,12 @@ export function decide(
   const gap = gapOf(answers, undefined, mostUnanswered);
   if (gap !== undefined) return { verdict: 'inconclusive', because: gap, findings };
   if (findings.length === 0) return { verdict: 'inconclusive', because: 'there is no tolerance to compare with', findings };
-  if (count('drift') > 0) return { verdict: 'drift', because: `${count('drift')} of ${all} is left for certain`, findings };
+  if (count('drift') > 0)
+    return {
+      verdict: 'drift',
+      because: `${count('drift')} of ${all} ${count('drift') === 1 ? 'is' : 'are'} left for certain`,
+      findings,
+    };
   if (count('inconclusive') > 0)
     return { verdict: 'inconclusive', because: `of ${all}, ${count('inconclusive')} cannot be decided`, findings };
   return { verdict: 'within', because: `everything measured lies within ${all}`, findings };

@@ -4,7 +4,7 @@ import type { Answer } from './dataset.js';
 import { EvaluationError } from './errors.js';
 
 /** Stands in a body for the input of an example. */
-export const INPUT = '{{input}}';
+const INPUT = '{{input}}';
 
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/;
 const ENVIRONMENT = /^env:([A-Za-z_][A-Za-z0-9_]*)$/;
@@ -103,7 +103,7 @@ export function predictionIn(answer: unknown, pointer: string, reading: Reading)
  * A prediction as the label that it stands for.
  * @throws EvaluationError evaluation/unanswered for one that stands for none
  */
-export function readPrediction(value: Answer, { labels, threshold }: Reading): Answer {
+function readPrediction(value: Answer, { labels, threshold }: Reading): Answer {
   if (threshold !== undefined) {
     const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
     if (typeof number !== 'number' || !Number.isFinite(number))

@@ -4,7 +4,7 @@ import { EvaluationError } from './errors.js';
 export type Fetch = typeof globalThis.fetch;
 
 /** Bytes of an answer that are read at most. */
-export const MOST_ANSWER_BYTES = 1024 * 1024;
+const MOST_ANSWER_BYTES = 1024 * 1024;
 
 /**
  * Sends JSON and reads the JSON that answers it. Redirects are not followed: what is sent is meant for this address only.

@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
+import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseDataset } from '../src/dataset.js';
+import { EvaluationError } from '../src/errors.js';
+import { parseMapping } from '../src/mapping.js';
+import { parseTolerance } from '../src/tolerance.js';
 import { isError } from './answers.js';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -52,6 +56,26 @@ test('as many slices as a record can carry, and no more', () => {
     Array.from({ length: count }, (_, i) => `{"input":1,"expected":"a","slice":"s${i}"}\n`).join('');
   assert.is(parseDataset(bytes(lines(32))).examples.length, 32);
   refuses(lines(33), /33 slices, and may have 32/);
+});
+
+test('whatever is given to a parser, it is read or refused with an error of this package', () => {
+  const calm = (parse: () => unknown): void => {
+    try {
+      parse();
+    } catch (error) {
+      assert.instance(error, EvaluationError);
+    }
+  };
+  const line = fc.record(
+    { id: fc.anything(), input: fc.json(), expected: fc.anything(), slice: fc.anything() },
+    { requiredKeys: [] },
+  );
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (content) => calm(() => parseDataset(content))));
+  fc.assert(
+    fc.property(fc.array(line), (lines) => calm(() => parseDataset(bytes(lines.map((one) => JSON.stringify(one)).join('\n'))))),
+  );
+  fc.assert(fc.property(fc.anything(), (value) => calm(() => parseMapping(value))));
+  fc.assert(fc.property(fc.string(), (text) => calm(() => parseTolerance(`accuracy${text}`))));
 });
 
 test.run();
