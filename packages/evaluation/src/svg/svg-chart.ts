@@ -4,13 +4,15 @@ import { rangeOf, type Trend } from '../trend.js';
 
 const WIDTH = 640;
 const HEIGHT = 160;
+/** Milliseconds: what took less is shown with its seconds. */
+const HOUR = 3_600_000;
 /** Trends in one picture at most: more are no picture any more. */
 const MOST_TRENDS = 16;
 const COLOURS = { value: '#1f4e79', interval: '#7a9cc0', tolerated: '#e4f0e0', bound: '#5b8c4f', drift: '#b3261e' } as const;
 
 /**
- * Trends as an SVG picture, below each other: the value over time, its interval as whiskers, what is tolerated as a band, a drift in
- * red. The same trends give the same text.
+ * Trends as an SVG picture, below each other: the value over time, its interval as whiskers, what is tolerated as a band, in
+ * red what lies outside of it as a whole. The same trends give the same text.
  */
 export async function svgChart(title: string, trends: readonly Trend[]): Promise<string> {
   const shown = trends.filter(({ points }) => points.length > 0).slice(0, MOST_TRENDS);
@@ -34,14 +36,14 @@ function pictureOf(title: string, trends: readonly Trend[]): Spec {
     layout: { columns: 1, padding: 28 },
     data: trends.map((trend, i) => ({ name: `trend_${i}`, values: pointsOf(trend, first - room, last + room) })),
     scales: [{ name: 'time', type: 'utc', domain: [first - room, last + room], range: [0, WIDTH] }],
-    marks: trends.map((trend, i) => panelOf(trend, i)),
+    marks: trends.map((trend, i) => panelOf(trend, i, last - first < HOUR ? '%m-%d %H:%M:%S' : '%Y-%m-%d %H:%M')),
   };
 }
 
 /** Points with what is tolerated from them on, until the next one. */
 function pointsOf(trend: Trend, begin: number, end: number): object[] {
   const [low, high] = rangeOf(trend);
-  return trend.points.map(({ at, value, interval, min, max, verdict }, i) => ({
+  return trend.points.map(({ at, value, interval, min, max }, i) => ({
     at,
     from: i === 0 ? begin : at,
     until: trend.points[i + 1]?.at ?? end,
@@ -53,11 +55,11 @@ function pointsOf(trend: Trend, begin: number, end: number): object[] {
     max: max ?? high,
     has_min: min !== undefined,
     has_max: max !== undefined,
-    drift: (min !== undefined || max !== undefined) && (verdict === 'drift' || verdict === 'fail'),
+    outside: (min !== undefined && (interval?.[1] ?? value) < min) || (max !== undefined && (interval?.[0] ?? value) > max),
   }));
 }
 
-function panelOf(trend: Trend, i: number): NonNullable<Spec['marks']>[number] {
+function panelOf(trend: Trend, i: number, format: string): NonNullable<Spec['marks']>[number] {
   const from = { data: `trend_${i}` };
   const at = { scale: 'time', field: 'at' };
   const scaled = (field: string) => ({ scale: 'level', field });
@@ -84,7 +86,7 @@ function panelOf(trend: Trend, i: number): NonNullable<Spec['marks']>[number] {
     title: { text: `${name}, ${tolerated}`, anchor: 'start', fontSize: 12, fontWeight: 'normal' },
     scales: [{ name: 'level', type: 'linear', domain: rangeOf(trend), range: [HEIGHT, 0], zero: false }],
     axes: [
-      { orient: 'bottom', scale: 'time', tickCount: 6, format: '%Y-%m-%d %H:%M', labelOverlap: true },
+      { orient: 'bottom', scale: 'time', tickCount: 6, format, labelOverlap: true },
       { orient: 'left', scale: 'level', tickCount: 5, grid: true, gridColor: '#eeeeee' },
     ],
     marks: [
@@ -129,7 +131,7 @@ function panelOf(trend: Trend, i: number): NonNullable<Spec['marks']>[number] {
             x: at,
             y: scaled('value'),
             size: { value: 50 },
-            fill: { signal: `datum.drift ? '${COLOURS.drift}' : '${COLOURS.value}'` },
+            fill: { signal: `datum.outside ? '${COLOURS.drift}' : '${COLOURS.value}'` },
             stroke: { value: 'white' },
           },
         },
