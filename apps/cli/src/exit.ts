@@ -1,4 +1,5 @@
 import { ClientError } from '@treering/client';
+import { EvaluationError } from '@treering/evaluation';
 import { EvidenceError } from '@treering/evidence';
 import { GovernanceError } from '@treering/governance';
 import { KeyError } from '@treering/keys';
@@ -40,7 +41,7 @@ export function exitOf(error: unknown): { exit: number; code: string; message: s
   }
   if (error instanceof GateRefusal) return as(EXIT.refused);
   if (error instanceof ChildFailure) return { exit: error.exit, code: error.code, message };
-  const usage = [UsageError, ConfigError, MonitorConfigError, NoteError, RecordError, KeyError, ReportError];
+  const usage = [UsageError, ConfigError, MonitorConfigError, NoteError, RecordError, KeyError, ReportError, EvaluationError];
   if (usage.some((kind) => error instanceof kind)) return as(EXIT.usage);
   if (
     error instanceof EvidenceError ||

@@ -19,6 +19,7 @@ import { recordFile } from './commands/record-file.js';
 import { init, serve } from './commands/serve.js';
 import { up } from './commands/up.js';
 import { verify } from './commands/verify.js';
+import { addDriftCommands } from './drift-commands.js';
 import { addEvidenceCommands } from './evidence-commands.js';
 import { EXIT, exitOf } from './exit.js';
 import { addGateCommands } from './gate-commands.js';
@@ -292,6 +293,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   const commands = { command, remote, signing, run, positive };
   addGateCommands(program, commands);
   addEvidenceCommands(program, commands);
+  addDriftCommands(program, commands);
   addIncidentCommands(program, commands);
   addWitnessCommands(program, commands);
   addMonitorCommands(program, commands);

@@ -82,7 +82,7 @@ test('what was started without a deployment is found, recorded and named', async
     found.differences.map(({ kind }) => kind),
     ['not-logged'],
   );
-  assert.match(found.differences[0].text, 'its process runs, and no deployment in the log is in service');
+  assert.match(found.differences[0].text, 'it runs, and no deployment in the log is in service');
   const { record } = await desk.result(['show', String(found.entry)]);
   assert.equal(
     [record.type, record.verdict, record.about, record.deployment],
@@ -191,7 +191,7 @@ test('a process beside the targets that has watched files open is found', async 
 
 test('what is logged and does not run, or of which nobody says where it runs, is found', async () => {
   const [stopped] = await looked('--no-record');
-  assert.match(stopped.differences[0].text, /entry \d+ puts triage in prod into service, but its process does not run/);
+  assert.match(stopped.differences[0].text, /entry \d+ puts triage in prod into service, but it does not run/);
   desk.write(
     'elsewhere.yaml',
     'environment: prod\nservices:\n  - { service: other, model: triage, config: [srv/prompt.txt] }\n',

@@ -57,7 +57,7 @@ export interface ObservedContent {
 
 /** Something that is not as it was logged. */
 export interface Difference {
-  readonly kind: 'not-logged' | 'not-running' | 'model' | 'config' | 'image' | 'process';
+  readonly kind: 'not-logged' | 'not-running' | 'model' | 'config' | 'image' | 'loaded';
   /** A sentence for people. */
   readonly text: string;
   /** Lines that differ, with `-` for what was logged and `+` for what is there. */
@@ -76,7 +76,7 @@ export function reconcile(logged: LoggedContent | undefined, observed: ObservedC
   if (observed === undefined)
     return [{ kind: 'not-running', text: `entry ${index} puts ${name} into service, and nothing here says where it runs` }];
   const gone = [
-    observed.running === false && 'its process does not run',
+    observed.running === false && 'it does not run',
     observed.model === undefined && 'its model is not there',
     observed.config === undefined && 'its configuration is not there',
   ].filter((text) => text !== false);
@@ -85,7 +85,7 @@ export function reconcile(logged: LoggedContent | undefined, observed: ObservedC
     ...modelDifferences(logged.model, observed.model),
     ...configDifferences(logged.config, observed.config),
     ...imageDifferences(record, index, observed.image),
-    ...observed.processes.map((text): Difference => ({ kind: 'process', text })),
+    ...observed.processes.map((text): Difference => ({ kind: 'loaded', text })),
   ];
 }
 
@@ -94,7 +94,7 @@ function isThere({ running, model }: ObservedContent): boolean {
 }
 
 function notLogged({ running }: ObservedContent): Difference {
-  const what = running === true ? 'its process runs' : 'its model is there';
+  const what = running === true ? 'it runs' : 'its model is there';
   return { kind: 'not-logged', text: `${what}, and no deployment in the log is in service: it was started without one` };
 }
 

@@ -1,0 +1,114 @@
+import { ClientError, EnrolledKeys, type LogClient, type ReadEntry } from '@treering/client';
+import { equalBytes } from '@treering/merkle';
+import { nodeEd25519 } from '@treering/note/node';
+import { printable, type RecordOf } from '@treering/record';
+import { UsageError } from './exit.js';
+import type { Session } from './session.js';
+
+/** What was asked for cannot be compared with what the log says: nothing is recorded then. */
+export class NotComparable extends Error {
+  override readonly name = 'NotComparable';
+  readonly code = 'cli/not-comparable';
+}
+
+/** An entry with a record of a type, and its place in the log proved. */
+export type EntryOf<T extends 'deployment' | 'evaluation' | 'model' | 'config'> = ReadEntry & { readonly record: RecordOf<T> };
+
+/** Reads entries of one log, and believes none whose signer the log has not enrolled. */
+export class DeployedReader {
+  readonly #client: LogClient;
+  readonly #keys: EnrolledKeys;
+
+  constructor(session: Session, client: LogClient) {
+    this.#client = client;
+    this.#keys = new EnrolledKeys(client, session.trust().origin, nodeEd25519);
+  }
+
+  /** An entry by index or leaf hash that has to be of a type. @throws UsageError, ClientError */
+  async entry<T extends 'evaluation' | 'model' | 'config'>(id: string | Uint8Array, type: T): Promise<EntryOf<T>> {
+    const entry = await this.#client.entry(typeof id === 'string' ? id : Buffer.from(id).toString('hex'));
+    if (entry.record?.type !== type) throw new UsageError(`entry ${entry.index} is no ${type} record`);
+    await this.#keys.verifySigner(entry);
+    return entry as EntryOf<T>;
+  }
+
+  /** The newest entries of a subject that are records, their signers verified; none for a subject that the log does not know. */
+  async newest(subject: string, limit: number): Promise<ReadEntry[]> {
+    const entries = await this.#read(subject, limit);
+    const records = entries.filter(({ record }) => record !== undefined);
+    for (const entry of records) await this.#keys.verifySigner(entry);
+    return records;
+  }
+
+  /**
+   * The deployment that is active: the newest one of that phase, unless the same state was ended after it.
+   * @throws NotComparable when nothing is in service
+   */
+  async active(environment: string, service: string): Promise<EntryOf<'deployment'>> {
+    const subject = `deploy/${environment}/${service}`;
+    const ended: Uint8Array[] = [];
+    const entry = await this.#find(subject, ({ record }) => {
+      if (record?.type === 'deployment' && record.phase === 'ended') ended.push(record.state);
+      return record?.type === 'deployment' && record.phase === 'active';
+    });
+    if (entry === undefined) throw new NotComparable(`the log has no active deployment of ${printable(subject)}`);
+    const active = entry as EntryOf<'deployment'>;
+    if (ended.some((state) => equalBytes(state, active.record.state)))
+      throw new NotComparable(`what ran as ${printable(subject)} was ended`);
+    return active;
+  }
+
+  /**
+   * The evaluation that a deployment is compared with: the one that is named, or the newest of its model in its configuration.
+   * @throws NotComparable when there is none, or it is about something else
+   */
+  async baseline({ record: deployed }: EntryOf<'deployment'>, named: string | undefined): Promise<EntryOf<'evaluation'>> {
+    const isAbout = ({ model, config }: { model: Uint8Array; config: Uint8Array }): boolean =>
+      equalBytes(model, deployed.model) && equalBytes(config, deployed.config);
+    if (named !== undefined) {
+      const entry = await this.entry(named, 'evaluation');
+      if (!isAbout(entry.record))
+        throw new NotComparable(`entry ${entry.index} evaluates another model or configuration than the one that is deployed`);
+      return entry;
+    }
+    const { record: model } = await this.entry(deployed.model, 'model');
+    const subjects = [...new Set([`evaluation/${deployed.service}`, `evaluation/${model.name}`, model.subject])];
+    const isWanted = ({ record }: ReadEntry): boolean => record?.type === 'evaluation' && isAbout(record);
+    const found: ReadEntry[] = [];
+    for (const subject of subjects) {
+      const entry = await this.#find(subject, isWanted);
+      if (entry !== undefined) found.push(entry);
+    }
+    // The deployment's own subject has all its verifications: it is read to its end only when nothing else is found.
+    const last = found.length === 0 ? await this.#find(deployed.subject, isWanted) : undefined;
+    if (last !== undefined) found.push(last);
+    const newest = found.sort((a, b) => b.index - a.index)[0];
+    if (newest === undefined)
+      throw new NotComparable(
+        `no evaluation of the deployed model in its configuration is logged under ${[...subjects, deployed.subject].map(printable).join(', ')}: record one with "treering evaluate", or name it with --evaluation`,
+      );
+    return newest as EntryOf<'evaluation'>;
+  }
+
+  /** The newest entry of a subject that is wanted. More and more are read: most of what is looked for is among the newest. */
+  async #find(subject: string, isWanted: (entry: ReadEntry) => boolean): Promise<ReadEntry | undefined> {
+    for (let limit = 16, seen = Number.POSITIVE_INFINITY; ; limit *= 4) {
+      const entries = await this.#read(subject, limit);
+      for (const entry of entries) {
+        if (entry.index >= seen) continue;
+        seen = entry.index;
+        if (!isWanted(entry)) continue;
+        await this.#keys.verifySigner(entry);
+        return entry;
+      }
+      if (entries.length < limit) return undefined;
+    }
+  }
+
+  async #read(subject: string, limit: number): Promise<ReadEntry[]> {
+    return this.#client.history(subject, limit).catch((error: unknown) => {
+      if (error instanceof ClientError && error.status === 404) return [];
+      throw error;
+    });
+  }
+}

@@ -1,0 +1,1 @@
+export { type CommandOptions, commandEndpoint } from './command-endpoint.js';
