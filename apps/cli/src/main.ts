@@ -22,6 +22,7 @@ import { verify } from './commands/verify.js';
 import { addEvidenceCommands } from './evidence-commands.js';
 import { EXIT, exitOf } from './exit.js';
 import { addMonitorCommands, addWitnessCommands } from './operator-commands.js';
+import { addRecorderCommands } from './recorder-commands.js';
 import { createSession, type Session } from './session.js';
 import type { CommonFlags } from './settings.js';
 import type { Streams } from './terminal.js';
@@ -291,6 +292,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   addEvidenceCommands(program, commands);
   addWitnessCommands(program, commands);
   addMonitorCommands(program, commands);
+  addRecorderCommands(program, commands);
   command(program, 'fsck', 'verify everything that a log has stored')
     .option('--anchor <file>', 'where the head anchor lies')
     .option('--key <vkey>', "the log's verifier key, when its key files are not here")

@@ -24,8 +24,16 @@ export interface ConfigFlags {
 
 type ConfigRecord = RecordOf<'config'>;
 
-/** Records configuration files: their digests in the record, their content as salted attachments beside the log. */
-export async function recordConfig(session: Session, paths: readonly string[], flags: ConfigFlags): Promise<void> {
+/**
+ * Records configuration files: their digests in the record, their content as salted attachments beside the log.
+ * @param readParameters what the value in a file sets; by default its member `parameters`
+ */
+export async function recordConfig(
+  session: Session,
+  paths: readonly string[],
+  flags: ConfigFlags,
+  readParameters: (value: unknown) => Record<string, string> = parametersOf,
+): Promise<void> {
   const full = paths.map((path) => resolve(session.cwd, path));
   const base = commonFolder(full);
   const files = await Promise.all(
@@ -47,7 +55,7 @@ export async function recordConfig(session: Session, paths: readonly string[], f
   );
   const version = flags.version ?? (git === undefined ? undefined : `${git.commit.slice(0, 12)}${git.dirty ? '-dirty' : ''}`);
   if (version === undefined) throw new UsageError('--version is needed outside a git repository');
-  const parameters = Object.assign({}, ...files.map((f) => parametersOf(f.value))) as Record<string, string>;
+  const parameters = Object.assign({}, ...files.map((f) => readParameters(f.value))) as Record<string, string>;
   const guardrails = files.flatMap((f) => guardrailsOf(f.value));
   const record = validateRecord({
     v: 1,
