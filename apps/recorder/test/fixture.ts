@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { ByteBudget } from '@treering/server';
 import { pino } from 'pino';
 import { createApp, type ModelVersion, type Prepared, type Publisher, RecorderStore, signDelivery } from '../src/index.js';
@@ -20,13 +20,6 @@ export function folder(): string {
   const made = mkdtempSync(join(tmpdir(), 'treering-recorder-'));
   folders.push(made);
   return made;
-}
-
-/** Writes a file and returns its path. */
-export function write(path: string, content: string): string {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, content);
-  return path;
 }
 
 /** The body of an event, as MLflow writes it. */
