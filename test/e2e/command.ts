@@ -49,6 +49,15 @@ export interface RunningWitness {
   stop(signal?: NodeJS.Signals): Promise<Outcome>;
 }
 
+/** A recorder that runs as a process of its own. */
+export interface RunningRecorder {
+  readonly ready: { readonly url: string; readonly signer: string; readonly waiting: number; readonly refused: number };
+  /** What it has printed so far. */
+  text(): string;
+  /** Ends it with a signal and waits until it is gone. */
+  stop(signal?: NodeJS.Signals): Promise<Outcome>;
+}
+
 const cleanUps: (() => void)[] = [];
 process.on('exit', () => {
   for (const cleanUp of cleanUps.reverse()) cleanUp();
@@ -122,6 +131,12 @@ export class Workplace {
   async witness(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<RunningWitness> {
     const started = await this.#start(['witness', 'serve', '--json', ...args], env, /\n/);
     return { ...started, ready: oneLine(started.first) as RunningWitness['ready'] };
+  }
+
+  /** Starts `treering recorder serve` and waits until it is ready. Throws with what it printed when it ends instead. */
+  async recorder(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<RunningRecorder> {
+    const started = await this.#start(['recorder', 'serve', '--json', ...args], env, /\n/);
+    return { ...started, ready: oneLine(started.first) as RunningRecorder['ready'] };
   }
 
   async #start(

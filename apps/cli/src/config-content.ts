@@ -7,6 +7,10 @@ import { UsageError } from './exit.js';
 
 type ConfigRecord = RecordOf<'config'>;
 
+/** How a Hugging Face style model decodes: every member is a parameter, but these. */
+export const GENERATION_CONFIG = 'generation_config.json';
+const NO_PARAMETERS = ['transformers_version', '_from_model_config'];
+
 /** A file of a configuration as read. */
 export interface ConfigFile {
   /** Where it lies. */
@@ -44,7 +48,7 @@ export async function readConfigContent(paths: readonly string[], prompt?: strin
     }),
   );
   const system = files.find(({ path }) => path === systemPrompt(paths, prompt));
-  const parameters = Object.assign({}, ...files.map(({ value }) => parametersOf(value))) as Record<string, string>;
+  const parameters = Object.assign({}, ...files.map(({ path, value }) => parametersOf(path, value))) as Record<string, string>;
   const guardrails = files.flatMap(({ value }) => guardrailsOf(value));
   const said = {
     files: files.map(({ name, content, value }) => ({
@@ -86,7 +90,9 @@ function structured(path: string, content: Uint8Array): unknown {
   }
 }
 
-function parametersOf(value: unknown): Record<string, string> {
+function parametersOf(path: string, value: unknown): Record<string, string> {
+  if (basename(path) === GENERATION_CONFIG && typeof value === 'object' && value !== null)
+    return generationParameters(value as Readonly<Record<string, unknown>>);
   const parameters = member(value, 'parameters');
   if (typeof parameters !== 'object' || parameters === null || Array.isArray(parameters)) return {};
   return Object.fromEntries(
@@ -94,6 +100,12 @@ function parametersOf(value: unknown): Record<string, string> {
       .filter(([, item]) => isScalar(item))
       .map(([name, item]) => [name, String(item)]),
   );
+}
+
+/** What generation_config.json sets, as the texts that a config record holds. */
+export function generationParameters(generation: Readonly<Record<string, unknown>>): Record<string, string> {
+  const set = Object.entries(generation).filter(([name, value]) => !NO_PARAMETERS.includes(name) && value !== null);
+  return Object.fromEntries(set.map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
 }
 
 function guardrailsOf(value: unknown): NonNullable<ConfigRecord['guardrails']> {

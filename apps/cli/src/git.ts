@@ -29,6 +29,17 @@ export async function gitState(folder: string, files: readonly string[]): Promis
 }
 
 /** A remote's URL may carry a password or token; neither belongs in a log. */
-function withoutSecrets(remote: string): string {
+export function withoutSecrets(remote: string): string {
   return remote.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^@/]*@/i, '$1');
+}
+
+/** The folder of the working copy that a folder lies in, or undefined outside of any. */
+export async function gitTopLevel(folder: string): Promise<string | undefined> {
+  return run('git', ['-C', folder, 'rev-parse', '--show-toplevel'], { encoding: 'utf8' }).then(
+    ({ stdout }) => stdout.trim(),
+    (error: { code?: unknown }) => {
+      if (error.code === 128 || error.code === 'ENOENT') return undefined;
+      throw error;
+    },
+  );
 }

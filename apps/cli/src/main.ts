@@ -25,6 +25,7 @@ import { EXIT, exitOf } from './exit.js';
 import { addGateCommands } from './gate-commands.js';
 import { addIncidentCommands } from './incident-commands.js';
 import { addMonitorCommands, addWitnessCommands } from './operator-commands.js';
+import { addRecorderCommands } from './recorder-commands.js';
 import { createSession, type Session } from './session.js';
 import type { CommonFlags } from './settings.js';
 import type { Streams } from './terminal.js';
@@ -297,6 +298,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   addIncidentCommands(program, commands);
   addWitnessCommands(program, commands);
   addMonitorCommands(program, commands);
+  addRecorderCommands(program, commands);
   command(program, 'fsck', 'verify everything that a log has stored')
     .option('--anchor <file>', 'where the head anchor lies')
     .option('--key <vkey>', "the log's verifier key, when its key files are not here")

@@ -4,7 +4,14 @@ import * as portable from '../src/index.js';
 import * as node from '../src/node/index.js';
 
 test('the public face of @treering/foreign', () => {
-  assert.equal(Object.keys(portable).sort(), ['ForeignError', 'IN_TOTO_PAYLOAD', 'claimsOf', 'parseBundle', 'parseInToto']);
+  assert.equal(Object.keys(portable).sort(), [
+    'ForeignError',
+    'IN_TOTO_PAYLOAD',
+    'claimsOf',
+    'parseBundle',
+    'parseInToto',
+    'parseStrictJson',
+  ]);
 });
 
 test('the public face of @treering/foreign/node', () => {

@@ -33,6 +33,20 @@ export const model = z.strictObject({
     .array(z.strictObject({ format: line(1, 100), digest }))
     .max(16)
     .optional(),
+  /** Where the files come from, as the tool says that keeps them; what they are, `digest` alone says. */
+  source: z
+    .strictObject({
+      kind: z.enum(['git', 'dvc', 'huggingface', 'mlflow']),
+      repository: line(1, 1000).optional(),
+      /** The commit of that repository. */
+      revision: line(1, 200).optional(),
+      /** True when the files are not what the revision says. */
+      dirty: z.boolean().optional(),
+      path: line(1, 1000).optional(),
+      /** What the tool calls this content, such as DVC's MD5: a name to find it by. */
+      id: line(1, 500).optional(),
+    })
+    .optional(),
 });
 
 /** A configuration snapshot: the files, where they come from, and what they set. */

@@ -231,6 +231,14 @@ export const EXAMPLES: { readonly [T in RecordType]: { readonly minimal: RecordO
       tensors: { count: 291, digest: digestOf(0xc6) },
       license: 'Apache-2.0',
       sbom: [{ format: 'CycloneDX 1.6', digest: digestOf(0xc7) }],
+      source: {
+        kind: 'dvc',
+        repository: 'https://git.example/credit',
+        revision: '0123456789abcdef0123456789abcdef01234567',
+        dirty: false,
+        path: 'models/credit-score',
+        id: 'md5:22c8815e1f3c4bd9dc1b0c3e0b3b4a6d.dir',
+      },
     },
   },
   config: {

@@ -80,7 +80,7 @@ async function requireVerified(session: Session, path: string, kind: string, byt
 }
 
 /** The media type of what common tools write, by its content; undefined for anything else. */
-function kindOf(bytes: Uint8Array): string | undefined {
+export function kindOf(bytes: Uint8Array): string | undefined {
   let json: { mediaType?: unknown; payloadType?: unknown; _type?: unknown };
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as typeof json;

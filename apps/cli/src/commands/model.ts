@@ -9,8 +9,11 @@ import {
   type RecordOf,
   validateRecord,
 } from '@treering/record';
-import { hashModel } from '@treering/record/node';
+import { hashModel, type ModelFiles, type Progress } from '@treering/record/node';
+import { GENERATION_CONFIG } from '../config-content.js';
 import { UsageError } from '../exit.js';
+import { type HuggingFaceFacts, readHuggingFace } from '../huggingface.js';
+import { type ModelSource, modelSource } from '../model-source.js';
 import type { Session } from '../session.js';
 import { previousLeaf, submitRecord } from '../submit.js';
 
@@ -32,26 +35,92 @@ export interface ModelFlags {
   readonly rebase: boolean;
 }
 
+/** What somebody else than the user says of a model: it counts where no flag does. */
+export interface ModelFacts {
+  readonly parents?: ModelRecord['parents'];
+  readonly trainingData?: ModelRecord['training_data'];
+  readonly license?: string | undefined;
+  readonly source?: ModelSource;
+  readonly sbom?: ModelRecord['sbom'];
+  /** Beside those that are made here. */
+  readonly attachments?: readonly Attachment[];
+}
+
+/** A model's record that can be signed, and what to know before. */
+export interface PreparedModel {
+  readonly record: ModelRecord;
+  readonly attachments: readonly Attachment[];
+  readonly files: ModelFiles;
+  readonly huggingFace: HuggingFaceFacts | undefined;
+}
+
+type ModelRecord = RecordOf<'model'>;
+
 /** Hashes a model's files and records the version. */
-export async function recordModel(session: Session, path: string, flags: ModelFlags): Promise<void> {
-  const given = resolve(session.cwd, path);
-  const real = await realpath(given);
-  const bar = session.terminal.progress('hashing');
-  const files = await hashModel(real, { ignored: flags.ignore ?? [], progress: bar.update }).finally(() => bar.stop());
+export async function recordModel(
+  session: Session,
+  path: string,
+  flags: ModelFlags,
+  factsOf: (files: ModelFiles) => ModelFacts | Promise<ModelFacts> = () => ({}),
+): Promise<PreparedModel> {
+  const { terminal, cwd } = session;
+  const given = resolve(cwd, path);
   const client = session.client();
+  const bar = terminal.progress('hashing');
+  const files = await hashFiles(given, flags, bar.update).finally(() => bar.stop());
+  const facts = await factsOf(files);
+  const prev = await previousLeaf(client, `model/${flags.name}`);
+  const prepared = await prepareModel(given, files, flags, facts, prev);
+  if (prepared.huggingFace?.decodes === true)
+    terminal.remark(
+      `${GENERATION_CONFIG} says how the model decodes, which is configuration: "treering record" with --config-name, or "treering record config", records it.`,
+    );
+  const { record, attachments } = prepared;
+  const proof = flags.out === undefined ? join(dirname(given), proofName(flags.name, flags.version)) : resolve(cwd, flags.out);
+  await submitRecord(session, client, record, { attachments, proof, wait: flags.wait, rebase: flags.rebase });
+  return prepared;
+}
+
+/** Hashes the files of a model, which may lie behind a link. */
+export async function hashFiles(path: string, flags: Pick<ModelFlags, 'ignore'>, progress?: Progress): Promise<ModelFiles> {
+  return hashModel(await realpath(path), {
+    ignored: flags.ignore ?? [],
+    ...(progress === undefined ? {} : { progress }),
+  });
+}
+
+/**
+ * The record of a model whose files were hashed: what the flags say, then what is known from elsewhere, then what the files say.
+ * @throws UsageError or RecordError for what contradicts itself or cannot be recorded
+ */
+export async function prepareModel(
+  path: string,
+  files: ModelFiles,
+  flags: Omit<ModelFlags, 'out' | 'wait' | 'rebase'>,
+  facts: ModelFacts,
+  prev: Uint8Array | undefined,
+): Promise<PreparedModel> {
+  const real = await realpath(path);
   const subject = `model/${flags.name}`;
-  const prev = await previousLeaf(client, subject);
-  const digest = manifestRoot(files.resources);
+  const huggingFace = await readHuggingFace(real, files);
+  const source = facts.source ?? (await modelSource(real));
   const attach = (name: string, content: Uint8Array): Attachment =>
     createAttachment(content, { name, media_type: 'application/json', access: flags.access }, new Uint8Array(randomBytes(16)));
+  const attachJson = (name: string, value: unknown): Attachment =>
+    attach(name, new TextEncoder().encode(`${JSON.stringify(value)}\n`));
   const attachments = [attach('manifest.json', formatManifest(flags.name, files.resources, flags.ignore))];
-  let tensors: RecordOf<'model'>['tensors'];
+  let tensors: ModelRecord['tensors'];
   if (files.tensors.length > 0) {
     const summary = files.tensors.map((t) => ({ ...t, digest: Buffer.from(t.digest).toString('hex') }));
-    const attachment = attach('tensors.json', new TextEncoder().encode(`${JSON.stringify(summary)}\n`));
+    const attachment = attachJson('tensors.json', summary);
     attachments.push(attachment);
     tensors = { count: files.tensors.length, digest: attachment.ref.digest };
   }
+  if (huggingFace !== undefined) attachments.push(attachJson('huggingface.json', huggingFace.summary));
+  attachments.push(...(facts.attachments ?? []));
+  const parameters = huggingFace?.parameters;
+  const license = flags.license ?? facts.license ?? huggingFace?.license;
+  const format = flags.format ?? (parameters === undefined ? undefined : 'safetensors');
   const record = validateRecord({
     v: 1,
     type: 'model',
@@ -59,23 +128,25 @@ export async function recordModel(session: Session, path: string, flags: ModelFl
     reason: flags.reason,
     name: flags.name,
     version: flags.version,
-    digest,
+    digest: manifestRoot(files.resources),
     change: flags.change ?? (prev === undefined ? 'new' : 'weights'),
-    parents: (flags.parent ?? []).map((parent) =>
-      /^[0-9a-f]{64}$/.test(parent) ? { leaf: new Uint8Array(Buffer.from(parent, 'hex')), name: parent } : { name: parent },
-    ),
-    training_data: (flags.trainingData ?? []).map(trainingData),
-    size: { bytes: files.bytes, files: files.resources.length },
+    parents: flags.parent?.map(parentOf) ?? facts.parents ?? [],
+    training_data: flags.trainingData?.map(trainingData) ?? facts.trainingData ?? [],
+    size: { bytes: files.bytes, files: files.resources.length, ...(parameters === undefined ? {} : { parameters }) },
     attachments: attachments.map((a) => a.ref),
     ...(prev === undefined ? {} : { prev }),
     ...(tensors === undefined ? {} : { tensors }),
-    ...(flags.license === undefined ? {} : { license: flags.license }),
-    ...(flags.format === undefined ? {} : { format: flags.format }),
+    ...(license === undefined ? {} : { license }),
+    ...(format === undefined ? {} : { format }),
     ...(flags.ticket === undefined ? {} : { ticket: flags.ticket }),
-  });
-  const proof =
-    flags.out === undefined ? join(dirname(given), proofName(flags.name, flags.version)) : resolve(session.cwd, flags.out);
-  await submitRecord(session, client, record, { attachments, proof, wait: flags.wait, rebase: flags.rebase });
+    ...(facts.sbom === undefined ? {} : { sbom: facts.sbom }),
+    ...(source === undefined ? {} : { source }),
+  }) as ModelRecord;
+  return { record, attachments, files, huggingFace };
+}
+
+function parentOf(parent: string): ModelRecord['parents'][number] {
+  return /^[0-9a-f]{64}$/.test(parent) ? { leaf: new Uint8Array(Buffer.from(parent, 'hex')), name: parent } : { name: parent };
 }
 
 function trainingData(text: string): { name: string; provenance: string } {

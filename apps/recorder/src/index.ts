@@ -1,0 +1,11 @@
+export { createApp, type RecorderServer } from './app.js';
+export { parseConfig, type RecorderConfig } from './config.js';
+export { RecorderError, type RecorderErrorCode } from './errors.js';
+export { parseEvent, type RegistryEvent } from './event.js';
+export type { ModelVersion, Prepared, Publisher } from './publisher.js';
+export { segmentOf } from './segment.js';
+export { recorderStore, type ServedRecorder, serveRecorder } from './serve.js';
+export { type DeliveryHeaders, signDelivery, verifyDelivery } from './signature.js';
+export { parseMapping, resolveSource, type SourceMapping } from './source-map.js';
+export { type Delivery, type DeliveryState, RecorderStore, type Waiting } from './store.js';
+export { Worker, type WorkerParts } from './worker.js';
