@@ -19,7 +19,8 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   governance: ['merkle', 'note', 'record', 'statement'],
   keys: ['note', 'statement'],
   foreign: ['governance', 'note', 'record', 'statement'],
-  evidence: ['governance', 'merkle', 'note', 'record', 'statement'],
+  attestation: ['note', 'record', 'statement'],
+  evidence: ['attestation', 'governance', 'merkle', 'note', 'record', 'statement'],
   report: ['evidence', 'note', 'record', 'statement'],
   storage: [],
   'storage-sqlite': ['storage'],
@@ -32,7 +33,18 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
 const STARTED_BY: Readonly<Record<string, readonly string[]>> = { cli: ['log', 'monitor', 'witness'] };
 
 /** These run in a browser; only what lies in their `src/node` may need Node. */
-const PORTABLE = ['merkle', 'note', 'statement', 'record', 'governance', 'foreign', 'evidence', 'report', 'client'];
+const PORTABLE = [
+  'merkle',
+  'note',
+  'statement',
+  'record',
+  'governance',
+  'foreign',
+  'attestation',
+  'evidence',
+  'report',
+  'client',
+];
 
 const TOP_LEVEL = [
   'LICENSE',
