@@ -178,6 +178,7 @@ export class PackIndex {
     for (const one of signer === undefined ? [] : (this.#bySubject.get(`identity/${signer}`) ?? [])) take(one);
     if (made !== undefined) for (const one of this.#madeBy.get(made) ?? []) if (one < index) take(one);
     if (type === 'deployment') this.#needsOfDeployment(known, take);
+    if (type === 'attestation') this.#needsOfAttestation(links, take);
     // What had replaced a deployment decides whether a decision was its own.
     if (type === 'decision-batch') for (const one of this.#deploymentsLike(links, index)) take(one);
     if (type === 'model' || type === 'config')
@@ -193,6 +194,14 @@ export class PackIndex {
     const decided = before === undefined ? links : [...links, (this.#known.get(before) as Known).leaf];
     for (const link of decided)
       for (const one of this.#about.get(link) ?? []) if (one < index && this.#known.get(one)?.type === 'approval') take(one);
+  }
+
+  /** Whether the key of a TPM was revoked: all that is said of the identity that it names. */
+  #needsOfAttestation(links: readonly string[], take: (index: number) => void): void {
+    for (const link of links) {
+      const named = this.#known.get(this.#byLeaf.get(link) ?? -1);
+      if (named?.type === 'identity') for (const one of this.#bySubject.get(named.subject) ?? []) take(one);
+    }
   }
 
   #isUntilEnd(index: number, question: Question): boolean {
