@@ -11,6 +11,7 @@ import { SequencerError } from '@treering/sequencer';
 import { StatementError } from '@treering/statement';
 import { StorageError } from '@treering/storage';
 import { ChildFailure } from './supervised.js';
+import { TpmError } from './tpm.js';
 
 /** What the exit codes mean, for scripts. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, refused: 4 } as const;
@@ -38,6 +39,10 @@ export function exitOf(error: unknown): { exit: number; code: string; message: s
     return { exit, code: error.problem ?? error.code, message };
   }
   if (error instanceof ChildFailure) return { exit: error.exit, code: error.code, message };
+  if (error instanceof TpmError) {
+    const exits = { 'tpm/missing': EXIT.usage, 'tpm/unreachable': EXIT.unreachable } as Readonly<Record<string, number>>;
+    return as(exits[error.code] ?? EXIT.failed);
+  }
   const usage = [UsageError, ConfigError, MonitorConfigError, NoteError, RecordError, KeyError, ReportError];
   if (usage.some((kind) => error instanceof kind)) return as(EXIT.usage);
   if (

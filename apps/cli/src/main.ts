@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { recordSchemas } from '@treering/record';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { addAttestationCommands } from './attestation-commands.js';
 import { approve } from './commands/approve.js';
 import { erase, getAttachment } from './commands/attachment.js';
 import { audit } from './commands/audit.js';
@@ -289,6 +290,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   serving(command(log, 'serve', 'serve a log that was begun')).action((flags) => run((s) => serve(s, flags))(flags));
   const commands = { command, remote, signing, run, positive };
   addEvidenceCommands(program, commands);
+  addAttestationCommands(program, commands);
   addWitnessCommands(program, commands);
   addMonitorCommands(program, commands);
   command(program, 'fsck', 'verify everything that a log has stored')

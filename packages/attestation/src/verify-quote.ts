@@ -225,7 +225,8 @@ function ofInterval(evidence: AttestationEvidence, quote: TpmQuote, previous: At
   const { quote: before, signature } = read(previous);
   const wrong = (why: string): QuoteClaim => ({ name, verdict: 'failed', text: `The earlier quote does not hold: ${why}.` });
   if (before === undefined || signature === undefined) return wrong('it cannot be read');
-  if (!equal(coseKeyThumbprint(previous.key), coseKeyThumbprint(evidence.key))) return wrong('another key signed it');
+  if (!equal(coseKeyThumbprint(previous.key), coseKeyThumbprint(evidence.key)))
+    return { name, verdict: 'not proved', text: 'The interval is broken: another attestation key signed the earlier quote.' };
   const bad = [
     ofSignature(previous, signature),
     ofSelection(previous, before),

@@ -76,7 +76,7 @@ export async function recordConfig(session: Session, paths: readonly string[], f
   await submitRecord(session, client, record, { attachments, proof, wait: flags.wait, rebase: flags.rebase });
 }
 
-function commonFolder(paths: readonly string[]): string {
+export function commonFolder(paths: readonly string[]): string {
   let folder = dirname(paths[0]);
   while (!paths.every((path) => path.startsWith(folder.endsWith('/') ? folder : `${folder}/`))) folder = dirname(folder);
   return folder;
