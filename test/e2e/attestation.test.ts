@@ -55,6 +55,7 @@ async function result(args: readonly string[]): Promise<any> {
   return oneLine(stdout);
 }
 
+const says = ({ code, stderr }: Outcome): string => `${code} ${stderr}`;
 const verifyQuote = (...args: string[]): Promise<Outcome> => here(['verify-quote', ...args]);
 const read = (path: string): AttestationEvidence => decodeEvidence(new Uint8Array(readFileSync(place.path(path))));
 
@@ -72,7 +73,7 @@ test.after(async () => {
 });
 
 /** Puts a version of model and configuration into service. */
-async function deploy(version: string): Promise<void> {
+async function deploy(version: string, image = ''): Promise<void> {
   place.write('triage/weights.bin', `weights of ${version}`);
   place.write('service/guardrails.yaml', `parameters:\n  confidence: 0.${version.length}${version.replace('.', '')}\n`);
   place.write('service/prompt.txt', `You sort patients, version ${version}.\n`);
@@ -80,7 +81,7 @@ async function deploy(version: string): Promise<void> {
   const model = await result(['record', 'model', 'triage', '--name', 'triage', ...about]);
   const config = ['record', 'config', 'service/guardrails.yaml', 'service/prompt.txt', '--name', 'triage', ...about];
   const { leaf } = await result(config);
-  const facts = `phase: active\nenvironment: prod\nservice: triage\nmodel: ${model.leaf}\nconfig: ${leaf}\napprovals: []\n`;
+  const facts = `phase: active\nenvironment: prod\nservice: triage\nmodel: ${model.leaf}\nconfig: ${leaf}\napprovals: []\n${image}`;
   place.write('deployment.yaml', `subject: deploy/prod/triage\nreason: Version ${version} goes into service.\n${facts}`);
   await result(['record', 'deployment', '--file', 'deployment.yaml']);
 }
@@ -335,19 +336,42 @@ check('a deployment that was not loaded yet is a mismatch, and is logged as one'
   await attest('fourth.trquote');
 });
 
+check('an image counts when the deployment names one', async () => {
+  const digest = 'c5'.repeat(32);
+  const without = await here(['attest', ...WHAT, ...FILES, '--image', digest]);
+  assert.match(says(without), /^2 .*names no image/);
+  await deploy('1.3', `image: ${digest}\n`);
+  assert.match(says(await here(['attest', ...WHAT, ...FILES])), /^2 .*--image <sha256>/);
+  assert.match(says(await here(['attest', ...WHAT, ...FILES, '--image', 'c4'.repeat(32)])), /^1 .*not the image/);
+  assert.match(says(await here(['attest', ...WHAT, ...FILES, '--image', 'c4'])), /^2 .*64 hex digits/);
+  const { index } = await attest('imaged.trquote', '--image', digest);
+  const last = read('imaged.trquote').events.slice(-3);
+  assert.equal(
+    last.map(({ kind }) => kind),
+    ['image', 'model', 'config'],
+  );
+  const again = await result(['attest', ...WHAT, '--no-extend', '--previous', String(index), '--evidence', 'after.trquote']);
+  const interval = again.claims.find(({ name }: { name: string }) => name === 'interval');
+  assert.equal([again.verdict, interval.verdict], ['match', 'proved']);
+  const taken = await here(['attest', ...WHAT, '--no-extend', '--evidence', 'after.trquote']);
+  assert.match(says(taken), /^2 .*exists/);
+  assert.match(says(await here(['attest', ...WHAT, '--no-extend', '--previous', '0'])), /^2 .*no attestation/);
+});
+
 check('after a reset the register begins again, and the interval is broken', async () => {
   await tpm.stop();
   await tpm.start();
-  await attest('rebooted.trquote');
-  assert.is(read('rebooted.trquote').events.length, 2);
+  await attest('rebooted.trquote', '--image', 'c5'.repeat(32));
+  assert.is(read('rebooted.trquote').events.length, 3);
   assert.ok(readdirSync(place.path('state', 'attestation')).some((name) => /^register-13\.events\.\d+-\d+$/.test(name)));
   assert.is((await verifyQuote('rebooted.trquote', '--key', 'ak.pem')).code, 0);
-  const { code, stdout } = await verifyQuote('rebooted.trquote', '--key', 'ak.pem', '--previous', 'fourth.trquote');
+  const { code, stdout } = await verifyQuote('rebooted.trquote', '--key', 'ak.pem', '--previous', 'after.trquote');
   assert.is(code, 1);
   assert.match(stdout, /The interval is broken: the TPM was reset/);
 });
 
 check('something else in the register is found', async () => {
+  await deploy('1.4');
   tpm.run('tpm2_pcrextend', `13:sha256=${'ab'.repeat(32)}`);
   const { code, stderr } = await here(['attest', ...WHAT, ...FILES]);
   assert.is(code, 1);
@@ -384,8 +408,6 @@ check('a revoked key attests nothing', async () => {
   assert.is(code, 2);
   assert.match(stderr, /revoked the attestation key of host-1-tpm/);
 });
-
-const says = ({ code, stderr }: Outcome): string => `${code} ${stderr}`;
 
 check('without tools, or without a TPM, it says so', async () => {
   mkdirSync(place.path('empty'));

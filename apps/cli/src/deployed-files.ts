@@ -30,7 +30,7 @@ export interface FilesHere {
 }
 
 /** Files here are not those that the log says are deployed. */
-export class NotDeployed extends Error {
+class NotDeployed extends Error {
   override readonly name = 'NotDeployed';
   readonly code = 'cli/not-deployed';
 }

@@ -5,6 +5,9 @@ import { AttestationError, decodeEvent, encodeEvent, type MeasuredEvent, replayE
 import { UsageError } from './exit.js';
 import { type Boot, type Tpm, TpmError } from './tpm.js';
 
+/** What is needed of a TPM. */
+type Registers = Pick<Tpm, 'boot' | 'readPcr' | 'extend'>;
+
 const FIRST_LINE = /^treering measured events v1, register ([0-9]{1,2}), reset ([0-9]+), restart ([0-9]+)$/;
 
 /**
@@ -14,11 +17,11 @@ const FIRST_LINE = /^treering measured events v1, register ([0-9]{1,2}), reset (
  */
 export class MeasuredLog {
   readonly #path: string;
-  readonly #tpm: Tpm;
+  readonly #tpm: Registers;
   readonly #pcr: number;
   #events: MeasuredEvent[] = [];
 
-  private constructor(path: string, tpm: Tpm, pcr: number) {
+  private constructor(path: string, tpm: Registers, pcr: number) {
     this.#path = path;
     this.#tpm = tpm;
     this.#pcr = pcr;
@@ -33,7 +36,7 @@ export class MeasuredLog {
    * Opens the log of a register, compares it with the register, and runs `work` while nobody else changes either.
    * @throws TpmError (tpm/unexplained) when the register holds what the log does not explain; UsageError while another runs
    */
-  static async use<T>(folder: string, tpm: Tpm, pcr: number, work: (log: MeasuredLog) => Promise<T>): Promise<T> {
+  static async use<T>(folder: string, tpm: Registers, pcr: number, work: (log: MeasuredLog) => Promise<T>): Promise<T> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const path = join(folder, `register-${pcr}.events`);
     const unlock = await lock(`${path}.lock`);
@@ -75,7 +78,7 @@ export class MeasuredLog {
     const is = (count: number): boolean => value.equals(replayEvents(known.events.slice(0, count)));
     const count = known.events.length;
     if (is(count)) return;
-    if (!sameBoot || count === 0 || !is(count - 1)) throw this.#unexplained('that its event log does not explain');
+    if (count === 0 || !is(count - 1)) throw this.#unexplained('that its event log does not explain');
     await this.#tpm.extend(this.#pcr, known.events[count - 1].digest);
   }
 

@@ -13,7 +13,7 @@ export const EVIDENCE_FORMAT = 'tpm2-quote';
 export const EVIDENCE_TYPE = 'application/vnd.treering.attestation+cbor';
 
 /** The largest evidence file that is read, in bytes. */
-export const LARGEST_EVIDENCE = 16 * 1024 * 1024;
+const LARGEST_EVIDENCE = 16 * 1024 * 1024;
 
 /** What a host shows of what it has loaded (docs/formats.md, evidence of an attestation). Nothing of it is trusted by itself. */
 export interface AttestationEvidence {

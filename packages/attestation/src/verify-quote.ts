@@ -203,7 +203,7 @@ function ofLoaded({ events, state }: AttestationEvidence): QuoteClaim {
 }
 
 /** "model wink 1.8.0 (12ab34cd…)", with as much of the digest as people compare. */
-export function describeEvent({ kind, name, digest }: MeasuredEvent): string {
+function describeEvent({ kind, name, digest }: MeasuredEvent): string {
   return `${kind} ${JSON.stringify(name)} (${hex(digest).slice(0, 16)})`;
 }
 

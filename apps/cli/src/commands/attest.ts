@@ -77,6 +77,7 @@ export async function attest(session: Session, flags: AttestFlags): Promise<numb
   const client = session.client();
   const deployed = await deployedNow(session, client, env, service);
   const files = flags.extend ? await filesToMeasure(session, deployed, flags) : [];
+  if (flags.evidence !== undefined) requireFree(resolve(session.cwd, flags.evidence));
   const folder = stateFolder(session, flags);
   const kept = join(folder, `register-${flags.pcr}.trquote`);
   const previous = await previousEvidence(session, client, flags.previous, kept);
@@ -108,9 +109,8 @@ export async function attest(session: Session, flags: AttestFlags): Promise<numb
   });
   if (quote === undefined) throw new TpmError('tpm/failed', claims[0].text);
   const path = resolve(session.cwd, flags.evidence ?? `${env}-${service}-${evidence.events.length}.trquote`);
-  await writeFile(path, bytes, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'EEXIST' ? new UsageError(`${printable(path)} exists: name another file with --evidence`) : error;
-  });
+  requireFree(path);
+  await writeFile(path, bytes, { flag: 'wx' });
   const verdict = verdictOf(claims);
   say(session, claims, path);
   await logIt(withClaims(session, { verdict, evidence: path, claims }), client, {
@@ -124,6 +124,11 @@ export async function attest(session: Session, flags: AttestFlags): Promise<numb
   });
   await keepNewest(kept, bytes, claims);
   return verdict === 'match' ? EXIT.ok : EXIT.failed;
+}
+
+/** @throws UsageError before anything is measured */
+function requireFree(path: string): void {
+  if (existsSync(path)) throw new UsageError(`${printable(path)} exists: name another file with --evidence`);
 }
 
 async function filesToMeasure(session: Session, deployed: Deployed, flags: AttestFlags): Promise<MeasuredEvent[]> {
