@@ -51,7 +51,8 @@ export class Tpm {
   static async open(env: Readonly<Record<string, string | undefined>>): Promise<Tpm> {
     const tcti = env.TREERING_TPM ?? env.TPM2TOOLS_TCTI;
     const folder = await mkdtemp(join(tmpdir(), 'treering-tpm-'));
-    const tpm = new Tpm(folder, { ...env, ...(tcti === undefined ? {} : { TPM2TOOLS_TCTI: tcti }), TSS2_LOG: 'all+NONE' });
+    const own = tcti === undefined ? {} : { TPM2TOOLS_TCTI: tcti };
+    const tpm = new Tpm(folder, { ...seenByTools(env), ...own, TSS2_LOG: 'all+NONE' });
     try {
       await tpm.boot();
       return tpm;
@@ -153,6 +154,12 @@ export class Tpm {
       });
     });
   }
+}
+
+/** What the tools see of the environment: how to find themselves and the TPM, and no key or passphrase. */
+function seenByTools(env: Readonly<Record<string, string | undefined>>): NodeJS.ProcessEnv {
+  const needed = /^(?:PATH|HOME|TMPDIR|LANG|LC_[A-Z]+|LD_LIBRARY_PATH|DBUS_[A-Z_]+|TPM2TOOLS_[A-Z0-9_]+|TSS2_[A-Z0-9_]+)$/;
+  return Object.fromEntries(Object.entries(env).filter(([name]) => needed.test(name)));
 }
 
 /** The public key of a PEM file as a COSE key; undefined when it is not on P-256. */

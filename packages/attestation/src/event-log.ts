@@ -28,7 +28,7 @@ export const LAST_STATIC_PCR = 15;
 
 const LONGEST_NAME = 200;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must be refused
-const UNREADABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]|\p{Cs}/u;
+const UNREADABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]|\p{Cs}/u;
 
 /**
  * The value of a register after events, beginning with 32 zero bytes: SHA-256(old ‖ digest) for each, as TPM2_PCR_Extend does.

@@ -125,6 +125,7 @@ test('an event is read as it was written, and nothing else is an event', () => {
     [{ kind: 'weights' }, /one of model, config, image, file/],
     [{ name: '' }, /one line/],
     [{ name: 'a\nb' }, /one line/],
+    [{ name: 'a\u200fb' }, /one line/],
     [{ name: 'x'.repeat(201) }, /one line/],
     [{ more: 1 }, /no member "more"/],
     [{ name: undefined }, /lacks its member name/],
