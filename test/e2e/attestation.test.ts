@@ -86,6 +86,22 @@ async function deploy(version: string, image = ''): Promise<void> {
   await result(['record', 'deployment', '--file', 'deployment.yaml']);
 }
 
+test('what cannot be meant is refused before a TPM or a log is asked', async () => {
+  const cases: [string[], RegExp][] = [
+    [['attest'], /--env, --service and --ak/],
+    [['attest', ...WHAT, ...FILES, '--pcr', '24'], /from 0 to 23/],
+    [['attest', 'key', 'a/b'], /one segment/],
+    [['attest', 'key', 'host-1-tpm', '--handle', '0x81800000'], /0x81000000 to 0x817fffff/],
+    [['verify-quote', 'first.trquote'], /--key <file>.*--enrolled/],
+    [['verify-quote', 'first.trquote', '--key', 'a', '--enrolled', 'b'], /--key <file>.*--enrolled/],
+  ];
+  for (const [args, why] of cases) {
+    const outcome = await here(args);
+    assert.is(outcome.code, 2, says(outcome));
+    assert.match(outcome.stderr, why);
+  }
+});
+
 check('a host gets a signing key, and an attestation key that never leaves its TPM', async () => {
   await result(['keygen', 'host-1', '--role', 'machine', '--kind', 'workload']);
   await result(['record', 'identity', '--file', 'host-1.identity.yaml']);
@@ -419,13 +435,9 @@ check('without tools, or without a TPM, it says so', async () => {
 
 check('what cannot be meant is refused', async () => {
   const cases: [string[], RegExp][] = [
-    [['attest'], /--env, --service and --ak/],
     [['attest', ...WHAT], /--model and --config/],
-    [['attest', ...WHAT, ...FILES, '--pcr', '24'], /from 0 to 23/],
     [['attest', ...WHAT, ...FILES, '--handle', '1'], /0x81000000/],
     [['attest', '--env', 'prod', '--service', 'nothing', '--ak', 'x'], /no deployment on deploy\/prod\/nothing/],
-    [['attest', 'key', 'a/b'], /one segment/],
-    [['verify-quote', 'first.trquote'], /--key <file>.*--enrolled/],
     [['verify-quote', 'first.trquote', '--key', 'deployment.yaml'], /holds no key/],
     [['verify-quote', 'first.trquote', '--key', 'ak.pem', '--state', 'x'], /64 hex digits/],
   ];
