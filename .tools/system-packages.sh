@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Debian packages that some suites need: a PKCS #11 token in software, and a browser with a font. Installed for CI; locally those suites are skipped without.
+# Debian packages that some suites need: a PKCS #11 token and a TPM in software, and a browser with a font. Installed for CI; locally those suites are skipped without.
 set -euo pipefail
-packages=(softhsm2 openssl chromium fonts-dejavu-core)
+packages=(softhsm2 openssl chromium fonts-dejavu-core swtpm swtpm-tools tpm2-tools)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

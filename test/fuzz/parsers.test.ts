@@ -3,6 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  AttestationError,
+  decodeEvent,
+  decodeEvidence,
+  encodeEvent,
+  encodeEvidence,
+  parseQuote,
+  parseTpmSignature,
+} from '@treering/attestation';
+import {
   decodeDecision,
   decodeItem,
   encodeDecision,
@@ -52,6 +61,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { UsageError } from '../../apps/cli/src/exit.js';
 import { readPolicyFile } from '../../apps/cli/src/policy-file.js';
+import { evidenceOf } from '../../packages/attestation/test/made-quote.js';
 import { claimsOf, ForeignError, IN_TOTO_PAYLOAD, parseBundle, parseInToto } from '../../packages/foreign/src/index.js';
 import { enrolment, governedLog, incident, party } from '../../packages/governance/test/governed-log.js';
 import { decryptKey, KeyError, parsePkcs11Uri } from '../../packages/keys/src/index.js';
@@ -100,6 +110,7 @@ const alarmProof = await signAlarmProof(
   { observer: 'm.test', observedAt: 1_700_000_000 },
   signer,
 );
+const attested = evidenceOf();
 const receipt = await issueReceipt({ iss: 'a', sub: 'b' }, { size: 2, index: 1, path: [digest] }, digest, signer);
 const json = '{"v":1,"type":"freeze","subject":"freeze/a","reason":"Stop everything here.","on":"model/*"}';
 const dsse = '{"payloadType":"text/plain","payload":"aGVsbG8=","signatures":[{"keyid":"k","sig":"aGVsbG8="}]}';
@@ -199,6 +210,10 @@ const parsers: Record<string, Target> = {
   CBOR: [(bytes) => decodeCbor(bytes), encodeCbor({ a: [1, -2, 'x', null, true], b: { c: digest } })],
   'item of a pack': [decodeItem, encodeCbor([0, PACK_HEADER])],
   decision: [decodeDecision, encodeDecision({ id: 'case-1', at: 1, outcome: 'denied', salt: new Uint8Array(16) })],
+  'quote of a TPM': [parseQuote, attested.quote, AttestationError],
+  'signature of a TPM': [parseTpmSignature, attested.signature, AttestationError],
+  'measured event': [decodeEvent, encodeEvent(attested.events[0]), AttestationError],
+  'evidence of an attestation': [decodeEvidence, encodeEvidence(attested), AttestationError],
   statement: [parseStatement, entry],
   receipt: [parseReceipt, receipt],
   'COSE key': [parseCoseKey, encodeCoseKey(signer.key)],

@@ -64,7 +64,8 @@ export async function readConfigContent(paths: readonly string[], prompt?: strin
   return { base, sources, said, digest: configDigest(said) };
 }
 
-function commonFolder(paths: readonly string[]): string {
+/** The innermost folder that all paths lie in. */
+export function commonFolder(paths: readonly string[]): string {
   let folder = dirname(paths[0]);
   while (!paths.every((path) => path.startsWith(folder.endsWith('/') ? folder : `${folder}/`))) folder = dirname(folder);
   return folder;

@@ -13,6 +13,7 @@ import { StatementError } from '@treering/statement';
 import { StorageError } from '@treering/storage';
 import { GateRefusal } from './gate/refusal.js';
 import { ChildFailure } from './supervised.js';
+import { TpmError } from './tpm.js';
 
 /** What the exit codes mean, for scripts. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, refused: 4 } as const;
@@ -41,6 +42,10 @@ export function exitOf(error: unknown): { exit: number; code: string; message: s
   }
   if (error instanceof GateRefusal) return as(EXIT.refused);
   if (error instanceof ChildFailure) return { exit: error.exit, code: error.code, message };
+  if (error instanceof TpmError) {
+    const exits = { 'tpm/missing': EXIT.usage, 'tpm/unreachable': EXIT.unreachable } as Readonly<Record<string, number>>;
+    return as(exits[error.code] ?? EXIT.failed);
+  }
   const usage = [UsageError, ConfigError, MonitorConfigError, NoteError, RecordError, KeyError, ReportError, EvaluationError];
   if (usage.some((kind) => error instanceof kind)) return as(EXIT.usage);
   if (

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { recordSchemas } from '@treering/record';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { addAttestationCommands } from './attestation-commands.js';
 import { approve } from './commands/approve.js';
 import { erase, getAttachment } from './commands/attachment.js';
 import { audit } from './commands/audit.js';
@@ -294,6 +295,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   const commands = { command, remote, signing, run, positive };
   addGateCommands(program, commands);
   addEvidenceCommands(program, commands);
+  addAttestationCommands(program, commands);
   addDriftCommands(program, commands);
   addIncidentCommands(program, commands);
   addWitnessCommands(program, commands);

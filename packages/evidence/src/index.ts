@@ -20,6 +20,7 @@ export {
 } from './decision.js';
 export { EvidenceError, type EvidenceErrorCode } from './errors.js';
 export { logTime, newestTime, timeText } from './log-time.js';
+export { ATTESTATION_KEY, ATTESTATION_ROLE, examineAttestations } from './pack/attestation-claims.js';
 export type { FileBytes } from './pack/byte-source.js';
 export type { ProvedDecision } from './pack/decision-claims.js';
 export {

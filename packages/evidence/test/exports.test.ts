@@ -4,6 +4,8 @@ import * as evidence from '../src/index.js';
 
 test('what the package exports', () => {
   assert.equal(Object.keys(evidence).sort(), [
+    'ATTESTATION_KEY',
+    'ATTESTATION_ROLE',
     'DECISION_SALT_SIZE',
     'DISCLOSURES',
     'EvidenceError',
@@ -20,6 +22,7 @@ test('what the package exports', () => {
     'encodeAlarmProof',
     'encodeDecision',
     'encodeItem',
+    'examineAttestations',
     'findDecision',
     'formatTlogProof',
     'holds',

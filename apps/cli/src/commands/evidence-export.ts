@@ -6,6 +6,7 @@ import {
   type DecisionItem,
   decisionRoot,
   encodeDecision,
+  examineAttestations,
   findDecision,
   holds,
   type PackReport,
@@ -190,7 +191,13 @@ function alreadyThere(path: string): (error: NodeJS.ErrnoException) => never {
 async function selfCheck(session: Session, path: string): Promise<PackReport> {
   const { logKeys } = session.trust();
   const policy = { logs: logKeys.map((key) => ({ key })), witnesses: [], groups: [], quorum: 'none' };
-  return verifyPack(createReadStream(path), { policy, means: nodeMeans, hasher: nodeHasher, ed25519: nodeEd25519 });
+  return verifyPack(createReadStream(path), {
+    policy,
+    means: nodeMeans,
+    attestations: examineAttestations,
+    hasher: nodeHasher,
+    ed25519: nodeEd25519,
+  });
 }
 
 function say(

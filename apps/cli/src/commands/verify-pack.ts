@@ -1,4 +1,4 @@
-import { type FileBytes, type HeadSeen, holds, type PackEntry, verifyPack } from '@treering/evidence';
+import { examineAttestations, type FileBytes, type HeadSeen, holds, type PackEntry, verifyPack } from '@treering/evidence';
 import { nodeMeans } from '@treering/foreign/node';
 import { nodeHasher } from '@treering/merkle/node';
 import type { TrustPolicy } from '@treering/note';
@@ -13,7 +13,18 @@ import { printClaims } from './print-claims.js';
 const MOST_LISTED = 500;
 
 /** Claims that a reader can ask for besides those that every pack has to prove. */
-const OPTIONAL = ['complete', 'time', 'dates', 'approvals', 'chain', 'attachments', 'anchors', 'decision', 'heads-agree'];
+const OPTIONAL = [
+  'complete',
+  'time',
+  'dates',
+  'approvals',
+  'chain',
+  'attachments',
+  'anchors',
+  'attestation',
+  'decision',
+  'heads-agree',
+];
 
 /** Flags of `verify` that are about packs. */
 export interface VerifyPackFlags {
@@ -43,7 +54,13 @@ export async function verifyPackFile(
     asked.head(head);
     others.head(head);
   };
-  const trust = { policy, means: nodeMeans, hasher: nodeHasher, ed25519: nodeEd25519 };
+  const trust = {
+    policy,
+    means: nodeMeans,
+    attestations: examineAttestations,
+    hasher: nodeHasher,
+    ed25519: nodeEd25519,
+  };
   const report = await verifyPack(file, trust, { onEntry, onHead });
   const { header, claims } = report;
   const wanted = askedFor(

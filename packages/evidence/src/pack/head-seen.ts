@@ -1,3 +1,4 @@
+import { equalBytes } from '@treering/merkle';
 import {
   type Checkpoint,
   type Ed25519,
@@ -31,6 +32,14 @@ export interface HeadSeen {
   readonly from: number | undefined;
   /** When the log itself says that it signed the head; undefined when it does not say. */
   readonly signedAt: number | undefined;
+}
+
+/** A head of the file, and the tree of the entries before it. */
+export interface SignedTree {
+  readonly note: Uint8Array;
+  readonly size: number;
+  /** 32 bytes */
+  readonly root: Uint8Array;
 }
 
 /**
@@ -90,4 +99,11 @@ function quorumTimes(
   );
   // Cosignatures without a time count for the quorum, and say nothing about when.
   return enough === undefined ? undefined : { by: enough.time, from: sightings[0].time };
+}
+
+/** Why a head is not of the entries before it; undefined when it is. */
+export function wrongTree(head: HeadSeen, { size, root }: SignedTree): string | undefined {
+  const { checkpoint } = head;
+  if (checkpoint.size !== BigInt(size)) return `a head of ${checkpoint.size} entries stands behind entry ${size}`;
+  return equalBytes(checkpoint.root, root) ? undefined : `they do not hash to the root of the head of ${size} entries`;
 }

@@ -181,6 +181,7 @@ export class PackIndex {
     for (const one of signer === undefined ? [] : (this.#bySubject.get(`identity/${signer}`) ?? [])) take(one);
     if (made !== undefined) for (const one of this.#madeBy.get(made) ?? []) if (one < index) take(one);
     if (type === 'deployment') this.#needsOfDeployment(known, take);
+    if (type === 'attestation') this.#needsOfAttestation(links, take);
     // An incident is over when a later record of its subject says so.
     if (type === 'incident')
       for (const one of this.#bySubject.get(subject) ?? []) if (this.#isUntilEnd(one, question)) take(one);
@@ -200,6 +201,14 @@ export class PackIndex {
     for (const link of decided)
       for (const one of this.#about.get(link) ?? [])
         if (one < index && DECIDING.includes(this.#known.get(one)?.type ?? '')) take(one);
+  }
+
+  /** Whether the key of a TPM was revoked: all that is said of the identity that it names. */
+  #needsOfAttestation(links: readonly string[], take: (index: number) => void): void {
+    for (const link of links) {
+      const named = this.#known.get(this.#byLeaf.get(link) ?? -1);
+      if (named?.type === 'identity') for (const one of this.#bySubject.get(named.subject) ?? []) take(one);
+    }
   }
 
   #isUntilEnd(index: number, question: Question): boolean {

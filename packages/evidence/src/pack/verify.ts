@@ -1,11 +1,12 @@
 import { Audit, type Means, type Prepared } from '@treering/governance';
-import { equalBytes, type Hasher, portableHasher } from '@treering/merkle';
+import { type Hasher, portableHasher } from '@treering/merkle';
 import {
   type Ed25519,
   encodeUtf8,
   evaluateQuorum,
   formatVerifierKey,
   hex,
+  type LogTrust,
   NoteError,
   portableEd25519,
   type TrustPolicy,
@@ -16,12 +17,13 @@ import { timeText } from '../log-time.js';
 import { AdmissionExaminer } from './admission-claims.js';
 import { ApprovalExaminer } from './approval-claims.js';
 import { AttachmentExaminer } from './attachment-claims.js';
+import { type AttestationExaminer, AttestationsSeen } from './attestations-seen.js';
 import type { FileBytes } from './byte-source.js';
 import { ChainExaminer } from './chain-claims.js';
 import { CorrectionExaminer } from './correction-claims.js';
 import { DecisionExaminer, type ProvedDecision } from './decision-claims.js';
 import type { Absence, PackHeader } from './format.js';
-import { type HeadSeen, openHead } from './head-seen.js';
+import { type HeadSeen, openHead, type SignedTree, wrongTree } from './head-seen.js';
 import { HistoryExaminer } from './history-claims.js';
 import { type PackEntry, plural } from './pack-entry.js';
 import { asksAbout, describeQuestion, placeInPeriod } from './question.js';
@@ -35,6 +37,8 @@ export interface PackTrust {
   readonly policy: TrustPolicy;
   /** How the signatures of entries are checked; what is left out cannot be checked here. */
   readonly means?: Means;
+  /** How attestations are examined, such as `examineAttestations`; without it none is. */
+  readonly attestations?: (log: LogTrust, ed25519: Ed25519) => AttestationExaminer;
   readonly hasher?: Hasher;
   readonly ed25519?: Ed25519;
 }
@@ -108,14 +112,6 @@ interface Waiting {
   readonly after: HeadSeen | undefined;
 }
 
-/** A head of the file, and the tree of the entries before it. */
-interface SignedTree {
-  readonly note: Uint8Array;
-  readonly size: number;
-  /** 32 bytes */
-  readonly root: Uint8Array;
-}
-
 class Examination {
   readonly #trust: PackTrust;
   readonly #listener: PackListener;
@@ -131,6 +127,7 @@ class Examination {
   #chain = new ChainExaminer(() => false);
   #approvals = new ApprovalExaminer(NO_QUESTION);
   #attachments = new AttachmentExaminer(NO_QUESTION);
+  #attestations: AttestationExaminer = new AttestationsSeen();
   #header: PackHeader | undefined;
   #asked = 0;
   /** Entries on the subjects outside the period. */
@@ -187,7 +184,9 @@ class Examination {
           break;
         case 'attachment': {
           const found = this.#attachments.disclosed(item.digest, item.blob);
-          if (found !== undefined) this.#listener.onAttachment?.({ ...found.named, content: found.content });
+          if (found === undefined) break;
+          this.#attestations.disclosed(found.named.ref, found.content);
+          this.#listener.onAttachment?.({ ...found.named, content: found.content });
           break;
         }
         case 'absent':
@@ -209,6 +208,9 @@ class Examination {
     this.#chain = new ChainExaminer((subject) => asksAbout(question, subject));
     this.#approvals = new ApprovalExaminer(question);
     this.#attachments = new AttachmentExaminer(question);
+    const logKeys = this.#trust.policy.logs.map(({ key }) => key).filter(({ name }) => name === header.origin);
+    this.#attestations =
+      this.#trust.attestations?.({ origin: header.origin, logKeys }, this.#ed25519) ?? new AttestationsSeen();
     this.#listener.onHeader?.(header);
   }
 
@@ -359,6 +361,7 @@ class Examination {
       this.#approvals,
       this.#corrections,
       this.#attachments,
+      this.#attestations,
       this.#decisions,
     ] as const;
   }
@@ -376,6 +379,7 @@ class Examination {
       ...this.#chain.claims(),
       ...this.#corrections.claims(),
       ...this.#attachments.claims(),
+      ...this.#attestations.claims(),
       ...this.#decisions.claims(),
     ];
     const all = [...claims, ...about, this.#questionClaim(), LOGGED_COMPLETELY];
@@ -480,13 +484,6 @@ const LOGGED_COMPLETELY: Claim = {
   verdict: 'not proved',
   text: 'No file can prove that every change was logged; gate, verification routine and attestation exist for that.',
 };
-
-/** Why a head is not of the entries before it; undefined when it is. */
-function wrongTree(head: HeadSeen, { size, root }: SignedTree): string | undefined {
-  const { checkpoint } = head;
-  if (checkpoint.size !== BigInt(size)) return `a head of ${checkpoint.size} entries stands behind entry ${size}`;
-  return equalBytes(checkpoint.root, root) ? undefined : `they do not hash to the root of the head of ${size} entries`;
-}
 
 /** Without a tree nothing about entries is proved; what is wrong with them is. */
 function withoutTree(claim: Claim): Claim {
