@@ -437,7 +437,7 @@ check('what cannot be meant is refused', async () => {
   const cases: [string[], RegExp][] = [
     [['attest', ...WHAT], /--model and --config/],
     [['attest', ...WHAT, ...FILES, '--handle', '1'], /0x81000000/],
-    [['attest', '--env', 'prod', '--service', 'nothing', '--ak', 'x'], /no deployment on deploy\/prod\/nothing/],
+    [['attest', '--env', 'prod', '--service', 'nothing', '--ak', 'x'], /nothing is in service on deploy\/prod\/nothing/],
     [['verify-quote', 'first.trquote', '--key', 'deployment.yaml'], /holds no key/],
     [['verify-quote', 'first.trquote', '--key', 'ak.pem', '--state', 'x'], /64 hex digits/],
   ];

@@ -12,7 +12,7 @@ export const GENERATION_CONFIG = 'generation_config.json';
 const NO_PARAMETERS = ['transformers_version', '_from_model_config'];
 
 /** A file of a configuration as read. */
-export interface ConfigFile {
+interface ConfigFile {
   /** Where it lies. */
   readonly path: string;
   /** Its path below the folder that all have in common, with '/'. */

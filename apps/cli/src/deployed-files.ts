@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto';
 import { readFile, realpath } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import type { MeasuredEvent } from '@treering/attestation';
-import { ClientError, EnrolledKeys, type LogClient, type ReadEntry } from '@treering/client';
+import { EnrolledKeys, type LogClient } from '@treering/client';
 import { nodeEd25519 } from '@treering/note/node';
 import { configDigest, isSubject, manifestRoot, printable, type RecordOf } from '@treering/record';
 import { hashModel } from '@treering/record/node';
 import { commonFolder } from './config-content.js';
 import { UsageError } from './exit.js';
 import type { Session } from './session.js';
+import { readStanding } from './standing.js';
 
 /** What a service runs, as the log says, each entry proved and with its signature checked. */
 export interface Deployed {
@@ -35,9 +36,6 @@ class NotDeployed extends Error {
   readonly code = 'cli/not-deployed';
 }
 
-/** Records of a subject that are looked at before all of them are. */
-const FEW = 20;
-
 /** The newest deployment that is in service. @throws UsageError when there is none */
 export async function deployedNow(
   session: Session,
@@ -47,27 +45,15 @@ export async function deployedNow(
 ): Promise<Deployed> {
   const subject = `deploy/${environment}/${service}`;
   if (!isSubject(subject)) throw new UsageError('environment and service are each one segment of [a-z0-9._@-]');
-  const found =
-    (await newestDeployment(client, subject, FEW)) ?? (await newestDeployment(client, subject, Number.POSITIVE_INFINITY));
-  if (found?.record?.type !== 'deployment') throw new UsageError(`the log has no deployment on ${subject}`);
+  const { active: found } = await readStanding(client, subject);
+  if (found === undefined) throw new UsageError(`nothing is in service on ${subject}, by the log`);
   const { index, leaf, record } = found;
-  if (record.phase !== 'active')
-    throw new UsageError(`entry ${index} has ended the service of ${subject}: nothing is deployed`);
   const keys = new EnrolledKeys(client, session.trust().origin, nodeEd25519);
   const [model, config] = [await client.entry(hex(record.model)), await client.entry(hex(record.config))];
   for (const entry of [found, model, config]) await keys.verifySigner(entry);
   if (model.record?.type !== 'model' || config.record?.type !== 'config')
     throw new UsageError(`entry ${index} does not name a model record and a config record`);
   return { index, leaf, record, model: model.record, config: config.record };
-}
-
-/** The newest deployment that is no mere intent, among the newest records of a subject. */
-async function newestDeployment(client: LogClient, subject: string, limit: number): Promise<ReadEntry | undefined> {
-  const entries = await client.history(subject, limit).catch((error: unknown) => {
-    if (error instanceof ClientError && error.status === 404) return [];
-    throw error;
-  });
-  return entries.find(({ record }) => record?.type === 'deployment' && record.phase !== 'intent');
 }
 
 /**

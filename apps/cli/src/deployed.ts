@@ -4,6 +4,7 @@ import { nodeEd25519 } from '@treering/note/node';
 import { printable, type RecordOf } from '@treering/record';
 import { UsageError } from './exit.js';
 import type { Session } from './session.js';
+import { readStanding } from './standing.js';
 
 /** What was asked for cannot be compared with what the log says: nothing is recorded then. */
 export class NotComparable extends Error {
@@ -41,20 +42,14 @@ export class DeployedReader {
   }
 
   /**
-   * The deployment that is active: the newest one of that phase, unless the same state was ended after it.
-   * @throws NotComparable when nothing is in service
+   * The deployment that is in service.
+   * @throws NotComparable when nothing is
    */
   async active(environment: string, service: string): Promise<EntryOf<'deployment'>> {
     const subject = `deploy/${environment}/${service}`;
-    const ended: Uint8Array[] = [];
-    const entry = await this.#find(subject, ({ record }) => {
-      if (record?.type === 'deployment' && record.phase === 'ended') ended.push(record.state);
-      return record?.type === 'deployment' && record.phase === 'active';
-    });
-    if (entry === undefined) throw new NotComparable(`the log has no active deployment of ${printable(subject)}`);
-    const active = entry as EntryOf<'deployment'>;
-    if (ended.some((state) => equalBytes(state, active.record.state)))
-      throw new NotComparable(`what ran as ${printable(subject)} was ended`);
+    const { active } = await readStanding(this.#client, subject);
+    if (active === undefined) throw new NotComparable(`nothing is in service as ${printable(subject)}, by the log`);
+    await this.#keys.verifySigner(active);
     return active;
   }
 

@@ -4,7 +4,7 @@ import { gate } from './commands/gate.js';
 import type { Commands } from './operator-commands.js';
 
 /** Where a model and its configuration lie. */
-export function withParts(command: Command): Command {
+function withParts(command: Command): Command {
   return command
     .requiredOption('--model <path>', 'folder or file of the model')
     .option('--ignore <path...>', 'paths below the folder to leave out, as when it was recorded')
@@ -62,7 +62,7 @@ export function addGateCommands(program: Command, { remote, run, positive }: Com
 }
 
 /** Seconds of a time such as 90, 90s, 15m, 2h or 1d. */
-export function duration(text: string): number {
+function duration(text: string): number {
   const [, digits, unit = 's'] = /^([1-9][0-9]{0,8})([smhd])?$/.exec(text) ?? [];
   if (digits === undefined) throw new InvalidArgumentError('It takes a time such as 90s, 15m, 2h or 1d.');
   return Number(digits) * { s: 1, m: 60, h: 3600, d: 86_400 }[unit as 's' | 'm' | 'h' | 'd'];

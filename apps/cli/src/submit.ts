@@ -95,20 +95,29 @@ async function signAndSubmit(
   }
 }
 
-/** Sends the same statement again when nobody knows whether it arrived: it is never logged twice. */
+/**
+ * Sends the same statement again when nobody knows whether it arrived: it is never logged twice.
+ * @param patient false: witnesses that do not cosign in the time that the log gives them are waited for no longer
+ */
 export async function submitRetrying(
   client: LogClient,
   statement: Parameters<LogClient['submit']>[0],
   wait: 'commit' | 'witnessed',
+  patient = true,
 ): Promise<LoggedEntry> {
   for (let attempt = 0; ; attempt++) {
     try {
       return await client.submit(statement, wait);
     } catch (error) {
-      if (attempt === 5 || !mayPass(error)) throw error;
+      if (attempt === 5 || !mayPass(error) || (!patient && isUnwitnessed(error))) throw error;
       await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** attempt));
     }
   }
+}
+
+/** Whether a statement is logged, and its head not cosigned in time. */
+export function isUnwitnessed(error: unknown): boolean {
+  return error instanceof ClientError && error.status === 504;
 }
 
 /** Whether the log has said no for good. After anything else the statement may be logged all the same. */

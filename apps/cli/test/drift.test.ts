@@ -136,7 +136,7 @@ test('only what is in service is compared', async () => {
   assert.equal([within.verdict, within.recorded], ['within', true]);
   await deploy('ended');
   const { stderr } = await refuses(desk, drift(...endpoint), 1, 'cli/not-comparable');
-  assert.match(stderr, 'was ended');
+  assert.match(stderr, 'nothing is in service');
   await deploy('active');
   // Another state that ends is not this one.
   await deploy('ended', { state: '11'.repeat(32) });

@@ -10,11 +10,11 @@ export interface DeploymentEntry {
 }
 
 /** Where one service in one environment stands by its deployment records. */
-export interface InService {
+export interface InService<T extends DeploymentEntry = DeploymentEntry> {
   /** The record that put into service what is in service. */
-  readonly active: DeploymentEntry | undefined;
+  readonly active: T | undefined;
   /** A deployment that was announced and has neither become active nor ended. */
-  readonly announced: DeploymentEntry | undefined;
+  readonly announced: T | undefined;
 }
 
 /** The relation by which the record of an end names the record that ends: an intent that came to nothing, or what was in service. */
@@ -25,11 +25,11 @@ export const ENDS = 'ends';
  * whatever has its state: nothing counts as in service of which it could be said that it ended.
  * @param entries the subject's deployment records, the oldest first
  */
-export function inService(entries: Iterable<DeploymentEntry>): InService {
-  let active: DeploymentEntry | undefined;
-  let announced: DeploymentEntry | undefined;
+export function inService<T extends DeploymentEntry>(entries: Iterable<T>): InService<T> {
+  let active: T | undefined;
+  let announced: T | undefined;
   /** The announcement that the active record followed. */
-  let origin: DeploymentEntry | undefined;
+  let origin: T | undefined;
   for (const entry of entries) {
     switch (entry.record.phase) {
       case 'intent':
@@ -41,7 +41,7 @@ export function inService(entries: Iterable<DeploymentEntry>): InService {
         announced = undefined;
         break;
       case 'ended': {
-        const ended = (one: DeploymentEntry | undefined): boolean => one !== undefined && ends(entry.record, one);
+        const ended = (one: T | undefined): boolean => one !== undefined && ends(entry.record, one);
         if (ended(active) || (active !== undefined && namesIt(entry.record, origin))) [active, origin] = [undefined, undefined];
         if (ended(announced)) announced = undefined;
         break;

@@ -20,7 +20,7 @@ export interface EvaluationFact {
 }
 
 /** A measured value; without a slice, over all examples. */
-export type Metric = RecordOf<'evaluation'>['metrics'][number];
+type Metric = RecordOf<'evaluation'>['metrics'][number];
 /** What a metric must be at least and at most. */
 export type Tolerance = RecordOf<'evaluation'>['tolerances'][number];
 

@@ -13,7 +13,7 @@ type Deployment = RecordOf<'deployment'>;
 const SEVERITIES: readonly string[] = ['low', 'medium', 'high', 'critical'];
 
 /** The gates of the policy in force that a subject falls under. */
-export function gatesFor(state: GovernanceState, subject: string): GateRule[] {
+function gatesFor(state: GovernanceState, subject: string): GateRule[] {
   return (state.policy?.gates ?? []).filter(({ on }) => matchesGlob(on, subject));
 }
 

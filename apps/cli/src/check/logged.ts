@@ -1,12 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ClientError, type LogClient, type ReadEntry } from '@treering/client';
-import {
-  type DeploymentEntry,
-  type InService,
-  inService,
-  type LoggedContent,
-  type ObservedContent,
-} from '@treering/deployment';
+import type { DeploymentEntry, InService, LoggedContent, ObservedContent } from '@treering/deployment';
 import type { GovernanceState, Version } from '@treering/governance';
 import { equalBytes } from '@treering/merkle';
 import { hex } from '@treering/note';
@@ -21,6 +15,7 @@ import {
 import { fetchAttachment } from '../commands/attachment.js';
 import { UsageError } from '../exit.js';
 import type { Session } from '../session.js';
+import { readStanding } from '../standing.js';
 import { textOf } from './observed.js';
 
 /** What is in service in one environment, by service. What is announced only stands there as well. */
@@ -41,21 +36,15 @@ export async function readInService(client: LogClient, state: GovernanceState, e
 }
 
 async function standingOf(client: LogClient, newest: Version): Promise<InService> {
-  if (newest.deployment?.phase === 'active')
-    return { active: deploymentOf(await client.entry(hex(newest.leaf))), announced: undefined };
-  const history = (await client.history(newest.subject)).filter(({ record }) => record?.type === 'deployment');
+  const standing = await readStanding(client, newest.subject);
   // The log may not leave out the newest one; what it leaves out before can only make something look as if it were not in service.
-  if (history[0] === undefined || !equalBytes(history[0].leaf, newest.leaf))
+  const known = newest.deployment?.phase === 'active' ? standing.active : standing.announced;
+  if (newest.deployment?.phase !== 'ended' && (known === undefined || !equalBytes(known.leaf, newest.leaf)))
     throw new ClientError(
       'client/not-verified',
       `the log lists no record of ${newest.subject} that is as new as entry ${newest.index}`,
     );
-  return inService(history.reverse().map(deploymentOf));
-}
-
-function deploymentOf({ index, leaf, record }: ReadEntry): DeploymentEntry {
-  if (record?.type !== 'deployment') throw new ClientError('client/not-verified', `entry ${index} is no deployment`);
-  return { index, leaf, record };
+  return standing;
 }
 
 /**

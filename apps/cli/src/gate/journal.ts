@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { ClientError, type LogClient, type LoggedEntry } from '@treering/client';
+import type { LogClient, LoggedEntry } from '@treering/client';
 import type { GovernanceState } from '@treering/governance';
 import { equalBytes } from '@treering/merkle';
 import { nodeHasher } from '@treering/merkle/node';
@@ -7,7 +7,7 @@ import type { RecordOf } from '@treering/record';
 import type { SignedStatement } from '@treering/statement';
 import { provedRules } from '../replay.js';
 import type { Session } from '../session.js';
-import { isConflict, MOST_REBASES, submitRetrying } from '../submit.js';
+import { isConflict, isUnwitnessed, MOST_REBASES, submitRetrying } from '../submit.js';
 import { following, sign } from './announcement.js';
 import { GateRefusal } from './refusal.js';
 
@@ -52,13 +52,16 @@ export class DeploymentJournal {
    */
   async announce(statement: SignedStatement, record: RecordOf<'deployment'>): Promise<Announced> {
     try {
-      const { leaf, index, proofFile } = await submitRetrying(this.#client, statement, 'witnessed');
+      const { leaf, index, proofFile } = await submitRetrying(this.#client, statement, 'witnessed', false);
       return { record, leaf, index, proofFile };
     } catch (error) {
       if (isConflict(error))
         throw new GateRefusal('governance/prev-conflict', `somebody else has recorded something on ${this.#subject} meanwhile`);
-      if (!(error instanceof ClientError && error.status === 504)) throw error;
-      const refusal = new GateRefusal('gate/no-quorum', `the witnesses of the log do not cosign its head: ${error.message}`);
+      if (!isUnwitnessed(error)) throw error;
+      const refusal = new GateRefusal(
+        'gate/no-quorum',
+        `the witnesses of the log do not cosign its head: ${(error as Error).message}`,
+      );
       await this.end({ record, leaf: nodeHasher.hashLeaf(statement.entry) }, refusal.message);
       throw refusal;
     }
@@ -108,9 +111,9 @@ export class DeploymentJournal {
   /** Waits for the witnesses, so that who deploys next sees it; what they do not cosign in time is in the log all the same. */
   async #log(statement: SignedStatement): Promise<LoggedEntry> {
     try {
-      return await submitRetrying(this.#client, statement, 'witnessed');
+      return await submitRetrying(this.#client, statement, 'witnessed', false);
     } catch (error) {
-      if (!(error instanceof ClientError && error.status === 504)) throw error;
+      if (!isUnwitnessed(error)) throw error;
       return submitRetrying(this.#client, statement, 'commit');
     }
   }
