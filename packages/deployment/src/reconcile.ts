@@ -99,12 +99,21 @@ function notLogged({ running }: ObservedContent): Difference {
 }
 
 function modelDifferences(logged: LoggedContent['model'], observed: ObservedContent['model']): Difference[] {
-  if (observed === undefined || equalBytes(logged.record.digest, observed.digest)) return [];
+  if (observed === undefined) return [];
+  if (equalBytes(logged.record.digest, observed.digest)) return renamed(logged, observed.resources);
   const name = `the model is not ${printable(logged.record.name)} version ${printable(logged.record.version)} (entry ${logged.index})`;
   if (logged.resources === undefined) return [{ kind: 'model', text: name }];
   const files = compareFiles(logged.resources, observed.resources);
   const lines = [...files.map(fileLine), ...tensorLines(logged.tensors, observed.tensors)];
   return [{ kind: 'model', text: `${name}: ${sentenceOf(files)}`, lines: lines.slice(0, MOST_LINES) }];
+}
+
+/** The digest covers the contents in the order of the names, and not the names. */
+function renamed({ index, resources }: LoggedContent['model'], observed: readonly ManifestResource[]): Difference[] {
+  const files = resources === undefined ? [] : compareFiles(resources, observed);
+  if (files.length === 0) return [];
+  const text = `the files of the model have other names than in entry ${index}: ${sentenceOf(files)}`;
+  return [{ kind: 'model', text, lines: files.map(fileLine).slice(0, MOST_LINES) }];
 }
 
 function tensorLines(logged: readonly TensorDigest[] | undefined, observed: readonly TensorDigest[]): string[] {

@@ -88,6 +88,15 @@ test('files and tensors of a model that differ are named', () => {
   assert.equal(reconcile(unread, observed), [{ kind: 'model', text: 'the model is not score version 2 (entry 3)' }]);
 });
 
+test('a file that was only renamed is named, where the manifest can be read', () => {
+  const now = [{ name: 'a.bin', digest: bytes(1) }, resources[1]];
+  const observed = { ...SEEN, model: { digest: manifestRoot(now), resources: now, tensors } };
+  assert.equal(manifestRoot(now), model.digest);
+  assert.equal(text(LOGGED, observed), [
+    'model: the files of the model have other names than in entry 3: a.bin was added, a.safetensors was removed',
+  ]);
+});
+
 test('lines of a configuration that differ are shown when both sides can be read', () => {
   const said = {
     files: [

@@ -60,9 +60,9 @@ export async function readContent(
   const [model, config] = await Promise.all([find(client, deployment.record.model), find(client, deployment.record.config)]);
   if (model?.record?.type !== 'model' || config?.record?.type !== 'config') return undefined;
   const parts = { model: { index: model.index, record: model.record }, config: { index: config.index, record: config.record } };
-  const sameModel = observed?.model === undefined || equalBytes(observed.model.digest, parts.model.record.digest);
   const sameConfig = observed?.config === undefined || equalBytes(observed.config.digest, configDigest(parts.config.record));
-  const files = sameModel ? {} : await filesOfModel(session, client, parts.model.record);
+  // Also of a model with the same digest, which does not cover the names of the files.
+  const files = observed?.model === undefined ? {} : await filesOfModel(session, client, parts.model.record);
   const texts = sameConfig ? new Map<string, string>() : await textsOfConfig(session, client, parts.config.record);
   return { deployment, model: { ...parts.model, ...files }, config: { ...parts.config, texts } };
 }
