@@ -30,7 +30,7 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The applications that another application may start. Applications may depend on every package. */
-const STARTED_BY: Readonly<Record<string, readonly string[]>> = { cli: ['log', 'monitor', 'witness'] };
+const STARTED_BY: Readonly<Record<string, readonly string[]>> = { cli: ['admission', 'log', 'monitor', 'witness'] };
 
 /** These run in a browser; only what lies in their `src/node` may need Node. */
 const PORTABLE = [

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { recordSchemas } from '@treering/record';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { addAdmissionCommands } from './admission-commands.js';
 import { approve } from './commands/approve.js';
 import { erase, getAttachment } from './commands/attachment.js';
 import { audit } from './commands/audit.js';
@@ -22,6 +23,7 @@ import { verify } from './commands/verify.js';
 import { addEvidenceCommands } from './evidence-commands.js';
 import { EXIT, exitOf } from './exit.js';
 import { addMonitorCommands, addWitnessCommands } from './operator-commands.js';
+import { addPermitCommands } from './permit-commands.js';
 import { createSession, type Session } from './session.js';
 import type { CommonFlags } from './settings.js';
 import type { Streams } from './terminal.js';
@@ -291,6 +293,8 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   addEvidenceCommands(program, commands);
   addWitnessCommands(program, commands);
   addMonitorCommands(program, commands);
+  addPermitCommands(program, commands);
+  addAdmissionCommands(program, commands);
   command(program, 'fsck', 'verify everything that a log has stored')
     .option('--anchor <file>', 'where the head anchor lies')
     .option('--key <vkey>', "the log's verifier key, when its key files are not here")

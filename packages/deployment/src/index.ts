@@ -1,2 +1,3 @@
 export { type DeploymentEntry, ENDS, type InService, inService } from './in-service.js';
 export { type PermitQuestion, type PermitReport, type PermitTrust, verifyPermit } from './permit.js';
+export { type PinnedImage, parsePinnedImage } from './pinned-image.js';

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import * as deployment from '../src/index.js';
 
 test('the public face of @treering/deployment', () => {
-  assert.equal(Object.keys(deployment).sort(), ['ENDS', 'inService', 'verifyPermit']);
+  assert.equal(Object.keys(deployment).sort(), ['ENDS', 'inService', 'parsePinnedImage', 'verifyPermit']);
 });
 
 test.run();
