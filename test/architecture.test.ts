@@ -32,7 +32,7 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The applications that another application may start. Applications may depend on every package. */
-const STARTED_BY: Readonly<Record<string, readonly string[]>> = { cli: ['log', 'monitor', 'recorder', 'witness'] };
+const STARTED_BY: Readonly<Record<string, readonly string[]>> = { cli: ['admission', 'log', 'monitor', 'recorder', 'witness'] };
 
 /** These run in a browser; only what lies in their `src/node` may need Node. */
 const PORTABLE = [

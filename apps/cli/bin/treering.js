@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-import { main } from '../dist/main.js';
+import { start } from '../dist/start.js';
 
 // Whoever reads the output may stop early, as `head` does.
 process.stdout.on('error', (error) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();
 });
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await start(process.argv.slice(2));

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, relative } from 'node:path';
 import { configDigest, type RecordOf } from '@treering/record';
 import { parse } from 'yaml';
-import { UsageError } from './exit.js';
+import { UsageError } from './exit-codes.js';
 
 type ConfigRecord = RecordOf<'config'>;
 

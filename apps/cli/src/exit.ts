@@ -11,18 +11,12 @@ import { ReportError } from '@treering/report';
 import { SequencerError } from '@treering/sequencer';
 import { StatementError } from '@treering/statement';
 import { StorageError } from '@treering/storage';
+import { EXIT, UsageError } from './exit-codes.js';
 import { GateRefusal } from './gate/refusal.js';
 import { ChildFailure } from './supervised.js';
 import { TpmError } from './tpm.js';
 
-/** What the exit codes mean, for scripts. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, refused: 4 } as const;
-
-/** A mistake in how the command was called. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-  readonly code = 'cli/usage';
-}
+export { EXIT, UsageError };
 
 /** The exit code of an error, and its stable code. The one place where errors become exit codes. */
 export function exitOf(error: unknown): { exit: number; code: string; message: string } {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { recordSchemas } from '@treering/record';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { addAdmissionCommands } from './admission-commands.js';
 import { addAttestationCommands } from './attestation-commands.js';
 import { approve } from './commands/approve.js';
 import { erase, getAttachment } from './commands/attachment.js';
@@ -26,6 +27,7 @@ import { EXIT, exitOf } from './exit.js';
 import { addGateCommands } from './gate-commands.js';
 import { addIncidentCommands } from './incident-commands.js';
 import { addMonitorCommands, addWitnessCommands } from './operator-commands.js';
+import { addPermitCommands } from './permit-commands.js';
 import { addRecorderCommands } from './recorder-commands.js';
 import { createSession, type Session } from './session.js';
 import type { CommonFlags } from './settings.js';
@@ -301,6 +303,8 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   addWitnessCommands(program, commands);
   addMonitorCommands(program, commands);
   addRecorderCommands(program, commands);
+  addPermitCommands(program, commands);
+  addAdmissionCommands(program, commands);
   command(program, 'fsck', 'verify everything that a log has stored')
     .option('--anchor <file>', 'where the head anchor lies')
     .option('--key <vkey>', "the log's verifier key, when its key files are not here")

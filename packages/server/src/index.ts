@@ -1,6 +1,6 @@
 export { type AppOptions, createServerApp } from './app.js';
 export { ByteBudget, readBody } from './body.js';
-export { createLogger, type Listening, type ListenOptions, listen } from './listen.js';
+export { createLogger, type Listening, type ListenOptions, listen, type TlsIdentity } from './listen.js';
 export { Problem, type ProblemDetails, problemBody, TITLES } from './problem.js';
 export { RateLimit } from './rate-limit.js';
 export { type Ctx, decimalParam, type Env, hashParam } from './request.js';

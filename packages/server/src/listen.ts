@@ -1,4 +1,5 @@
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { serve } from '@hono/node-server';
 import { type Logger, pino } from 'pino';
@@ -9,11 +10,27 @@ export interface ListenOptions {
   readonly listen: string;
   /** Connections at once; further ones are closed. */
   readonly connections: number;
+  /** Certificate and key with which it speaks TLS; without, it speaks plain HTTP. */
+  readonly tls?: TlsIdentity | undefined;
+  /** Milliseconds in which a request has to have come; a minute by default. */
+  readonly requestTimeout?: number | undefined;
+}
+
+/** How a server shows who it is: texts in PEM. */
+export interface TlsIdentity {
+  /** The certificate, and those between it and the one that clients know. */
+  readonly cert: string;
+  readonly key: string;
 }
 
 /** A server that listens. */
 export interface Listening {
   readonly url: string;
+  /**
+   * Shows another certificate to those who connect from now on; open connections go on.
+   * @throws Error when it cannot be used: the one before stays
+   */
+  renew(tls: TlsIdentity): void;
   /** Takes no more requests, and resolves when those under way are answered or ten seconds are over. */
   close(): Promise<void>;
 }
@@ -21,25 +38,41 @@ export interface Listening {
 /** Milliseconds that a shutdown waits for requests under way. */
 const GRACE = 10_000;
 
+const CHECKING = { connectionsCheckingInterval: 1000 };
+const TLS_LIMITS = { minVersion: 'TLSv1.2', handshakeTimeout: 10_000 } as const;
+
 /** Listens with time-outs against clients that send or read slowly. Rejects when it cannot. */
 export function listen(
   fetch: (request: Request) => Response | Promise<Response>,
-  { listen: address, connections }: ListenOptions,
+  { listen: address, connections, tls, requestTimeout = 60_000 }: ListenOptions,
 ): Promise<Listening> {
   const colon = address.lastIndexOf(':');
   const hostname = address.slice(0, colon).replace(/^\[|\]$/g, '') || '127.0.0.1';
   return new Promise((resolve, reject) => {
     const http = serve(
-      { fetch, hostname, port: Number(address.slice(colon + 1)), serverOptions: { connectionsCheckingInterval: 1000 } },
+      {
+        fetch,
+        hostname,
+        port: Number(address.slice(colon + 1)),
+        ...(tls === undefined
+          ? { createServer, serverOptions: CHECKING }
+          : { createServer: createTlsServer, serverOptions: { ...CHECKING, ...TLS_LIMITS, ...tls } }),
+      },
       () => {
         http.off('error', reject);
-        resolve({ url: urlOf(http), close: () => closeServer(http) });
+        resolve({
+          url: urlOf(http, tls === undefined ? 'http' : 'https'),
+          renew(identity) {
+            if (tls !== undefined) (http as TlsServer).setSecureContext({ ...TLS_LIMITS, ...identity });
+          },
+          close: () => closeServer(http),
+        });
       },
-    ) as Server;
+    ) as Server | TlsServer;
     http.once('error', reject);
     http.maxConnections = connections;
     http.headersTimeout = 10_000;
-    http.requestTimeout = 60_000;
+    http.requestTimeout = requestTimeout;
     http.keepAliveTimeout = 15_000;
     http.maxHeadersCount = 64;
     http.timeout = 120_000;
@@ -51,12 +84,12 @@ export function createLogger(service: string, level: string): Logger {
   return pino({ level, base: { service }, redact: ['*.authorization', '*.seed'] }, pino.destination({ dest: 2, sync: true }));
 }
 
-function urlOf(http: Server): string {
+function urlOf(http: Server | TlsServer, scheme: string): string {
   const { address, family, port } = http.address() as AddressInfo;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
-async function closeServer(http: Server): Promise<void> {
+async function closeServer(http: Server | TlsServer): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     http.close(() => resolve());
   });

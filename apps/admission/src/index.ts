@@ -1,0 +1,10 @@
+export { type AllowedImages, allowedImages } from './allowed-images.js';
+export { type AdmissionServer, createApp } from './app.js';
+export { type AdmissionConfig, configSchema } from './config.js';
+export { decide, type Rules } from './decide.js';
+export { AdmissionError, type AdmissionErrorCode } from './errors.js';
+export { createMetrics } from './metrics.js';
+export { type KeptPermit, PermitBook } from './permit-book.js';
+export { Refusal, type RefusalCode } from './refusal.js';
+export { type AdmissionRequest, formatReview, parseRequest } from './review.js';
+export { type ServedAdmission, serveAdmission } from './serve.js';

@@ -1,0 +1,39 @@
+import { Command } from 'commander';
+import type { CommonFlags } from './settings.js';
+
+/**
+ * Runs the `treering` command as a process of its own. `permit verify` stands before entry points, so it is answered without
+ * loading what runs logs; whatever it cannot answer by itself, mistakes and questions for help among them, goes the usual way.
+ * @returns the exit code
+ */
+export async function start(argv: readonly string[]): Promise<number> {
+  if (argv[0] === 'permit' && argv[1] === 'verify') {
+    const exit = await verifyOnly(argv);
+    if (exit !== undefined) return exit;
+  }
+  const { main } = await import('./main.js');
+  return main(argv);
+}
+
+/** The exit code, or undefined when nothing could be said and nothing was printed. */
+async function verifyOnly(argv: readonly string[]): Promise<number | undefined> {
+  const [{ addPermitCommands }, { createTerminal }] = await Promise.all([
+    import('./permit-commands.js'),
+    import('./terminal.js'),
+  ]);
+  const { stdin, stdout, stderr, env } = process;
+  let exit: number | undefined;
+  const silent = { writeOut: () => undefined, writeErr: () => undefined };
+  const program = new Command('treering').enablePositionalOptions().configureOutput(silent).exitOverride();
+  addPermitCommands(program, {
+    command: (parent, usage, description) =>
+      parent.command(usage).description(description).option('--json').option('--data <folder>'),
+    run: (work) => async (flags: CommonFlags) => {
+      const terminal = createTerminal({ stdin, stdout, stderr, env }, flags.json ?? false);
+      exit = (await work({ terminal, env, cwd: process.cwd() })) as number;
+    },
+  });
+  // The usual way meets the same mistake, and knows how to say it.
+  await program.parseAsync([...argv], { from: 'user' }).catch(() => undefined);
+  return exit;
+}
