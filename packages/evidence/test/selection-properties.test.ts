@@ -107,8 +107,20 @@ class History {
         { name: 'approvers', who: { roles: ['approver'] }, may: ['approval'], on: ['**'] },
       ],
       ...(this.#random(3) === 0 ? {} : { approvals: [{ ...approvals, not_author: this.#random(2) === 0, within: 5000 }] }),
+      ...(this.#random(2) === 0 ? {} : { gates: [this.#gate()] }),
       limits: { break_glass: true },
     };
+  }
+
+  #gate() {
+    const evaluation = { evaluation: { within: 10_000, not_author: this.#random(2) === 0 } };
+    const asked = this.#one([
+      evaluation,
+      { incidents: 'low' as const },
+      { assessment: true as const },
+      { ...evaluation, incidents: 'high' as const },
+    ]);
+    return { on: 'deploy/**', ...asked };
   }
 
   #enrolment(who: Person): Draft {
@@ -196,10 +208,35 @@ class History {
     const erased = one.record?.attachments?.map(({ digest }) => digest);
     const drafts: Draft[] = [
       { type: 'correction', subject: one.statement.sub, supersedes: one.leaf, ...(erased === undefined ? {} : { erased }) },
-      { type: 'incident', subject: `incident/${this.#random(3)}`, severity: 'low', aware_at: 1, affected: [one.leaf] },
-      { type: 'assessment', subject: 'system/s', target: one.leaf, result: 'substantial' },
+      this.#incident(one),
+      this.#incident(one),
+      { type: 'assessment', subject: 'system/s', target: one.leaf, result: this.#one(['substantial', 'not-substantial']) },
+      this.#evaluation(),
+      this.#evaluation(),
     ];
     return this.#one(drafts);
+  }
+
+  #incident({ leaf }: Candidate): Draft {
+    const [severity, status] = [this.#one(['low', 'high']), this.#one(['open', 'closed', 'closed'])];
+    const affected = this.#random(2) === 0 ? [] : [leaf];
+    return { type: 'incident', subject: `incident/${this.#random(3)}`, severity, status, aware_at: 1, affected };
+  }
+
+  #evaluation(): Draft {
+    const [model, config] = [this.#pick('model'), this.#pick('config')];
+    if (model === undefined || config === undefined) return this.#model();
+    return {
+      type: 'evaluation',
+      subject: 'model/a',
+      model: model.leaf,
+      config: config.leaf,
+      suite: this.#one(['smoke', 'regression']),
+      dataset: new Uint8Array(32),
+      metrics: [{ name: 'accuracy', value: '0.9' }],
+      verdict: this.#random(4) === 0 ? 'fail' : 'pass',
+      tolerances: [],
+    };
   }
 
   question(): Question {
@@ -249,7 +286,17 @@ test(`of ${HISTORIES} random histories every honest pack holds`, async () => {
     }
   }
   assert.ok(packs > HISTORIES * 2, `${packs} packs`);
-  for (const type of ['policy', 'amendment', 'freeze', 'identity', 'approval', 'deployment', 'correction'])
+  for (const type of [
+    'policy',
+    'amendment',
+    'freeze',
+    'identity',
+    'approval',
+    'deployment',
+    'correction',
+    'evaluation',
+    'incident',
+  ])
     assert.ok((types.get(type) ?? 0) > HISTORIES / 4, `${type}: ${types.get(type)}`);
 });
 

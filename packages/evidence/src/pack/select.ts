@@ -182,9 +182,10 @@ export class PackIndex {
     if (made !== undefined) for (const one of this.#madeBy.get(made) ?? []) if (one < index) take(one);
     if (type === 'deployment') this.#needsOfDeployment(known, take);
     if (type === 'attestation') this.#needsOfAttestation(links, take);
-    // An incident is over when a later record of its subject says so.
-    if (type === 'incident')
-      for (const one of this.#bySubject.get(subject) ?? []) if (this.#isUntilEnd(one, question)) take(one);
+    // What is revoked was enrolled, and whoever enrols further keys did so before.
+    if (type === 'identity') for (const one of this.#bySubject.get(subject) ?? []) if (one < index) take(one);
+    // An incident is over when a later record of its subject says so, whenever that was signed.
+    if (type === 'incident') for (const one of this.#bySubject.get(subject) ?? []) take(one);
     // What had replaced a deployment decides whether a decision was its own.
     if (type === 'decision-batch') for (const one of this.#deploymentsLike(links, index)) take(one);
     if (type === 'model' || type === 'config')
