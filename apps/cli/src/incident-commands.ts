@@ -27,7 +27,7 @@ export function addIncidentCommands(program: Command, { remote, signing, run }: 
   describing(signing(incident, 'update <name>', 'what more is known of an open incident'))
     .addOption(new Option('--severity <severity>', 'how bad it is').choices(SEVERITIES))
     .option('--aware <time>', 'an earlier time at which somebody was aware of it (UTC)')
-    .option('--reported', 'the report was made: no date is due any more')
+    .option('--reported', 'the report was made: none is due any more')
     .action((name, flags) => run((s) => updateIncident(s, name, flags))(flags));
   signing(incident, 'close <name>', 'the incident is over')
     .requiredOption('--reason <sentence>', 'why, in a sentence of at least 10 characters')

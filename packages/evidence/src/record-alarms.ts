@@ -1,4 +1,4 @@
-import type { ChangeRecord } from '@treering/record';
+import { type ChangeRecord, reportDueAt } from '@treering/record';
 import type { RECORD_ALARMS } from './alarm-proof.js';
 import { timeText } from './log-time.js';
 
@@ -51,10 +51,10 @@ const undeployed: RecordAlarm = {
 /** An incident is open whose report is due at a time. */
 const incidentDue: RecordAlarm = {
   kind: 'incident-due',
-  says: (record) =>
-    record.type === 'incident' && record.status !== 'closed' && record.due_at !== undefined
-      ? `the report on ${record.subject} is due at ${timeText(Math.floor(record.due_at / 1000))}`
-      : undefined,
+  says(record) {
+    const due = record.type === 'incident' ? reportDueAt(record) : undefined;
+    return due === undefined ? undefined : `the report on ${record.subject} is due at ${timeText(Math.floor(due / 1000))}`;
+  },
   unless: 'closed it or moved the date',
 };
 

@@ -217,7 +217,7 @@ test('an incident whose report is due proves its date, and that nothing followed
     type: 'incident',
     subject: 'incident/x',
     reason: 'The model answered with a name.',
-    severity: 'high',
+    severity: 'low',
     aware_at: 0,
     affected: [],
     due_at: Date.UTC(2028, 0, 18, 10),

@@ -74,7 +74,10 @@ function readGate({ on, evaluation, assessment, incidents }: GateRule): string {
       `an evaluation${suite === undefined ? '' : ` of ${suite}`} must pass${within === undefined ? '' : `, none older than ${duration(within)}`}${not_author ? ', by somebody other than its authors' : ''}${bounds.length === 0 ? '' : `, with ${bounds.join(' and ')}`}`,
     );
   }
-  if (assessment) wanted.push('model and configuration must be assessed as no substantial change, or as conforming again');
+  if (assessment !== undefined) {
+    const by = assessment !== true && assessment.not_author ? ', by somebody other than its authors,' : '';
+    wanted.push(`model and configuration must be assessed${by} as no substantial change, or as conforming again`);
+  }
   if (incidents !== undefined) wanted.push(`no incident of ${incidents} severity or worse that affects it may be open`);
   return `Before ${on} is deployed, ${wanted.join('; ')}.`;
 }

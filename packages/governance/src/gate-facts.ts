@@ -8,6 +8,7 @@ import { put, remove, type Undo } from './undo.js';
 
 /** The newest evaluation by one person of one suite, of a model in a configuration. */
 export interface EvaluationFact {
+  readonly subject: string;
   readonly suite: string;
   /** Who signed it, by id. */
   readonly id: string;
@@ -24,8 +25,10 @@ type Metric = RecordOf<'evaluation'>['metrics'][number];
 /** What a metric must be at least and at most. */
 export type Tolerance = RecordOf<'evaluation'>['tolerances'][number];
 
-/** Whether a change is substantial. */
+/** Whether a change is substantial, as one person says. */
 export interface AssessmentFact {
+  /** Who signed it, by id. */
+  readonly id: string;
   readonly result: RecordOf<'assessment'>['result'];
   /** A new conformity assessment was made for it. */
   readonly conformity: boolean;
@@ -39,12 +42,23 @@ export interface IncidentFact {
   readonly severity: RecordOf<'incident'>['severity'];
   /** Leaf hashes, 64 hex digits each. */
   readonly affected: readonly string[];
+  /** State digests of the deployments among them, 64 hex digits each. */
+  readonly states: readonly string[];
   readonly index: number;
 }
 
+/**
+ * What stands for an entry among these facts: for a model and a configuration what it is, whatever it is recorded as, so that nothing
+ * that was found of it is left behind by recording it once more.
+ */
+export function contentKey({ contents }: Pick<StateParts, 'contents'>, leaf: Uint8Array): string {
+  const content = contents.get(hex(leaf));
+  return content === undefined ? hex(leaf) : `${content.type} ${content.digest}`;
+}
+
 /** The place of a model in a configuration among the evaluations. */
-export function combination(model: Uint8Array, config: Uint8Array): string {
-  return hex(model) + hex(config);
+export function combination(parts: Pick<StateParts, 'contents'>, model: Uint8Array, config: Uint8Array): string {
+  return `${contentKey(parts, model)} ${contentKey(parts, config)}`;
 }
 
 /** Takes in what a record says that a gate may ask for. */
@@ -52,23 +66,27 @@ export function applyGateFact(parts: StateParts, id: string, index: number, cand
   const { record, leaf, statement } = candidate;
   switch (record?.type) {
     case 'evaluation': {
-      const key = combination(record.model, record.config);
+      const key = combination(parts, record.model, record.config);
       const others = (parts.evaluations.get(key) ?? []).filter((known) => known.suite !== record.suite || known.id !== id);
       return put(parts.evaluations, key, [...others, evaluationOf(record, id, statement.iat as number, index)]);
     }
     case 'change-plan':
       return put(parts.plans, hex(leaf), record.acceptance);
-    case 'assessment':
-      return put(parts.assessments, hex(record.target), {
-        result: record.result,
-        conformity: record.conformity !== undefined,
-        plan: record.plan === undefined ? undefined : hex(record.plan),
-        index,
-      });
+    case 'assessment': {
+      const key = contentKey(parts, record.target);
+      const others = (parts.assessments.get(key) ?? []).filter((known) => known.id !== id);
+      return put(parts.assessments, key, [...others, assessmentOf(record, id, index)]);
+    }
     case 'incident': {
       const { severity, affected, subject } = record;
       if (record.status === 'closed') return remove(parts.incidents, subject);
-      return put(parts.incidents, subject, { severity, affected: affected.map(hex), index });
+      const leaves = affected.map(hex);
+      const deployed = [...parts.versions.values()].filter(
+        ({ deployment, leaf: of }) => deployment && leaves.includes(hex(of)),
+      );
+      const known = parts.incidents.get(subject)?.states ?? [];
+      const states = [...new Set([...known, ...deployed.flatMap(({ deployment }) => deployment?.state ?? [])])];
+      return put(parts.incidents, subject, { severity, affected: leaves, states, index });
     }
     default:
       return () => undefined;
@@ -78,7 +96,11 @@ export function applyGateFact(parts: StateParts, id: string, index: number, cand
 /** Types that gates ask for. */
 export const GATE_TYPES: readonly ChangeRecord['type'][] = ['evaluation', 'change-plan', 'assessment', 'incident'];
 
+function assessmentOf({ result, conformity, plan }: RecordOf<'assessment'>, id: string, index: number): AssessmentFact {
+  return { id, result, conformity: conformity !== undefined, plan: plan === undefined ? undefined : hex(plan), index };
+}
+
 function evaluationOf(record: RecordOf<'evaluation'>, id: string, iat: number, index: number): EvaluationFact {
-  const { suite, verdict, metrics, tolerances } = record;
-  return { suite, id, passed: verdict === 'pass', iat, index, metrics, tolerances };
+  const { subject, suite, verdict, metrics, tolerances } = record;
+  return { subject, suite, id, passed: verdict === 'pass', iat, index, metrics, tolerances };
 }

@@ -2,7 +2,7 @@ import { hex } from '@treering/note';
 import { type GateRule, printable, type RecordOf } from '@treering/record';
 import { compareDecimals } from './decimal.js';
 import { type Refusal, refuse } from './decision.js';
-import { combination, type EvaluationFact, type Tolerance } from './gate-facts.js';
+import type { EvaluationFact, Tolerance } from './gate-facts.js';
 import { matchesGlob, matchesText } from './glob.js';
 import type { GovernanceState } from './state.js';
 
@@ -35,9 +35,15 @@ function ofEvaluations(state: GovernanceState, record: Deployment, { evaluation 
   if (evaluation === undefined) return undefined;
   const { suite, within, tolerances = [], not_author } = evaluation;
   const authors = not_author ? authorsOf(state, record) : [];
+  const subjects = subjectsAbout(state, record);
   const counting = state
-    .evaluations(combination(record.model, record.config))
-    .filter((known) => !authors.includes(known.id) && (suite === undefined || matchesText(suite, known.suite)));
+    .evaluations(record.model, record.config)
+    .filter(
+      (known) =>
+        subjects.includes(known.subject) &&
+        !authors.includes(known.id) &&
+        (suite === undefined || matchesText(suite, known.suite)),
+    );
   const failed = counting.find(({ passed }) => !passed);
   if (failed !== undefined) return `${nameOf(failed)} failed`;
   for (const known of counting) {
@@ -56,15 +62,18 @@ function ofEvaluations(state: GovernanceState, record: Deployment, { evaluation 
 
 function ofAssessments(state: GovernanceState, record: Deployment, { assessment }: GateRule): string | undefined {
   if (assessment === undefined) return undefined;
+  const authors = assessment !== true && assessment.not_author ? authorsOf(state, record) : [];
   for (const part of ['model', 'config'] as const) {
-    const leaf = hex(record[part]);
-    const known = state.assessment(leaf);
-    if (known === undefined) return `an assessment of the ${part} ${leaf} is missing: whether it is a substantial change`;
-    if (known.result === 'substantial' && !known.conformity)
-      return `entry ${known.index} assesses the ${part} as a substantial change, and names no new conformity assessment`;
-    if (known.result !== 'within-plan') continue;
-    const broken = outsidePlan(state, record, known.plan);
-    if (broken !== undefined) return `entry ${known.index} assesses the ${part} as within a change plan, but ${broken}`;
+    const counting = state.assessments(record[part]).filter(({ id }) => !authors.includes(id));
+    if (counting.length === 0)
+      return `an assessment of the ${part} ${hex(record[part])}${authors.length === 0 ? '' : ' by somebody other than its authors'} is missing: whether it is a substantial change`;
+    // What somebody says stands until the same person says otherwise.
+    for (const known of counting) {
+      if (known.result === 'substantial' && !known.conformity)
+        return `entry ${known.index} assesses the ${part} as a substantial change, and names no new conformity assessment`;
+      const broken = known.result === 'within-plan' ? outsidePlan(state, record, known.plan) : undefined;
+      if (broken !== undefined) return `entry ${known.index} assesses the ${part} as within a change plan, but ${broken}`;
+    }
   }
   return undefined;
 }
@@ -74,7 +83,8 @@ function outsidePlan(state: GovernanceState, record: Deployment, plan: string | 
   const acceptance = state.plan(plan);
   if (acceptance === undefined || state.newest(plan) === undefined)
     return 'that plan is not the newest of its subject in the log';
-  const evaluations = state.evaluations(combination(record.model, record.config));
+  const subjects = subjectsAbout(state, record);
+  const evaluations = state.evaluations(record.model, record.config).filter(({ subject }) => subjects.includes(subject));
   for (const tolerance of acceptance) {
     const measuring = evaluations.filter((known) => measures(known, tolerance));
     if (measuring.length === 0) return `no evaluation measures ${metricName(tolerance)}, which the plan asks for`;
@@ -89,14 +99,16 @@ function outsidePlan(state: GovernanceState, record: Deployment, plan: string | 
 function ofIncidents(state: GovernanceState, record: Deployment, { incidents }: GateRule): string | undefined {
   if (incidents === undefined) return undefined;
   const least = SEVERITIES.indexOf(incidents);
-  for (const [subject, { severity, affected, index }] of state.openIncidents()) {
+  for (const [subject, { severity, affected, states, index }] of state.openIncidents()) {
     if (SEVERITIES.indexOf(severity) < least) continue;
     const open = `${subject} (entry ${index}, ${severity}) is open`;
     for (const part of ['model', 'config'] as const)
       if (affected.some((leaf) => isSameContent(state, leaf, hex(record[part])))) return `${open} and affects the ${part}`;
     const services = affected.filter((leaf) => state.isAbout(leaf, record.subject));
-    // What undoes the affected deployment is how an incident ends.
-    if (services.length > 0 && (record.replaces === undefined || !services.includes(hex(record.replaces))))
+    // What undoes the affected deployment is how an incident ends; the same once more undoes nothing.
+    const undoes =
+      record.replaces !== undefined && services.includes(hex(record.replaces)) && !states.includes(hex(record.state));
+    if (services.length > 0 && !undoes)
       return `${open} and affects ${record.subject}: only a deployment that replaces the affected one goes on`;
   }
   return undefined;
@@ -107,6 +119,15 @@ function isSameContent(state: GovernanceState, affected: string, leaf: string): 
   if (affected === leaf) return true;
   const [one, other] = [state.content(affected), state.content(leaf)];
   return one !== undefined && other !== undefined && one.type === other.type && one.digest === other.digest;
+}
+
+/**
+ * Subjects of evaluations that count: those of the model, the configuration and the deployment, and what stands below `evaluation/` for
+ * the model or the service. A rule that lets somebody evaluate something else opens no gate here.
+ */
+function subjectsAbout(state: GovernanceState, { model, config, subject, service }: Deployment): string[] {
+  const own = [model, config].flatMap((part) => state.newest(hex(part))?.subject ?? []);
+  return [...own, subject, `evaluation/${service}`, ...own.map((one) => `evaluation/${one.slice(one.lastIndexOf('/') + 1)}`)];
 }
 
 function authorsOf(state: GovernanceState, { model, config }: Deployment): string[] {

@@ -7,7 +7,7 @@ import { GovernanceState } from './state.js';
 import { type ApprovalFact, type Content, emptyParts, type Identity, type Proposal, type StateParts } from './state-parts.js';
 
 /** Changes when the form of a snapshot or what a replay remembers does: older ones are then replayed instead of read. */
-const FORM = 5;
+const FORM = 6;
 
 /**
  * A state as bytes, from which a replay can go on. Two states that decide alike have the same bytes. Nothing in it is signed:
@@ -110,10 +110,11 @@ function restore(bytes: Uint8Array): GovernanceState {
   for (const [maker, authors] of entries(get('makers'))) parts.makers.set(maker, authors as string[]);
   for (const [key, facts] of entries(get('evaluations'))) parts.evaluations.set(key, plain(facts) as EvaluationFact[]);
   for (const [leaf, acceptance] of entries(get('plans'))) parts.plans.set(leaf, plain(acceptance) as Tolerance[]);
-  for (const [leaf, value] of entries(get('assessments'))) {
-    const fact = plain(value) as AssessmentFact;
-    parts.assessments.set(leaf, { ...fact, plan: fact.plan });
-  }
+  for (const [key, value] of entries(get('assessments')))
+    parts.assessments.set(
+      key,
+      (plain(value) as AssessmentFact[]).map((fact) => ({ ...fact, plan: fact.plan })),
+    );
   for (const [subject, fact] of entries(get('incidents'))) parts.incidents.set(subject, plain(fact) as IncidentFact);
   for (const [token, index] of entries(get('tokens'))) parts.tokens.set(token, index as number);
   for (const [id, value] of entries(get('attached'))) {

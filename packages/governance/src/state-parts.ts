@@ -114,8 +114,8 @@ export interface StateParts {
   readonly evaluations: Map<string, readonly EvaluationFact[]>;
   /** What change plans ask for, by their leaf hash in hex. */
   readonly plans: Map<string, readonly Tolerance[]>;
-  /** The newest assessment of an entry, by its leaf hash in hex. */
-  readonly assessments: Map<string, AssessmentFact>;
+  /** The newest assessment by each person, by `contentKey` of what is assessed. */
+  readonly assessments: Map<string, readonly AssessmentFact[]>;
   /** Open incidents by subject. */
   readonly incidents: Map<string, IncidentFact>;
   /** By subject: `policy`, `charter` or `freeze/<name>`. */

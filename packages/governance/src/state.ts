@@ -11,6 +11,8 @@ import { isForAdministrators, withFreeze } from './freezes.js';
 import {
   type AssessmentFact,
   applyGateFact,
+  combination,
+  contentKey,
   type EvaluationFact,
   GATE_TYPES,
   type IncidentFact,
@@ -126,9 +128,9 @@ export class GovernanceState {
     return this.#parts.approvals.get(leaf) ?? [];
   }
 
-  /** The evaluations of a model in a configuration (`combination`): one for each suite and person. */
-  evaluations(key: string): readonly EvaluationFact[] {
-    return this.#parts.evaluations.get(key) ?? [];
+  /** The evaluations of a model in a configuration (leaf hashes, 32 bytes each): one for each suite and person. */
+  evaluations(model: Uint8Array, config: Uint8Array): readonly EvaluationFact[] {
+    return this.#parts.evaluations.get(combination(this.#parts, model, config)) ?? [];
   }
 
   /** What a change plan with this leaf hash (hex) asks for. */
@@ -136,9 +138,9 @@ export class GovernanceState {
     return this.#parts.plans.get(leaf);
   }
 
-  /** The newest assessment of the entry with this leaf hash (hex). */
-  assessment(leaf: string): AssessmentFact | undefined {
-    return this.#parts.assessments.get(leaf);
+  /** The assessments of the entry with this leaf hash (32 bytes), one for each person. */
+  assessments(leaf: Uint8Array): readonly AssessmentFact[] {
+    return this.#parts.assessments.get(contentKey(this.#parts, leaf)) ?? [];
   }
 
   /** Incidents that are not closed, by subject. */

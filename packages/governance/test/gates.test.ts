@@ -32,6 +32,11 @@ function evaluation(model: Candidate, config: Candidate, change: Change<'evaluat
   };
 }
 
+/** A configuration with other files. */
+function otherConfig(): Draft {
+  return { ...configDraft('credit', '2'), files: [{ path: 'other.txt', digest: new Uint8Array(32).fill(0xcc) }] };
+}
+
 function assessment(target: Candidate, change: Change<'assessment'> = {}): Draft {
   return { type: 'assessment', subject: 'model/score', target: target.leaf, result: 'not-substantial', ...change };
 }
@@ -42,7 +47,7 @@ const refuses = (log: GovernedLog, model: Candidate, config: Candidate, change: 
 test('without an evaluation of this very model and configuration nothing is deployed', async () => {
   const { log, model, config } = await gated({ evaluation: {} });
   assert.match(await refuses(log, model, config), /an evaluation of this model in this configuration is missing/);
-  const other = await log.log(bob, configDraft('credit', '2'));
+  const other = await log.log(bob, otherConfig());
   await log.log(bob, evaluation(model, other));
   assert.match(await refuses(log, model, config), /missing/);
   await log.log(bob, evaluation(model, config));
@@ -169,10 +174,47 @@ test('a service with an open incident takes only what replaces the affected depl
   const { log, model, config } = await gated({ incidents: 'high' });
   const deployed = await log.log(eve, deploymentDraft(model, config, { phase: 'active' }));
   await log.log(bob, incident('config/incident-1', { severity: 'high', affected: [deployed.leaf] }));
-  const next = await log.log(bob, configDraft('credit', '2'));
+  const next = await log.log(bob, otherConfig());
   assert.match(await refuses(log, model, next), /only a deployment that replaces the affected one/);
   await refuses(log, model, next, { replaces: model.leaf });
+  await refuses(log, model, config, { replaces: deployed.leaf });
   await log.log(eve, deploymentDraft(model, next, { replaces: deployed.leaf }));
+});
+
+test('what was found of a model stays with it, whatever it is recorded as', async () => {
+  const { log, model, config } = await gated({ evaluation: {}, assessment: true });
+  await log.log(bob, evaluation(model, config, { verdict: 'fail' }));
+  await log.log(bob, assessment(model, { result: 'substantial' }));
+  const again = await log.log(eve, modelDraft('score'));
+  await log.log(carol, evaluation(again, config));
+  assert.match(await refuses(log, again, config), /failed/);
+  await log.log(bob, evaluation(again, config));
+  await log.log(carol, assessment(again));
+  await log.log(carol, assessment(config));
+  assert.match(await refuses(log, again, config), /substantial change/, 'somebody else does not take it back');
+  await log.log(bob, assessment(again));
+  await log.log(eve, deploymentDraft(again, config));
+});
+
+test('an evaluation on a subject that is about something else opens nothing', async () => {
+  const { log, model, config } = await gated({ evaluation: {} });
+  for (const subject of ['model/sandbox', 'config/other', 'deploy/test/credit'])
+    await log.log(bob, evaluation(model, config, { subject }));
+  assert.match(await refuses(log, model, config), /is missing/);
+  await log.log(bob, evaluation(model, config, { subject: 'config/credit' }));
+  await log.log(eve, deploymentDraft(model, config));
+});
+
+test('authors do not assess their own change, where the gate says so', async () => {
+  const { log, model, config } = await gated({ assessment: { not_author: true } });
+  await log.log(eve, assessment(model));
+  await log.log(carol, assessment(config));
+  assert.match(
+    await refuses(log, model, config),
+    /an assessment of the model .* by somebody other than its authors is missing/,
+  );
+  await log.log(carol, assessment(model));
+  await log.log(eve, deploymentDraft(model, config));
 });
 
 test('a state that is saved and read again decides alike, and an entry is taken back whole', async () => {

@@ -47,6 +47,8 @@ export const incident = z.strictObject({
   aware_at: milliseconds,
   affected: z.array(digest).max(256),
   due_at: milliseconds.optional(),
+  /** When the report was made: none is due any more. */
+  reported_at: milliseconds.optional(),
   authorities: z.array(line(1, 500)).max(64).optional(),
 });
 

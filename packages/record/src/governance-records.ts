@@ -162,7 +162,7 @@ const gate = z
       })
       .optional(),
     /** Whether the change of model and configuration is substantial has been assessed, and is none or has a new conformity assessment. */
-    assessment: z.literal(true).optional(),
+    assessment: z.union([z.literal(true), z.strictObject({ not_author: z.boolean() })]).optional(),
     /** Open incidents of this severity or a higher one stop what they affect, but for its rollback. */
     incidents: severity.optional(),
   })

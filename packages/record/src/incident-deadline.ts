@@ -54,6 +54,17 @@ function ruleOf(severity: IncidentFacts['severity'], harm: IncidentFacts['harm']
   }
 }
 
+/**
+ * By when the report on an incident is due, in milliseconds since the epoch; undefined when none is: it was made, the incident is over, or
+ * nothing has to be reported. A record cannot put it off: of the date that it names and the one of Art. 73 the earlier counts.
+ */
+export function reportDueAt(incident: RecordOf<'incident'>): number | undefined {
+  const { severity, harm, status, aware_at: awareAt, due_at: named, reported_at: reported } = incident;
+  if (status === 'closed' || reported !== undefined) return undefined;
+  const asked = reportDeadline({ severity, harm, awareAt })?.dueAt;
+  return named === undefined || asked === undefined ? (named ?? asked) : Math.min(named, asked);
+}
+
 /** Whether summer time begins within a period: at 01:00 UTC on the last Sunday in March (Directive 2000/84/EC Art. 2). */
 function losesAnHour(from: number, to: number): boolean {
   const year = new Date(to).getUTCFullYear();

@@ -11,7 +11,7 @@ export { configDigest } from './config-digest.js';
 export { diffRecords, type FieldDiff } from './diff.js';
 export { RecordError, type RecordErrorCode } from './errors.js';
 export { isSubject } from './fields.js';
-export { type IncidentFacts, type ReportDeadline, reportDeadline } from './incident-deadline.js';
+export { type IncidentFacts, type ReportDeadline, reportDeadline, reportDueAt } from './incident-deadline.js';
 export { aroundChanges, type DiffLine, diffLines } from './line-diff.js';
 export {
   DEFAULT_IGNORED,

@@ -422,6 +422,7 @@ export const EXAMPLES: { readonly [T in RecordType]: { readonly minimal: RecordO
       aware_at: 1_760_000_000_000,
       affected: [digestOf(0x41)],
       due_at: 1_761_296_000_000,
+      reported_at: 1_761_000_000_000,
       authorities: ['Bundesnetzagentur'],
     },
   },

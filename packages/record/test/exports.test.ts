@@ -31,6 +31,7 @@ test('the public face of @treering/record', () => {
     'recordToJson',
     'renderRecord',
     'reportDeadline',
+    'reportDueAt',
     'retentionOf',
     'retentionPresets',
     'sortResources',

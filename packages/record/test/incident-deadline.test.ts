@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { articleSections, type IncidentFacts, reportDeadline } from '../src/index.js';
+import { articleSections, type IncidentFacts, reportDeadline, reportDueAt } from '../src/index.js';
+import { EXAMPLES } from './examples.js';
 
 const DAY = 86_400_000;
 
@@ -86,6 +87,17 @@ test('an incident with a deadline is what answers the section about Art. 73', ()
   const dueAt = reportDeadline({ severity: 'high', awareAt: 0 })?.dueAt;
   const answers = (due: number | undefined) => section?.answers.some(({ when }) => when?.({ type: 'incident', due_at: due }));
   assert.equal([answers(dueAt), answers(undefined)], [true, false]);
+});
+
+test('no record puts the date off, and only a report or the end takes it away', () => {
+  const incident = { ...EXAMPLES.incident.minimal, severity: 'low' as const, aware_at: 0 };
+  assert.is(reportDueAt(incident), undefined);
+  assert.is(reportDueAt({ ...incident, due_at: 5 }), 5);
+  assert.is(reportDueAt({ ...incident, harm: 'death' }), 10 * 86_400_000, 'without a date');
+  assert.is(reportDueAt({ ...incident, harm: 'death', due_at: Number.MAX_SAFE_INTEGER }), 10 * 86_400_000);
+  assert.is(reportDueAt({ ...incident, harm: 'death', due_at: 7 }), 7);
+  assert.is(reportDueAt({ ...incident, harm: 'death', reported_at: 9 }), undefined);
+  assert.is(reportDueAt({ ...incident, harm: 'death', status: 'closed' }), undefined);
 });
 
 test.run();

@@ -1,4 +1,4 @@
-import { printable, type RecordOf, recordToJson } from '@treering/record';
+import { printable, type RecordOf, recordToJson, reportDueAt } from '@treering/record';
 import { EXIT } from '../exit.js';
 import { type EntryOf, newestRecord } from '../newest-record.js';
 import type { Session } from '../session.js';
@@ -39,7 +39,8 @@ export async function listIncidents(session: Session, flags: { readonly open?: b
 }
 
 function print({ terminal }: Session, entry: IncidentEntry, now: number): void {
-  const { subject, severity, harm, reason, due_at: due, affected } = entry.record;
+  const { subject, severity, harm, reason, affected } = entry.record;
+  const due = reportDueAt(entry.record);
   const kind = harm === undefined ? severity : `${severity}, ${harm}`;
   terminal.line(`${terminal.bold(subject)}  ${kind}, ${isOpen(entry) ? 'open' : 'closed'}  (entry ${entry.index})`);
   terminal.line(`    ${printable(reason)}`);
@@ -55,12 +56,12 @@ function isOpen({ record }: IncidentEntry): boolean {
 }
 
 function isLate(entry: IncidentEntry, now: number): boolean {
-  const { due_at: due } = entry.record;
-  return isOpen(entry) && due !== undefined && due <= now;
+  const due = reportDueAt(entry.record);
+  return due !== undefined && due <= now;
 }
 
 /** Open ones by their date, then those without one, then the closed ones. */
 function rank(entry: IncidentEntry): number {
   if (!isOpen(entry)) return Number.MAX_VALUE;
-  return entry.record.due_at ?? Number.MAX_SAFE_INTEGER + 1;
+  return reportDueAt(entry.record) ?? Number.MAX_SAFE_INTEGER + 1;
 }

@@ -2,7 +2,15 @@ import { join, resolve } from 'node:path';
 import type { LogClient, LoggedEntry } from '@treering/client';
 import { matchesGlob } from '@treering/governance';
 import { equalBytes } from '@treering/merkle';
-import { type ChangeRecord, isSubject, printable, type RecordOf, reportDeadline, validateRecord } from '@treering/record';
+import {
+  type ChangeRecord,
+  isSubject,
+  printable,
+  type RecordOf,
+  reportDeadline,
+  reportDueAt,
+  validateRecord,
+} from '@treering/record';
 import { type Affected, affectedBy } from '../affected.js';
 import { EXIT, exitOf, UsageError } from '../exit.js';
 import { newestRecord } from '../newest-record.js';
@@ -92,8 +100,10 @@ export async function updateIncident(session: Session, name: string, flags: Upda
   const added = more.filter(({ leaf }) => !before.affected.some((known) => equalBytes(known, leaf)));
   const facts = { severity: severity ?? before.severity, harm: harm ?? before.harm, awareAt };
   const changed = facts.severity !== before.severity || facts.harm !== before.harm || awareAt !== before.aware_at;
-  const due = reported ? undefined : changed ? reportDeadline(facts)?.dueAt : before.due_at;
-  const { due_at: _, ...kept } = carriedOver(before);
+  const due = changed ? reportDeadline(facts)?.dueAt : before.due_at;
+  // Another harm may ask for another report.
+  const madeAt = reported ? Date.now() : changed ? undefined : before.reported_at;
+  const { due_at: _, reported_at: __, ...kept } = carriedOver(before);
   const record: Incident = {
     ...kept,
     reason: flags.reason,
@@ -103,13 +113,15 @@ export async function updateIncident(session: Session, name: string, flags: Upda
     aware_at: awareAt,
     affected: [...before.affected, ...added.map(({ leaf }) => leaf)],
     ...(due === undefined ? {} : { due_at: due }),
+    ...(madeAt === undefined ? {} : { reported_at: madeAt }),
     ...(authority === undefined ? {} : { authorities: [...new Set([...(before.authorities ?? []), ...authority])] }),
     prev: newest,
   };
   const result = await submitIncident(session, client, record, added, flags);
-  if (due !== before.due_at)
-    session.terminal.line(`  before ${before.due_at === undefined ? 'no report was due' : `due ${utcText(before.due_at)}`}`);
-  session.terminal.result({ ...result, due_before: before.due_at ?? null });
+  const dueBefore = reportDueAt(before);
+  if (reportDueAt(record) !== dueBefore)
+    session.terminal.line(`  before ${dueBefore === undefined ? 'no report was due' : `due ${utcText(dueBefore)}`}`);
+  session.terminal.result({ ...result, due_before: dueBefore ?? null });
 }
 
 /** `incident close`: the incident is over. Everything that is known of it stays. */
@@ -170,13 +182,13 @@ async function submitIncident(
   const logged = await submitRecord(silent(session), client, record, { proof, wait, rebase: false });
   for (const { index, subject, what } of affected)
     terminal.line(`  links  entry ${index}, ${printable(subject)}: ${printable(what)}`);
-  const open = record.status !== 'closed';
-  if (open && record.due_at !== undefined) terminal.line(`  due    ${dueText(record.due_at, Date.now())}`);
+  const due = reportDueAt(record);
+  if (due !== undefined) terminal.line(`  due    ${dueText(due, Date.now())}`);
   return {
     ...resultOf(session, record.subject, logged, proof),
     status: record.status,
     aware_at: record.aware_at,
-    due_at: record.due_at ?? null,
+    due_at: due ?? null,
     linked: affected.map(({ index, leaf, subject }) => ({ index, leaf: Buffer.from(leaf).toString('hex'), subject })),
   };
 }

@@ -1,4 +1,5 @@
 import { timeText } from '@treering/evidence';
+import { reportDueAt } from '@treering/record';
 import type { Finding } from '../alarm-book.js';
 import type { RecordRule, SeenRecord } from './record-rules.js';
 
@@ -59,7 +60,8 @@ export function incidentsDue(deadlines: Deadlines, now: number, ahead: number): 
 
 /** When the report is due, in seconds; undefined when the record says that none is. */
 function dueOf(record: Extract<SeenRecord['record'], { type: 'incident' }>): number | undefined {
-  return record.status === 'closed' || record.due_at === undefined ? undefined : Math.floor(record.due_at / 1000);
+  const due = reportDueAt(record);
+  return due === undefined ? undefined : Math.floor(due / 1000);
 }
 
 /** The same for every record that says the same time: more that is affected is no new reason. */

@@ -179,7 +179,8 @@ export class PackIndex {
     for (const digest of erased) take(this.#attachedBy.get(digest));
     // Also what came later: that a key was revoked is part of what it signed.
     for (const one of signer === undefined ? [] : (this.#bySubject.get(`identity/${signer}`) ?? [])) take(one);
-    if (made !== undefined) for (const one of this.#madeBy.get(made) ?? []) if (one < index) take(one);
+    // Whose it is, and what was found of it under another name.
+    if (made !== undefined) for (const one of this.#madeBy.get(made) ?? []) take(one);
     if (type === 'deployment') this.#needsOfDeployment(known, take);
     if (type === 'attestation') this.#needsOfAttestation(links, take);
     // What is revoked was enrolled, and whoever enrols further keys did so before.
