@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename, dirname, relative } from 'node:path';
-import { configDigest, type RecordOf } from '@treering/record';
+import { configDigest, printable, type RecordOf } from '@treering/record';
 import { parse } from 'yaml';
 import { UsageError } from './exit-codes.js';
 
@@ -43,7 +44,7 @@ export async function readConfigContent(paths: readonly string[], prompt?: strin
   const sorted = [...paths].sort();
   const files = await Promise.all(
     sorted.map(async (path) => {
-      const content = new Uint8Array(await readFile(path));
+      const content = await readRegular(path);
       return { path, name: relative(base, path).split('\\').join('/'), content, value: structured(path, content) };
     }),
   );
@@ -62,6 +63,17 @@ export async function readConfigContent(paths: readonly string[], prompt?: strin
   };
   const sources = files.map(({ path, name, content }) => ({ path, name, content }));
   return { base, sources, said, digest: configDigest(said) };
+}
+
+/** A file's content. Opening a pipe would wait for somebody who writes to it. @throws UsageError for anything else */
+async function readRegular(path: string): Promise<Uint8Array> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!(await file.stat()).isFile()) throw new UsageError(`${printable(path)} is no regular file`);
+    return new Uint8Array(await file.readFile());
+  } finally {
+    await file.close();
+  }
 }
 
 /** The innermost folder that all paths lie in. */
@@ -87,7 +99,8 @@ function structured(path: string, content: Uint8Array): unknown {
   try {
     return parse(new TextDecoder('utf-8', { fatal: true }).decode(content)) as unknown;
   } catch (error) {
-    throw new UsageError(`${path} cannot be read: ${(error as Error).message}`);
+    // Behind the first line stands what was read, which is nobody's business.
+    throw new UsageError(`${printable(path)} cannot be read: ${printable((error as Error).message.split('\n')[0])}`);
   }
 }
 

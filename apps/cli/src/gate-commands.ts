@@ -61,9 +61,14 @@ export function addGateCommands(program: Command, { remote, run, positive }: Com
     .action((flags) => run((s) => check(s, flags))(flags));
 }
 
+/** Seconds that a timer can wait: 24 days. */
+const LONGEST = 24 * 86_400;
+
 /** Seconds of a time such as 90, 90s, 15m, 2h or 1d. */
 function duration(text: string): number {
   const [, digits, unit = 's'] = /^([1-9][0-9]{0,8})([smhd])?$/.exec(text) ?? [];
   if (digits === undefined) throw new InvalidArgumentError('It takes a time such as 90s, 15m, 2h or 1d.');
-  return Number(digits) * { s: 1, m: 60, h: 3600, d: 86_400 }[unit as 's' | 'm' | 'h' | 'd'];
+  const seconds = Number(digits) * { s: 1, m: 60, h: 3600, d: 86_400 }[unit as 's' | 'm' | 'h' | 'd'];
+  if (seconds > LONGEST) throw new InvalidArgumentError('It takes at most 24 days.');
+  return seconds;
 }

@@ -33,10 +33,8 @@ const carol = await enrol(desk, 'carol', 'approver');
 const pipeline = await enrol(desk, 'pipeline', 'pipeline');
 
 desk.write('config/prompt.txt', 'You are careful.\n');
-desk.write(
-  'config/limits.yaml',
-  'parameters: { temperature: 0.2 }\nguardrails:\n  - { id: pii, setting: strict, action: block }\n',
-);
+const LIMITS = 'parameters: { temperature: 0.2 }\nguardrails:\n  - { id: pii, setting: strict, action: block }\n';
+desk.write('config/limits.yaml', LIMITS);
 const CONFIG = ['config/limits.yaml', 'config/prompt.txt'];
 const about = ['--reason', 'The first version of it.', '--version', '1', '--key', eve];
 const recordedConfig = await desk.result(['record', 'config', ...CONFIG, '--name', 'api', ...about]);
@@ -112,7 +110,9 @@ test('what changes while it is deployed, or is another image than was announced,
 test('the command sees no key and no passphrase', async () => {
   const key = readFileSync(desk.path(pipeline), 'utf8').trim();
   const args = gate('secrets', [], 'env > seen.txt').map((a) => (a === pipeline ? 'env:PIPELINE_KEY' : a));
-  const outcome = await desk.call(args, { env: { PIPELINE_KEY: key, TREERING_PASSPHRASE: 'a secret' } });
+  const outcome = await desk.call(args, {
+    env: { PIPELINE_KEY: key, TREERING_PASSPHRASE: 'a secret', TREERING_MLFLOW_SECRET: 'a secret' },
+  });
   assert.is(outcome.code, 0, outcome.stdout + outcome.stderr);
   const seen = readFileSync(desk.path('seen.txt'), 'utf8');
   assert.not.match(seen, key);
@@ -234,6 +234,61 @@ test('a deployment that needs approvals itself waits for them, and the same run 
   await desk.result(['approve', second, '--reason', 'Not this one, please.', '--key', carol, '--yes', '--reject']);
   await refused(gate('waiting', ['--run', 'acme run 9']), 4, 'governance/not-approved', /was rejected by carol/);
   assert.is((await historyOf('waiting'))[0].phase, 'ended', 'what is rejected comes to nothing');
+});
+
+test('whatever becomes of the files or the command afterwards, the log is told', async () => {
+  await setPolicy('');
+  const scripts = ['rm config/limits.yaml', 'ln -s /etc/passwd wink/link', 'mkdir "$TREERING_OBSERVED"'];
+  for (const script of scripts) {
+    const outcome = await desk.call(gate('afterwards', [], script));
+    assert.equal([outcome.code, outcome.json().error.code], [1, 'gate/command-failed'], script + outcome.stdout);
+    assert.is((await historyOf('afterwards'))[0].phase, 'ended', script);
+    rmSync(desk.path('wink/link'), { force: true });
+    desk.write('config/limits.yaml', LIMITS);
+  }
+  const inside = gate('inside', ['--out', 'wink/here.permit']);
+  await refused(inside, 2, 'cli/usage', /would lie in what is deployed/);
+});
+
+test('without a run nobody takes somebody else for itself', async () => {
+  const before = runs();
+  const both = await Promise.all([1, 2].map(() => desk.call(gate('nameless', [], 'sleep 2; echo x >> ran.txt'))));
+  console.log(
+    both.map(({ stdout }) => stdout).join(),
+    JSON.stringify(await historyOf('nameless')),
+    process.env.CI_PIPELINE_ID,
+    process.env.GITHUB_RUN_ID,
+  );
+  assert.equal(both.map(({ code }) => code).sort(), [0, 4], both.map(({ stdout }) => stdout).join());
+  assert.is(runs(), before + 1);
+});
+
+test('a trial run says when a deployment still needs approvals, and breaking the glass does not wait for them', async () => {
+  await setPolicy(
+    'approvals: [{ on: deploy/**, need: 1, roles: [approver], not_author: true }]\nlimits: { break_glass: true }',
+  );
+  const trial = (...more: string[]) => [...gate('glass', more).slice(0, -4), '--dry-run'];
+  await refused(trial('--run', 'acme run 1'), 4, 'gate/waits-for-approval', /needs approvals itself/);
+  await refused(gate('glass', ['--run', 'acme run 1']), 4, 'gate/waits-for-approval', /approve entry/);
+  await refused(trial('--run', 'acme run 1'), 4, 'governance/not-approved', /needs 1 approvals/);
+  const broken = await desk.call(gate('glass', ['--run', 'acme run 1', '--break-glass']));
+  assert.equal([broken.code, broken.json().break_glass], [0, true], broken.stdout + broken.stderr);
+  await setPolicy(
+    'approvals:\n  - { on: deploy/**, need: 1, roles: [approver], not_author: true }\n  - { on: model/*, need: 1, roles: [approver], not_author: true }',
+  );
+  const approveModel = (...more: string[]) =>
+    desk.call(['approve', String(model.index), '--reason', 'It is good enough.', '--key', carol, '--yes', ...more]);
+  assert.is((await approveModel()).code, 0);
+  await refused(gate('withdrawn', ['--run', 'acme run 1']), 4, 'gate/waits-for-approval', /approve entry/);
+  assert.is((await approveModel('--reject')).code, 0);
+  await refused(
+    gate('withdrawn', ['--run', 'acme run 1']),
+    4,
+    'governance/not-approved',
+    /was rejected by carol|is no approval/,
+  );
+  assert.is((await historyOf('withdrawn'))[0].phase, 'ended');
+  assert.is((await approveModel()).code, 0);
 });
 
 test('of two pipelines at once one deploys', async () => {

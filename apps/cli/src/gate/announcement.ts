@@ -15,7 +15,7 @@ export interface Wish {
   readonly environment: string;
   readonly service: string;
   readonly reason: string;
-  readonly run: string | undefined;
+  readonly run: string;
   readonly replaces: Uint8Array | undefined;
   readonly ticket: string | undefined;
 }
@@ -57,7 +57,7 @@ export function intentOf(
     ...(prev === undefined ? {} : { prev }),
     ...(parts.image === undefined ? {} : { image: parts.image }),
     ...(replaces === undefined ? {} : { replaces }),
-    ...(run === undefined ? {} : { run }),
+    run,
     ...(ticket === undefined ? {} : { ticket }),
   });
   if (record.type !== 'deployment') throw new UsageError('this is no deployment');
@@ -91,6 +91,13 @@ export function following(
 function approvalsOf(state: GovernanceState, version: Version, seconds: number): Uint8Array[] {
   const counting = rulesFor(state, version.subject).flatMap((rule) => tallyApprovals(state, version, rule, seconds).approved);
   return [...new Set(counting.map(({ leaf }) => leaf))].map((leaf) => new Uint8Array(Buffer.from(leaf, 'hex')));
+}
+
+/** The same announcement once more, on top of what the subject has now: what the rules say of it besides its own approvals. */
+export function announcedAgain(record: Deployment, state: GovernanceState): Deployment {
+  const { prev: _, ...members } = record;
+  const prev = state.latest(record.subject)?.leaf;
+  return prev === undefined ? members : { ...members, prev };
 }
 
 /** Signs a record as of now. */

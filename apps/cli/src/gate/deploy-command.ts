@@ -27,8 +27,8 @@ export interface CommandTold {
   readonly state: string;
 }
 
-/** Keys and what opens them are the gate's, and nothing that it starts needs them. */
-const SECRETS = ['TREERING_KEY', 'TREERING_PASSPHRASE', 'TREERING_PASSPHRASE_FILE', 'TREERING_PKCS11_PIN'];
+/** Of the settings only those that say where the log is, and whom to believe: keys and what opens them are the gate's. */
+const PASSED = ['TREERING_LOG_URL', 'TREERING_LOG_KEY', 'TREERING_TRUST', 'TREERING_STATE', 'TREERING_DATA'];
 
 /**
  * Runs the command that deploys, with the permit's path in its environment. A signal that asks this process to end is passed on,
@@ -42,7 +42,9 @@ export async function runDeployCommand(
   const folder = await mkdtemp(join(tmpdir(), 'treering-gate-'));
   const observed = join(folder, 'observed.json');
   const own = settings.keyVariable();
-  const passed = Object.entries(env).filter(([name, value]) => value !== undefined && !SECRETS.includes(name) && name !== own);
+  const passed = Object.entries(env).filter(
+    ([name, value]) => value !== undefined && (!name.startsWith('TREERING_') || PASSED.includes(name)) && name !== own,
+  );
   const child = spawn(program, args, {
     cwd,
     // With --json, standard output is one line of JSON: the command writes to standard error then.
