@@ -189,6 +189,14 @@ const intervals: [string, AttestationEvidence, AttestationEvidence, string, RegE
   ],
   ['another register', after(), evidenceOf({ pcr: 12, events: [] }, { clock: 500n }), 'not proved', /is of register 12/],
   [
+    'a clock that went back, in another register',
+    after({ clock: 499n }),
+    evidenceOf({ pcr: 12, events: [] }, { clock: 500n }),
+    'failed',
+    /clock of the TPM went back/,
+  ],
+  ['another register after a reset', after({ resets: 5, clock: 1n }), evidenceOf({ pcr: 12, events: [] }), 'not proved', /reset/],
+  [
     'an earlier quote of another key',
     after(),
     evidenceOf({}, { clock: 500n }, foreign),
