@@ -9,6 +9,7 @@ import {
 } from '@treering/attestation';
 import { main } from '@treering/cli';
 import { parseCheckpoint, parseNote } from '@treering/note';
+import { stateDigest } from '@treering/record';
 import { encodeCoseKey } from '@treering/statement';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -56,8 +57,15 @@ async function result(args: readonly string[]): Promise<any> {
 }
 
 const says = ({ code, stderr }: Outcome): string => `${code} ${stderr}`;
-const verifyQuote = (...args: string[]): Promise<Outcome> => here(['verify-quote', ...args]);
 const read = (path: string): AttestationEvidence => decodeEvidence(new Uint8Array(readFileSync(place.path(path))));
+/** What evidence says that it is for, as someone would name it who knows. */
+function forWhat(path: string): string[] {
+  const { deployment, state } = read(path);
+  return ['--deployment', Buffer.from(deployment).toString('hex'), '--state', Buffer.from(state).toString('hex')];
+}
+/** With a key of one's own, and the deployment and state that the evidence is for. */
+const verifyQuote = (path: string, key: string, ...args: string[]): Promise<Outcome> =>
+  here(['verify-quote', path, '--key', key, ...forWhat(path), ...args]);
 
 test.before(async () => {
   if (missing !== undefined) return;
@@ -145,7 +153,8 @@ check('whoever has the keys verifies it without a network', async () => {
     TREERING_LOG_KEY: log.ready.vkey,
   };
   for (const key of ['ak.pem', 'ak.cose']) {
-    const { code, stdout } = await place.run(['verify-quote', 'first.trquote', '--key', key], offline);
+    const args = ['verify-quote', 'first.trquote', '--key', key, ...forWhat('first.trquote')];
+    const { code, stdout } = await place.run(args, offline);
     assert.is(code, 0, stdout);
     assert.match(stdout, 'The quote holds.');
     assert.match(stdout, 'model "triage 1.0"');
@@ -153,18 +162,68 @@ check('whoever has the keys verifies it without a network', async () => {
   const unreachable = await place.run(['verify-quote', 'first.trquote', '--enrolled', 'host-1-tpm'], offline);
   assert.is(unreachable.code, 3);
   const enrolled = await result(['verify-quote', 'first.trquote', '--enrolled', 'host-1-tpm']);
-  assert.is(enrolled.verified, true);
+  assert.equal([enrolled.verified, enrolled.in_service], [true, enrolled.deployed_by]);
+});
+
+check('without a deployment that counts nothing holds, unless that is what is asked for', async () => {
+  const key = ['verify-quote', 'first.trquote', '--key', 'ak.pem'];
+  const { code, stdout } = await here(key);
+  assert.is(code, 1);
+  assert.match(stdout, 'The quote does not hold.');
+  assert.match(stdout, /which deployment and state .* was not said: the host may have made them up/i);
+  const any = await here([...key, '--any-deployment']);
+  assert.is(any.code, 0);
+  assert.match(any.stdout, 'Which deployment and state it is for is only what the host says.');
+  const named = await here([...key, '--env', 'prod', '--service', 'triage']);
+  assert.is(named.code, 0, says(named));
+  assert.match(named.stdout, /Entry \d+ is in service on deploy\/prod\/triage, by the log/);
+  const [, leaf, , state] = forWhat('first.trquote');
+  const refused: [string[], RegExp][] = [
+    [['--deployment', leaf], /belong together/],
+    [['--state', state], /belong together/],
+    [['--env', 'prod'], /belong together/],
+    [['--any-deployment', ...forWhat('first.trquote')], /in one way/],
+    [['--any-deployment', '--env', 'prod', '--service', 'triage'], /in one way/],
+  ];
+  for (const [args, why] of refused) {
+    const outcome = await here([...key, ...args]);
+    assert.is(outcome.code, 2, says(outcome));
+    assert.match(outcome.stderr, why);
+  }
+  for (const args of [
+    ['--deployment', 'ee'.repeat(32), '--state', state],
+    ['--deployment', leaf, '--state', 'ee'.repeat(32)],
+  ])
+    assert.is((await here([...key, ...args])).code, 1);
 });
 
 check('the next version is measured behind it, and the interval names all that was loaded', async () => {
   await deploy('1.1');
   await attest('second.trquote');
-  const args = ['verify-quote', 'second.trquote', '--key', 'ak.pem', '--previous', 'first.trquote'];
+  const args = [
+    'verify-quote',
+    'second.trquote',
+    '--key',
+    'ak.pem',
+    ...forWhat('second.trquote'),
+    '--previous',
+    'first.trquote',
+  ];
   const { verified, claims } = await result(args);
   assert.is(verified, true);
   const interval = claims.find(({ name }: { name: string }) => name === 'interval');
   assert.match(interval.text, /these 2 events are all that the loader loaded/);
   assert.match(interval.details[0], 'model "triage 1.1"');
+});
+
+check('evidence of a deployment that was replaced is said to be that', async () => {
+  const enrolled = ['--enrolled', 'host-1-tpm'];
+  const { code, stdout } = await here(['verify-quote', 'first.trquote', ...enrolled]);
+  assert.is(code, 0);
+  assert.match(stdout, /It is for entry \d+, which is not in service \(entry \d+ is\) on deploy\/prod\/triage/);
+  const service = ['--env', 'prod', '--service', 'triage'];
+  assert.is((await here(['verify-quote', 'first.trquote', ...enrolled, ...service])).code, 1);
+  assert.is((await here(['verify-quote', 'second.trquote', ...enrolled, ...service])).code, 0);
 });
 
 check('a pack proves both attestations, and that the loader loaded nothing else', async () => {
@@ -247,20 +306,60 @@ for (const [what, make, claim] of tampered)
   check(`refused: ${what}`, async () => {
     const path = `altered-${what.replaceAll(' ', '-')}.trquote`;
     writeFileSync(place.path(path), encodeEvidence(make()));
-    const { code, stdout } = await verifyQuote(path, '--key', 'ak.pem', '--json');
+    const { code, stdout } = await verifyQuote(path, 'ak.pem', '--json');
     assert.is(code, 1);
     const { claims } = JSON.parse(stdout) as { claims: { name: string; verdict: string }[] };
     assert.is(claims.find(({ name }) => name === claim)?.verdict, 'failed', stdout);
   });
 
+check('refused: a deployment or a state that the host made up', async () => {
+  const { checkpoint, deployment, state } = read('second.trquote');
+  const { root } = parseCheckpoint(parseNote(checkpoint).text);
+  const nowhere = new Uint8Array(32).fill(0xee);
+  const unlogged = { ...requoted('sha256:13', attestationNonce(root, nowhere, state)), deployment: nowhere };
+  writeFileSync(place.path('unlogged.trquote'), encodeEvidence(unlogged));
+  for (const counts of [
+    ['--enrolled', 'host-1-tpm'],
+    ['--key', 'ak.pem'],
+  ]) {
+    const { code, stdout } = await here(['verify-quote', 'unlogged.trquote', ...counts, '--json']);
+    assert.is(code, 1);
+    const { claims } = JSON.parse(stdout) as { claims: { name: string; verdict: string }[] };
+    assert.equal(
+      claims.filter(({ verdict }) => verdict !== 'proved').map(({ name, verdict }) => `${name} ${verdict}`),
+      ['deployment not proved', 'interval not proved'],
+    );
+  }
+  const model = { pcr: 13, digest: nowhere, kind: 'model', name: 'triage 1.1' } as const;
+  const invented = stateDigest(nowhere, nowhere);
+  const quote = requoted('sha256:13', attestationNonce(root, deployment, invented));
+  const forged = { ...quote, state: invented, events: [model, { ...model, kind: 'config' as const }] };
+  writeFileSync(place.path('invented.trquote'), encodeEvidence(forged));
+  const { code, stdout } = await here(['verify-quote', 'invented.trquote', '--enrolled', 'host-1-tpm']);
+  assert.is(code, 1);
+  assert.match(stdout, 'The quote is for another deployment or state.');
+});
+
+check('refused: an entry that puts nothing into service', async () => {
+  const { checkpoint, state } = read('second.trquote');
+  const { root } = parseCheckpoint(parseNote(checkpoint).text);
+  const { leaf } = await result(['show', '0']);
+  const deployment = new Uint8Array(Buffer.from(leaf, 'hex'));
+  const about = { ...requoted('sha256:13', attestationNonce(root, deployment, state)), deployment };
+  writeFileSync(place.path('other-entry.trquote'), encodeEvidence(about));
+  const { code, stderr } = await here(['verify-quote', 'other-entry.trquote', '--enrolled', 'host-1-tpm']);
+  assert.is(code, 2);
+  assert.match(stderr, /entry 0, which the evidence names, puts nothing into service/);
+});
+
 check('refused: the same quote once more', async () => {
-  const { code, stdout } = await verifyQuote('second.trquote', '--key', 'ak.pem', '--previous', 'second.trquote');
+  const { code, stdout } = await verifyQuote('second.trquote', 'ak.pem', '--previous', 'second.trquote');
   assert.is(code, 1);
   assert.match(stdout, /replayed/);
 });
 
 check('refused: an older quote as if it were the newer one', async () => {
-  const { code, stdout } = await verifyQuote('first.trquote', '--key', 'ak.pem', '--previous', 'second.trquote');
+  const { code, stdout } = await verifyQuote('first.trquote', 'ak.pem', '--previous', 'second.trquote');
   assert.is(code, 1);
   assert.match(stdout, /clock of the TPM went back/);
 });
@@ -274,11 +373,11 @@ check('refused: another key of the same TPM', async () => {
     place.path('other.trquote'),
     encodeEvidence(requoted('sha256:13', nonceOf(read('second.trquote')), '0x81010020')),
   );
-  const { code, stdout } = await verifyQuote('other.trquote', '--key', 'ak.pem');
+  const { code, stdout } = await verifyQuote('other.trquote', 'ak.pem');
   assert.is(code, 1);
   assert.match(stdout, /signature of the quote does not hold/);
   tpm.run('tpm2_readpublic', '-c', '0x81010020', '-f', 'pem', '-o', place.path('other.pem'));
-  const wrong = await verifyQuote('second.trquote', '--key', 'other.pem');
+  const wrong = await verifyQuote('second.trquote', 'other.pem');
   assert.is(wrong.code, 1);
   assert.match(wrong.stdout, /names another attestation key/);
   const unknown = await here(['attest', ...WHAT, ...FILES, '--handle', '0x81010020']);
@@ -294,7 +393,7 @@ check('refused: a key of RSA, by its name', async () => {
     place.path('rsa.trquote'),
     encodeEvidence(requoted('sha256:13', nonceOf(read('second.trquote')), '0x81010021')),
   );
-  const { code, stdout } = await verifyQuote('rsa.trquote', '--key', 'ak.pem');
+  const { code, stdout } = await verifyQuote('rsa.trquote', 'ak.pem');
   assert.is(code, 1);
   assert.match(stdout, /signed with RSASSA; only ECDSA on P-256 with SHA-256 is read/);
 });
@@ -322,7 +421,7 @@ check('what stopped between the file and the register goes on where it was', asy
   await attest('third.trquote');
   const kinds = read('third.trquote').events.map(({ kind }) => kind);
   assert.equal(kinds, ['model', 'config', 'model', 'config', 'file', 'model', 'config']);
-  assert.is((await verifyQuote('third.trquote', '--key', 'ak.pem', '--previous', 'second.trquote')).code, 0);
+  assert.is((await verifyQuote('third.trquote', 'ak.pem', '--previous', 'second.trquote')).code, 0);
 });
 
 check('two at once do not mix up the register', async () => {
@@ -339,8 +438,25 @@ check('without --no-extend nothing else is measured; with it what was measured i
   const before = read('after-both.trquote').events.length;
   await result(['attest', ...WHAT, '--no-extend', '--evidence', 'quoted.trquote']);
   assert.is(read('quoted.trquote').events.length, before);
-  const args = ['quoted.trquote', '--key', 'ak.pem', '--previous', 'after-both.trquote'];
-  assert.match((await verifyQuote(...args)).stdout, /the loader loaded nothing/);
+  const { stdout } = await verifyQuote('quoted.trquote', 'ak.pem', '--previous', 'after-both.trquote');
+  assert.match(stdout, /the loader loaded nothing/);
+});
+
+check('of two quotes for one checkpoint the second waits for the next', async () => {
+  const asked = (): string[] => readdirSync(place.path('state', 'attestation')).filter((name) => name.endsWith('.asked'));
+  const before = asked().length;
+  for (const name of ['no-wait-1', 'no-wait-2'])
+    await result(['attest', ...WHAT, '--no-extend', '--no-wait', '--evidence', `${name}.trquote`]);
+  assert.not.equal(nonceOf(read('no-wait-1.trquote')), nonceOf(read('no-wait-2.trquote')));
+  assert.is(asked().length, before + 2);
+});
+
+check('a pack proves them all, also what two commands at once have logged', async () => {
+  const asked = ['--subject', 'deploy/prod/triage', '--attachments', 'restricted'];
+  await result(['evidence', 'export', ...asked, '-o', 'all.trpack']);
+  const { verified, claims } = await result(['verify', 'all.trpack', '--key', log.ready.vkey, '--ask', 'attestation']);
+  assert.is(verified, true);
+  for (const { name, verdict, text } of claims) if (name === 'attestation') assert.is(verdict, 'proved', text);
 });
 
 check('a deployment that was not loaded yet is a mismatch, and is logged as one', async () => {
@@ -380,8 +496,8 @@ check('after a reset the register begins again, and the interval is broken', asy
   await attest('rebooted.trquote', '--image', 'c5'.repeat(32));
   assert.is(read('rebooted.trquote').events.length, 3);
   assert.ok(readdirSync(place.path('state', 'attestation')).some((name) => /^register-13\.events\.\d+-\d+$/.test(name)));
-  assert.is((await verifyQuote('rebooted.trquote', '--key', 'ak.pem')).code, 0);
-  const { code, stdout } = await verifyQuote('rebooted.trquote', '--key', 'ak.pem', '--previous', 'after.trquote');
+  assert.is((await verifyQuote('rebooted.trquote', 'ak.pem')).code, 0);
+  const { code, stdout } = await verifyQuote('rebooted.trquote', 'ak.pem', '--previous', 'after.trquote');
   assert.is(code, 1);
   assert.match(stdout, /The interval is broken: the TPM was reset/);
 });
@@ -400,9 +516,11 @@ check('something else in the register is found', async () => {
 check('a register that software sets back proves what was loaded, and no interval', async () => {
   await attest('debug-1.trquote', '--pcr', '23');
   await attest('debug-2.trquote', '--pcr', '23');
-  assert.is((await verifyQuote('debug-2.trquote', '--key', 'ak.pem')).code, 0);
-  const args = ['debug-2.trquote', '--key', 'ak.pem', '--previous', 'debug-1.trquote'];
-  const { code, stdout } = await verifyQuote(...args);
+  assert.is((await verifyQuote('debug-2.trquote', 'ak.pem', '--pcr', '23')).code, 0);
+  const unasked = await verifyQuote('debug-2.trquote', 'ak.pem');
+  assert.is(unasked.code, 1);
+  assert.match(unasked.stdout, 'The quote is of register 23, and not of register 13.');
+  const { code, stdout } = await verifyQuote('debug-2.trquote', 'ak.pem', '--pcr', '23', '--previous', 'debug-1.trquote');
   assert.is(code, 1);
   assert.match(stdout, /may be set back by software without a trace/);
 });
@@ -420,7 +538,7 @@ check('a TPM that was cleared has lost its key, and another key is not the enrol
 
 check('a revoked key attests nothing', async () => {
   await result(['revoke', 'host-1-tpm', '--reason', 'The TPM of the host was cleared.']);
-  const { code, stderr } = await verifyQuote('second.trquote', '--enrolled', 'host-1-tpm');
+  const { code, stderr } = await here(['verify-quote', 'second.trquote', '--enrolled', 'host-1-tpm']);
   assert.is(code, 2);
   assert.match(stderr, /revoked the attestation key of host-1-tpm/);
 });
@@ -446,7 +564,7 @@ check('what cannot be meant is refused', async () => {
     assert.is(outcome.code, 2, says(outcome));
     assert.match(outcome.stderr, why);
   }
-  assert.is((await verifyQuote('deployment.yaml', '--key', 'ak.pem')).code, 1);
+  assert.is((await here(['verify-quote', 'deployment.yaml', '--key', 'ak.pem'])).code, 1);
 });
 
 test.run();

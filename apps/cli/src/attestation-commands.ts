@@ -43,8 +43,12 @@ export function addAttestationCommands(program: Command, { command, remote, sign
     .option('--key <file>', 'the attestation key that counts, PEM or COSE_Key')
     .option('--enrolled <id>', 'instead, the key that the log enrols under this id')
     .option('--previous <file>', 'an earlier evidence of the same host: was anything else loaded since?')
-    .option('--deployment <leaf>', 'leaf hash of the deployment that it has to be for')
-    .option('--state <digest>', 'state digest that it has to be for')
+    .option('--deployment <leaf>', 'leaf hash of the deployment that it has to be for, with --state')
+    .option('--state <digest>', 'state digest that it has to be for, with --deployment')
+    .option('--env <environment>', 'instead, what the log says is in service in this environment, with --service')
+    .option('--service <service>', 'its service')
+    .option('--any-deployment', 'instead, whatever the host says that it is for')
+    .option('--pcr <n>', 'register that has to be quoted', register, REGISTER)
     .option('--verbose', 'how each claim was found')
     .action((file, { key, ...flags }) => run((s) => verifyQuoteFile(s, file, { ...flags, ak: key }))(flags));
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, realpath } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import type { MeasuredEvent } from '@treering/attestation';
-import { EnrolledKeys, type LogClient } from '@treering/client';
+import { ClientError, EnrolledKeys, type LogClient } from '@treering/client';
 import { nodeEd25519 } from '@treering/note/node';
 import { configDigest, isSubject, manifestRoot, printable, type RecordOf } from '@treering/record';
 import { hashModel } from '@treering/record/node';
@@ -54,6 +54,33 @@ export async function deployedNow(
   if (model.record?.type !== 'model' || config.record?.type !== 'config')
     throw new UsageError(`entry ${index} does not name a model record and a config record`);
   return { index, leaf, record, model: model.record, config: config.record };
+}
+
+/** A deployment by its leaf hash, proved and with its signature checked, and where its service stands by the log. */
+export interface FoundDeployment {
+  readonly index: number;
+  readonly record: RecordOf<'deployment'>;
+  /** The entry that is in service on its subject; undefined when nothing is. */
+  readonly inService: number | undefined;
+}
+
+/** The deployment that a leaf hash names; undefined when the log has no entry with it. @throws UsageError when it is none */
+export async function deploymentOf(
+  session: Session,
+  client: LogClient,
+  leaf: Uint8Array,
+): Promise<FoundDeployment | undefined> {
+  const entry = await client.entry(hex(leaf)).catch((error: unknown) => {
+    if (error instanceof ClientError && error.status === 404) return undefined;
+    throw error;
+  });
+  if (entry === undefined) return undefined;
+  await new EnrolledKeys(client, session.trust().origin, nodeEd25519).verifySigner(entry);
+  const { index, record } = entry;
+  if (record?.type !== 'deployment' || record.phase !== 'active')
+    throw new UsageError(`entry ${index}, which the evidence names, puts nothing into service`);
+  const { active } = await readStanding(client, record.subject);
+  return { index, record, inService: active?.index };
 }
 
 /**

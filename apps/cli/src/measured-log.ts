@@ -1,6 +1,8 @@
+import { randomInt, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { AttestationError, decodeEvent, encodeEvent, type MeasuredEvent, replayEvents } from '@treering/attestation';
 import { UsageError } from './exit.js';
 import { type Boot, type Tpm, TpmError } from './tpm.js';
@@ -123,20 +125,46 @@ export class MeasuredLog {
   }
 }
 
-/** One process at a time. A lock whose process is gone holds nobody up. @returns what gives it back */
+/**
+ * One process at a time. Each puts down a mark under a name that is never used again, and only then looks for marks of others: of two,
+ * the later one sees the other's at least. Nothing is ever taken over, and to remove the mark of a process that is gone takes nothing away
+ * from anybody. The mark's name says whose it is, so that what it holds does not matter.
+ * @returns what gives the lock back
+ */
 async function lock(path: string): Promise<() => Promise<void>> {
-  for (let attempt = 0; ; attempt++) {
+  for (let attempt = 1; ; attempt++) {
+    const mark = `${path}.${process.pid}-${randomUUID()}`;
+    await writeFile(mark, '', { flag: 'wx', mode: 0o600 });
+    const unlock = (): Promise<void> => rm(mark, { force: true });
     try {
-      await writeFile(path, `${process.pid}\n`, { flag: 'wx', mode: 0o600 });
-      return () => rm(path, { force: true });
+      const other = await otherMark(path, mark);
+      if (other === undefined) return unlock;
+      if (attempt === ATTEMPTS)
+        throw new UsageError(`${other} is there: another "treering attest" is at work, or remove the file`);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      const holder = Number.parseInt(await readFile(path, 'utf8').catch(() => ''), 10);
-      if (attempt > 0 || !Number.isInteger(holder) || isRunning(holder))
-        throw new UsageError(`${path} is there: another "treering attest" is at work, or remove the file`);
-      await rm(path, { force: true });
+      await unlock();
+      throw error;
     }
+    // Two that began at once have seen each other: the one that comes back first goes on.
+    await unlock();
+    await setTimeout(randomInt(10, 20 * attempt));
   }
+}
+
+/** How often a lock is tried, within half a second. */
+const ATTEMPTS = 8;
+
+/** The mark of another process that runs. Those of processes that are gone are removed. */
+async function otherMark(path: string, own: string): Promise<string | undefined> {
+  const folder = dirname(path);
+  for (const name of await readdir(folder)) {
+    const other = join(folder, name);
+    if (other === own || !other.startsWith(`${path}.`)) continue;
+    const [, holder] = /^([0-9]+)-[0-9a-f-]{36}$/.exec(other.slice(path.length + 1)) ?? [];
+    if (holder === undefined || isRunning(Number(holder))) return other;
+    await rm(other, { force: true });
+  }
+  return undefined;
 }
 
 function isRunning(pid: number): boolean {

@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { encodeEvent, type MeasuredEvent, replayEvents } from '@treering/attestation';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -153,14 +154,57 @@ test('a file that is no event log is refused, and left as it is', async () => {
   }
 });
 
+/** The name of a lock of a process. */
+const lockOf = (host: Machine, pid: number): string => `${host.path}.lock.${pid}-${randomUUID()}`;
+const GONE = 4_194_305;
+const locks = (host: Machine): string[] => readdirSync(host.folder).filter((name) => name.includes('.lock'));
+
 test('one process at a time; the lock of a process that is gone holds nobody up', async () => {
   const host = new Machine();
   await host.measure(1);
-  writeFileSync(`${host.path}.lock`, `${process.ppid}\n`);
+  const held = lockOf(host, process.ppid);
+  writeFileSync(held, '');
   assert.match(await host.refusal(), /^cli\/usage: .*is there: another "treering attest" is at work/);
-  writeFileSync(`${host.path}.lock`, '4194305\n');
+  assert.equal(locks(host), [basename(held)]);
+  rmSync(held);
+  for (let i = 0; i < 3; i++) writeFileSync(lockOf(host, GONE), '');
   assert.equal(await host.measure(2), [1, 2]);
-  assert.not(readdirSync(host.folder).includes('register-13.events.lock'));
+  assert.equal(locks(host), []);
+});
+
+test('an empty lock that a crash has left holds nobody up', async () => {
+  const host = new Machine();
+  await host.measure(1);
+  writeFileSync(`${host.path}.lock`, '');
+  assert.equal(await host.measure(2), [1, 2]);
+});
+
+test('of many that find the lock of a process that is gone, one is at work at a time', async () => {
+  for (let round = 0; round < 20; round++) {
+    const host = new Machine();
+    await host.measure();
+    for (let i = 0; i <= round % 3; i++) writeFileSync(lockOf(host, GONE), '');
+    writeFileSync(`${host.path}.lock`, `${GONE}\n`);
+    let working = 0;
+    const one = (fill: number): Promise<number> =>
+      MeasuredLog.use(host.folder, host, 13, async (log) => {
+        assert.is(++working, 1, 'two at once');
+        await log.measure(event(fill));
+        await setTimeout(5);
+        working--;
+        return fill;
+      });
+    const outcomes = await Promise.allSettled([1, 2, 3, 4].map(one));
+    const done = outcomes.filter(({ status }) => status === 'fulfilled');
+    assert.ok(done.length > 0);
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected') assert.match(String(outcome.reason), /another "treering attest" is at work/);
+    assert.is((await host.measure()).length, done.length);
+    assert.equal(
+      locks(host).filter((name) => !name.endsWith('.lock')),
+      [],
+    );
+  }
 });
 
 test.run();

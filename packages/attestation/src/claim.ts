@@ -28,6 +28,7 @@ export type QuoteClaimName =
 export const REQUIRED_QUOTE_CLAIMS: readonly QuoteClaimName[] = [
   'well-formed',
   'checkpoint',
+  'deployment',
   'nonce',
   'key-enrolled',
   'signature',

@@ -22,7 +22,6 @@ export function verifyInterval(before: Quoted, after: Quoted): QuoteClaim {
   const open = (text: string): QuoteClaim => ({ name, verdict: 'not proved', text });
   const [old, now] = [before.evidence, after.evidence];
   if (compareBytes(old.quote, now.quote) === 0) return failed('This is the earlier quote once more: it was replayed.');
-  if (old.pcr !== now.pcr) return open(`The interval is broken: the earlier quote is of register ${old.pcr}.`);
   // A key in the owner's hierarchy gets the counts with a number added, the same for both quotes: only equality says something.
   if (before.quote.resetCount !== after.quote.resetCount)
     return open('The interval is broken: the TPM was reset since the earlier quote, and its registers began again.');
@@ -30,6 +29,7 @@ export function verifyInterval(before: Quoted, after: Quoted): QuoteClaim {
     return open('The interval is broken: the TPM was restarted or resumed since the earlier quote.');
   if (after.quote.clock < before.quote.clock)
     return failed('The clock of the TPM went back: this quote is older than the one that is given as the earlier one.');
+  if (old.pcr !== now.pcr) return open(`The interval is broken: the earlier quote is of register ${old.pcr}.`);
   if (old.events.length > now.events.length || !old.events.every((event, i) => sameEvent(event, now.events[i])))
     return failed('The event log does not begin with that of the earlier quote: it was altered.');
   if (now.pcr > LAST_STATIC_PCR)

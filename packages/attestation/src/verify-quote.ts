@@ -17,9 +17,11 @@ export interface QuoteTrust {
   readonly log: LogTrust;
   /** The key that counts, and who says so, as in "entry 5"; undefined when none was enrolled. */
   readonly enrolled: { readonly key: CoseKey; readonly by: string } | undefined;
-  /** Which deployment the quote has to be for: its leaf hash and its state digest. */
+  /** Which deployment the quote has to be for: its leaf hash and its state digest. Neither says the other: proved is it with both. */
   readonly deployment?: Uint8Array;
   readonly state?: Uint8Array;
+  /** The register that has to be quoted; any, when it is not said. */
+  readonly pcr?: number;
   /** An earlier quote of the same host: whether anything else was loaded since is asked then. */
   readonly previous?: AttestationEvidence;
   readonly ed25519?: Ed25519;
@@ -49,7 +51,7 @@ export function verifyQuote(evidence: AttestationEvidence, trust: QuoteTrust): Q
     ofNonce(evidence, quote, checkpoint),
     ofKey(evidence, trust),
     ofSignature(evidence, signature),
-    ofSelection(evidence, quote),
+    ofSelection(evidence, quote, trust.pcr),
     ofDigest(evidence, quote),
     ofEventLog(evidence),
     ofLoaded(evidence),
@@ -86,11 +88,11 @@ function openHead(note: Uint8Array, { log, ed25519 = portableEd25519 }: QuoteTru
 
 function ofDeployment({ deployment, state }: AttestationEvidence, trust: QuoteTrust): QuoteClaim {
   const details = [`deployment ${hex(deployment)}`, `state ${hex(state)}`];
-  if (trust.deployment === undefined && trust.state === undefined) {
-    const text = 'Which deployment the quote has to be for was not said.';
+  const same = isOrUnsaid(deployment, trust.deployment) && isOrUnsaid(state, trust.state);
+  if (same && (trust.deployment === undefined || trust.state === undefined)) {
+    const text = 'Which deployment and state the quote has to be for was not said: the host may have made them up.';
     return { name: 'deployment', verdict: 'not proved', text, details };
   }
-  const same = isOrUnsaid(deployment, trust.deployment) && isOrUnsaid(state, trust.state);
   return decided(
     'deployment',
     same,
@@ -140,7 +142,11 @@ function ofSignature({ key, quote }: AttestationEvidence, signature: Uint8Array)
 }
 
 /** Another bank, another register or none: the digest would be of something else. */
-function ofSelection({ pcr }: AttestationEvidence, { selection }: TpmQuote): QuoteClaim {
+function ofSelection({ pcr }: AttestationEvidence, { selection }: TpmQuote, wanted = pcr): QuoteClaim {
+  if (pcr !== wanted) {
+    const text = `The quote is of register ${pcr}, and not of register ${wanted}.`;
+    return { name: 'selection', verdict: 'failed', text };
+  }
   const [bank] = selection;
   const exact = selection.length === 1 && bank.hash === TPM_ALG_SHA256 && bank.pcrs.length === 1 && bank.pcrs[0] === pcr;
   const selected = selection.map(({ hash, pcrs }) => `${pcrs.join(', ') || 'none'} of the bank ${hash.toString(16)}`);

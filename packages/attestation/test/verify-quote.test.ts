@@ -28,7 +28,12 @@ import {
 } from './made-quote.js';
 
 const examine = (evidence: AttestationEvidence, trust: Partial<QuoteTrust> = {}): readonly QuoteClaim[] =>
-  verifyQuote(decodeEvidence(encodeEvidence(evidence)), { ...TRUST, ...trust }).claims;
+  verifyQuote(decodeEvidence(encodeEvidence(evidence)), {
+    ...TRUST,
+    deployment: evidence.deployment,
+    state: evidence.state,
+    ...trust,
+  }).claims;
 const verdictsOf = (claims: readonly QuoteClaim[]): Record<string, string> =>
   Object.fromEntries(claims.map(({ name, verdict }) => [name, verdict]));
 
@@ -37,7 +42,7 @@ test('evidence that holds proves everything that has to be proved', () => {
   assert.ok(quoteHolds(claims));
   const verdicts = verdictsOf(claims);
   for (const name of REQUIRED_QUOTE_CLAIMS) assert.is(verdicts[name], 'proved', name);
-  assert.equal([verdicts.deployment, verdicts.interval, verdicts.clock], ['not proved', 'not proved', 'proved']);
+  assert.equal([verdicts.deployment, verdicts.interval, verdicts.clock], ['proved', 'not proved', 'proved']);
   const { quote, checkpoint } = verifyQuote(evidenceOf(), TRUST);
   assert.equal([quote?.clock, checkpoint?.size], [1000n, 9n]);
 });
@@ -130,11 +135,38 @@ test('without an enrolled key, nothing holds', () => {
 
 test('the deployment and the state are those that were asked for', () => {
   const evidence = evidenceOf();
-  const verdict = (trust: Partial<QuoteTrust>): string => verdictsOf(examine(evidence, trust)).deployment;
-  assert.is(verdict({ deployment: DEPLOYMENT }), 'proved');
-  assert.is(verdict({ deployment: DEPLOYMENT, state: evidence.state }), 'proved');
-  assert.is(verdict({ deployment: ROOT }), 'failed');
-  assert.is(verdict({ deployment: DEPLOYMENT, state: ROOT }), 'failed');
+  const { state } = evidence;
+  const cases: [Partial<QuoteTrust>, string][] = [
+    [{ deployment: DEPLOYMENT, state }, 'proved'],
+    [{ deployment: DEPLOYMENT }, 'not proved'],
+    [{ state }, 'not proved'],
+    [{}, 'not proved'],
+    [{ deployment: ROOT, state }, 'failed'],
+    [{ deployment: DEPLOYMENT, state: ROOT }, 'failed'],
+    [{ deployment: ROOT }, 'failed'],
+    [{ state: ROOT }, 'failed'],
+  ];
+  for (const [trust, wanted] of cases) {
+    const { claims } = verifyQuote(evidence, { ...TRUST, ...trust });
+    assert.is(verdictsOf(claims).deployment, wanted);
+    assert.is(quoteHolds(claims), wanted === 'proved');
+  }
+});
+
+test('a deployment that the host made up does not hold', () => {
+  const made = evidenceOf({ deployment: digestOf(0xee), events: [event('model', 66), event('config', 67)] });
+  assert.not(quoteHolds(verifyQuote(made, TRUST).claims));
+});
+
+test('the register is the one that was asked for', () => {
+  for (const [pcr, wanted] of [
+    [13, 'proved'],
+    [23, 'failed'],
+  ] as const) {
+    const claims = examine(evidenceOf(), { pcr });
+    assert.is(verdictsOf(claims).selection, wanted);
+    assert.is(quoteHolds(claims), wanted === 'proved');
+  }
 });
 
 test('a clock that may have gone back is said to be so', () => {
@@ -188,6 +220,20 @@ const intervals: [string, AttestationEvidence, AttestationEvidence, string, RegE
     /set back by software/,
   ],
   ['another register', after(), evidenceOf({ pcr: 12, events: [] }, { clock: 500n }), 'not proved', /is of register 12/],
+  [
+    'a clock that went back, in another register',
+    after({ clock: 499n }),
+    evidenceOf({ pcr: 12, events: [] }, { clock: 500n }),
+    'failed',
+    /clock of the TPM went back/,
+  ],
+  [
+    'another register after a reset',
+    after({ resets: 5, clock: 1n }),
+    evidenceOf({ pcr: 12, events: [] }),
+    'not proved',
+    /reset/,
+  ],
   [
     'an earlier quote of another key',
     after(),

@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import {
   type AttestationEvidence,
   attestationNonce,
@@ -87,11 +88,8 @@ export async function attest(session: Session, flags: AttestFlags): Promise<numb
   try {
     const key = await tpm.publicKey(handle);
     enrolled = await enrolledAttestationKey(session, client, ak, key);
-    // The quote shall say that what is deployed was known: the checkpoint has to cover it.
-    const head = await client.head();
-    if (head.size <= deployed.index)
-      throw new UsageError('the log has not published a checkpoint with the deployment yet: try again');
     evidence = await MeasuredLog.use(folder, tpm, flags.pcr, async (log) => {
+      const head = await unusedHead(client, folder, deployed);
       for (const event of files) await log.measure(event);
       return quoted(tpm, log.events, { deployed, enrolled, head, handle, pcr: flags.pcr });
     });
@@ -113,6 +111,7 @@ export async function attest(session: Session, flags: AttestFlags): Promise<numb
   await writeFile(path, bytes, { flag: 'wx' });
   const verdict = verdictOf(claims);
   say(session, claims, path);
+  const forget = await markAsked(folder, quote);
   await logIt(withClaims(session, { verdict, evidence: path, claims }), client, {
     flags,
     deployed,
@@ -121,9 +120,50 @@ export async function attest(session: Session, flags: AttestFlags): Promise<numb
     quote,
     bytes,
     verdict,
+  }).catch(async (error: unknown) => {
+    await forget();
+    throw error;
   });
   await keepNewest(kept, bytes, claims);
   return verdict === 'match' ? EXIT.ok : EXIT.failed;
+}
+
+/**
+ * The newest published checkpoint, which has to cover the deployment: the quote shall say that what is deployed was known. A nonce counts
+ * once for each key: when this host has logged a quote with it, the next checkpoint is awaited.
+ * @throws UsageError when there is none
+ */
+async function unusedHead(client: LogClient, folder: string, { index, leaf, record }: Deployed): Promise<VerifiedHead> {
+  for (let attempt = 1; ; attempt++) {
+    const head = await client.head();
+    if (head.size <= index) throw new UsageError('the log has not published a checkpoint with the deployment yet: try again');
+    const mark = askedPath(folder, attestationNonce(head.root, leaf, record.state));
+    if (!existsSync(mark)) return head;
+    if (attempt === 20)
+      throw new UsageError(
+        `a quote for the newest checkpoint is logged, and only one counts: wait for the next checkpoint, or remove ${mark} if it was not logged`,
+      );
+    await setTimeout(250);
+  }
+}
+
+/** Keeps in mind that a quote with this nonce is being logged. @returns what forgets it, when it was not @throws UsageError */
+async function markAsked(folder: string, { extraData }: TpmQuote): Promise<() => Promise<void>> {
+  const mark = askedPath(folder, extraData);
+  try {
+    await writeFile(mark, '', { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw new UsageError(
+      'another "treering attest" has logged a quote for the same checkpoint, and only one counts: try again',
+    );
+  }
+  return () => rm(mark, { force: true });
+}
+
+/** An empty file for each nonce that was logged. */
+function askedPath(folder: string, nonce: Uint8Array): string {
+  return join(folder, `${Buffer.from(nonce).toString('hex')}.asked`);
 }
 
 /** @throws UsageError before anything is measured */

@@ -6,6 +6,7 @@ import {
   EVIDENCE_FORMAT,
   type QuoteClaim,
   quoteHolds,
+  type TpmQuote,
   verifyQuote,
 } from '@treering/attestation';
 import type { GovernanceState } from '@treering/governance';
@@ -37,6 +38,12 @@ interface Attested {
   readonly deployed: { readonly index: number; readonly record: RecordOf<'deployment'> } | undefined;
 }
 
+/** A quote that held, and the entry that logged it. */
+interface Held {
+  readonly index: number;
+  readonly evidence: AttestationEvidence;
+}
+
 /** The outcome for one attestation. */
 type Outcome = Pick<Claim, 'verdict' | 'text' | 'details'>;
 
@@ -54,8 +61,8 @@ class QuoteExaminer implements AttestationExaminer {
   readonly #attested: Attested[] = [];
   /** Evidence in the file, by its digest in hex; undefined until it is there. */
   readonly #evidence = new Map<string, Uint8Array | undefined>();
-  /** The newest quote that held, by the thumbprint of its key in hex. */
-  readonly #newest = new Map<string, { readonly index: number; readonly evidence: AttestationEvidence }>();
+  /** What each key has signed so far, by its thumbprint in hex. */
+  readonly #histories = new Map<string, QuoteHistory>();
 
   constructor(log: LogTrust, ed25519: Ed25519) {
     this.#log = log;
@@ -81,20 +88,21 @@ class QuoteExaminer implements AttestationExaminer {
   }
 
   claims(): Claim[] {
-    this.#newest.clear();
+    this.#histories.clear();
     const used = new Map<string, number>();
     return this.#attested.map((attested): Claim => {
-      const { index, record } = attested;
+      const { index, record, admitted } = attested;
       const digest = hex(record.evidence);
       const first = used.get(digest);
-      used.set(digest, first ?? index);
+      // Who may not attest cannot use up what others attest with.
+      if (admitted && first === undefined) used.set(digest, index);
       const outcome =
-        first === undefined
+        first === undefined || !admitted
           ? this.#examine(attested)
           : failed(`its evidence is that of entry ${first} once more: the quote was replayed`);
-      // That something else ran than was deployed is what such a record is there to say.
+      // That something else ran than was deployed is what such a record is there to say. What failed has failed all the same.
       const own = record.verdict === 'match' ? '' : ` The record itself says: ${record.verdict}.`;
-      const verdict = own === '' ? outcome.verdict : 'not proved';
+      const verdict = own !== '' && outcome.verdict === 'proved' ? 'not proved' : outcome.verdict;
       return { ...outcome, name: 'attestation', verdict, text: `Attestation of entry ${index}: ${outcome.text}.${own}` };
     });
   }
@@ -144,7 +152,9 @@ class QuoteExaminer implements AttestationExaminer {
   ): Outcome {
     const { evidence, enrolled, deployed } = found;
     const kid = hex(coseKeyThumbprint(enrolled.key));
-    const before = this.#newest.get(kid);
+    const history = this.#histories.get(kid) ?? new QuoteHistory();
+    this.#histories.set(kid, history);
+    const before = history.newest(evidence.pcr);
     const { claims, checkpoint, quote } = verifyQuote(evidence, {
       log: this.#log,
       enrolled: { key: enrolled.key, by: `entry ${enrolled.index}` },
@@ -154,8 +164,18 @@ class QuoteExaminer implements AttestationExaminer {
       ed25519: this.#ed25519,
     });
     const details = claims.map(({ name, verdict, text }) => `${name}: ${verdict}: ${text}`);
-    const wrong = claims.find(({ verdict }) => verdict === 'failed');
-    if (wrong !== undefined || checkpoint === undefined || quote === undefined || !quoteHolds(claims))
+    const is = (name: QuoteClaim['name'], wanted: QuoteClaim['verdict']): boolean =>
+      claims.some((claim) => claim.name === name && claim.verdict === wanted);
+    // Whatever else is wrong with a quote that the key did sign for a head of this log, it is not to be used a second time.
+    const genuine = GENUINE.every((name) => is(name, 'proved'));
+    const reused =
+      genuine && quote !== undefined && checkpoint !== undefined
+        ? history.take({ index, bytes: evidence.quote, quote, size: checkpoint.size })
+        : undefined;
+    if (reused !== undefined) return failed(reused, details);
+    const unloaded = record.verdict !== 'match' && is('loaded', 'failed');
+    const wrong = claims.find(({ name, verdict }) => verdict === 'failed' && !(unloaded && name === 'loaded'));
+    if (wrong !== undefined || checkpoint === undefined || quote === undefined || !(unloaded || quoteHolds(claims)))
       return failed(`the quote does not hold (${wrong?.name ?? 'not everything is proved'})`, details);
     if (!equalBytes(quote.extraData, record.nonce)) return failed('the record names another nonce than the quote has', details);
     if (!equalBytes(evidence.value, record.measured))
@@ -164,10 +184,68 @@ class QuoteExaminer implements AttestationExaminer {
     const { size } = checkpoint;
     if (size <= BigInt(deployed.index) || size > BigInt(index))
       return failed(`its checkpoint of ${size} entries does not lie between the deployment and the attestation`, details);
-    this.#newest.set(kid, { index, evidence });
+    if (unloaded) return { ...unproved('what the host had loaded last is not what was deployed'), details };
+    history.hold({ index, evidence });
     const interval = before === undefined ? '' : `; ${sinceText(claims, before.index)}`;
     const text = `after the head of ${plural(Number(size), 'entry', 'entries')} and before entry ${index}, the host whose key entry ${enrolled.index} enrols had loaded last what entry ${deployed.index} deployed, as its TPM signs${interval}`;
     return { verdict: 'proved', text, details };
+  }
+}
+
+/** Claims of a quote that its key signed for a head of this log. */
+const GENUINE = ['well-formed', 'checkpoint', 'nonce', 'key-enrolled', 'signature'] as const;
+
+/** A genuine quote, and the entry that logged it. */
+interface Taken {
+  readonly index: number;
+  /** TPMS_ATTEST, without the signature: of ECDSA there are two for each. */
+  readonly bytes: Uint8Array;
+  readonly quote: TpmQuote;
+  /** Entries of the checkpoint that it was made after. */
+  readonly size: bigint;
+}
+
+/** The quotes of one key in the order of the log: none comes twice, and neither heads nor clock nor boots go back. */
+class QuoteHistory {
+  readonly #quotes = new Map<string, number>();
+  readonly #nonces = new Map<string, number>();
+  readonly #held = new Map<number, Held>();
+  /** Clock and entry of the newest quote of each boot. */
+  readonly #boots = new Map<string, { readonly clock: bigint; readonly index: number }>();
+  /** The newest quote, and the boot that it is of. */
+  #last: (Taken & { readonly boot: string }) | undefined;
+
+  /** Takes in a quote that comes next. @returns why it cannot come next: then nothing is taken in */
+  take(taken: Taken): string | undefined {
+    const { index, bytes, quote, size } = taken;
+    const [digest, nonce, boot] = [hex(sha256(bytes)), hex(quote.extraData), `${quote.resetCount}-${quote.restartCount}`];
+    const [same, asked, known] = [this.#quotes.get(digest), this.#nonces.get(nonce), this.#boots.get(boot)];
+    if (same !== undefined) return `its quote is that of entry ${same} once more: it was replayed`;
+    if (asked !== undefined)
+      return `its nonce is that of entry ${asked} once more: the quote was not made for this attestation`;
+    const last = this.#last;
+    if (last !== undefined && size < last.size)
+      return `its checkpoint of ${size} entries is older than that of entry ${last.index}, of ${last.size}: the quote was held back`;
+    // Counts of resets and restarts only go up, so that a boot that is over does not come again.
+    if (last !== undefined && known !== undefined && last.boot !== boot)
+      return `it is of the boot of entry ${known.index}, which was over before entry ${last.index}: the quote was held back`;
+    if (known !== undefined && quote.clock < known.clock)
+      return `the clock of the TPM went back since entry ${known.index}, without a reset: the quote was held back`;
+    this.#quotes.set(digest, index);
+    this.#nonces.set(nonce, index);
+    this.#boots.set(boot, { clock: quote.clock, index });
+    this.#last = { ...taken, boot };
+    return undefined;
+  }
+
+  /** The newest quote of a register that held: the interval since then is asked about. */
+  newest(pcr: number): Held | undefined {
+    const any = [...this.#held.values()].sort((a, b) => b.index - a.index);
+    return this.#held.get(pcr) ?? any[0];
+  }
+
+  hold(held: Held): void {
+    this.#held.set(held.evidence.pcr, held);
   }
 }
 
