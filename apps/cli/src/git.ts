@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { withoutSecrets } from '@treering/recorder';
 
 const run = promisify(execFile);
 
@@ -25,12 +26,9 @@ export async function gitState(folder: string, files: readonly string[]): Promis
   }
   const status = await git('status', '--porcelain', '--ignored', '--', ...files);
   const remote = await git('config', '--get', 'remote.origin.url').catch(() => '');
-  return { ...(remote === '' ? {} : { repository: withoutSecrets(remote) }), commit, dirty: status !== '' };
-}
-
-/** A remote's URL may carry a password or token; neither belongs in a log. */
-export function withoutSecrets(remote: string): string {
-  return remote.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^@/]*@/i, '$1');
+  // It may carry a password or token; neither belongs in a log.
+  const repository = remote === '' ? undefined : withoutSecrets(remote);
+  return { ...(repository === undefined ? {} : { repository }), commit, dirty: status !== '' };
 }
 
 /** The folder of the working copy that a folder lies in, or undefined outside of any. */

@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import { ClientError, type ReadEntry } from '@treering/client';
 import { equalBytes } from '@treering/merkle';
 import { encodeRecord, manifestRoot, printable, RecordError } from '@treering/record';
-import { type ModelVersion, type Prepared, type Publisher, RecorderError } from '@treering/recorder';
+import { type ModelVersion, type Prepared, type Publisher, RecorderError, withoutSecrets } from '@treering/recorder';
 import { parseStatement, signStatement } from '@treering/statement';
 import { hashFiles, type ModelFlags, prepareModel, proofName } from './commands/model.js';
 import { UsageError } from './exit.js';
-import { withoutSecrets } from './git.js';
 import type { Session } from './session.js';
 import { requireNoMistake } from './submit.js';
 
@@ -49,7 +48,12 @@ async function prepare(
     ({ record }) => record?.type === 'model' && record.version === version && equalBytes(record.digest, digest),
   );
   if (same !== undefined) return { known: same.leaf };
-  const from = { kind: 'mlflow', path: withoutSecrets(source).slice(0, 1000), id: `${name}/${version}`.slice(0, 500) } as const;
+  const path = withoutSecrets(source)?.slice(0, 1000);
+  const from = {
+    kind: 'mlflow',
+    ...(path === undefined ? {} : { path }),
+    id: `${name}/${version}`.slice(0, 500),
+  } as const;
   const flags = { name: segment, version, reason: printable(reason).slice(0, 2000), access };
   const { record, attachments } = await prepareModel(folder, files, flags, { source: from }, history[0]?.leaf);
   requireNoMistake(record);

@@ -53,6 +53,18 @@ test('in git: the remote without its password, the commit, the path, and whether
   rmSync(desk.path('repo/plain/new.bin'));
 });
 
+test('a remote that may hold a secret somewhere else is left out', async () => {
+  for (const [remote, repository] of [
+    ['https://bob:p@SECRET@git.example/models.git', 'https://git.example/models.git'],
+    ['https://git.example/models.git?private_token=SECRET', 'https://git.example/models.git'],
+    ['https://bob:a/SECRET@git.example/models.git', undefined],
+  ] as const) {
+    git('remote', 'set-url', 'origin', remote);
+    assert.is((await source('repo/plain'))?.repository, repository);
+  }
+  git('remote', 'set-url', 'origin', 'https://robot:hunter2@git.example/models.git');
+});
+
 test('a file that DVC tracks: its identifier, and whether the working copy is that', async () => {
   desk.write('repo/weights.bin', 'weights');
   desk.write('repo/weights.bin.dvc', `outs:\n- md5: ${md5('weights')}\n  size: 7\n  hash: md5\n  path: weights.bin\n`);
@@ -129,7 +141,7 @@ test('a download notes its commit; a clone of the Hub has its remote', async () 
   writeAll(desk, 'repo', huggingFaceFiles());
   git('remote', 'set-url', 'origin', 'git@hf.co:acme/tiny');
   const { kind, repository } = (await source('repo')) ?? {};
-  assert.equal([kind, repository], ['huggingface', 'git@hf.co:acme/tiny']);
+  assert.equal([kind, repository], ['huggingface', 'hf.co:acme/tiny']);
 });
 
 test.run();

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type OpenOptions, openDatabase, toStorageError } from '@treering/storage-sqlite';
 import { RecorderError } from './errors.js';
-import type { RegistryEvent } from './event.js';
+import type { parseEvent } from './event.js';
 import type { Prepared } from './publisher.js';
 import { RECORDER_SCHEMA } from './schema.js';
 import { segmentOf } from './segment.js';
@@ -57,6 +57,7 @@ export class RecorderStore {
 
   /**
    * Keeps a delivery; when this returns, it is on disk.
+   * @param body as it came: its digest is kept, and of its content what `parseEvent` lets be kept
    * @param now milliseconds since the epoch
    * @returns 'known' when the same one was kept before, 'other' when another one was, under the same id
    * @throws StorageError
@@ -64,8 +65,7 @@ export class RecorderStore {
   receive(
     delivery: string,
     body: Uint8Array,
-    event: string,
-    about: RegistryEvent | undefined,
+    { event, about, kept }: ReturnType<typeof parseEvent>,
     now: number,
   ): 'new' | 'known' | 'other' {
     return this.#write(() => {
@@ -76,7 +76,7 @@ export class RecorderStore {
       if (before !== undefined) return before.equals(content) ? 'known' : 'other';
       this.#db
         .prepare('INSERT INTO deliveries (delivery, content, received, event, body, state) VALUES (?, ?, ?, ?, ?, ?)')
-        .run(delivery, content, now, event, body, about === undefined ? 'ignored' : 'waiting');
+        .run(delivery, content, now, event, kept, about === undefined ? 'ignored' : 'waiting');
       if (about?.source !== undefined)
         this.#db
           .prepare('INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET source = excluded.source')

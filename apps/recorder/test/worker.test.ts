@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -24,8 +24,7 @@ function bench() {
     });
   let n = 0;
   const receive = (bytes: Uint8Array, to = store): void => {
-    const { event, about } = parseEvent(bytes);
-    assert.is(to.receive(`d-${n++}`, bytes, event, about, at.now), 'new');
+    assert.is(to.receive(`d-${n++}`, bytes, parseEvent(bytes), at.now), 'new');
   };
   /** Works on everything that is due. */
   const drain = async (worker: Worker, of = store): Promise<void> => {
@@ -142,6 +141,22 @@ test('two names of the registry that would be one subject: the second one is ref
   );
   assert.is(store.counts().refused, 1);
   store.close();
+});
+
+test('a source with a password is refused, and the password is neither in the store nor in what is said', async () => {
+  const { store, path, log, over, receive, drain } = bench();
+  receive(created('Sas', '1', 'https://user:PASSWORD@acct.example/c/m?sig=SECRET'));
+  receive(created('Sas', '2', 'https://user:a/SECRET@acct.example/c/m'));
+  receive(created('Sas', '3', 'models:/m-1?sig=SECRET'));
+  receive(body('model_version_tag.set', { name: 'Wink', version: '1', key: 'token', value: 'SECRET' }));
+  await drain(over(store));
+  assert.equal([log.prepared, states(store).slice(0, 3)], [[], ['refused', 'refused', 'refused']]);
+  assert.match(store.list(9)[3].message ?? '', '"https://acct.example/c/m?…" has no mapping');
+  assert.match(store.list(9)[2].message ?? '', 'left out');
+  assert.match(store.list(9)[1].message ?? '', 'has a query');
+  store.close();
+  for (const file of readdirSync(dirname(path)))
+    assert.not.match(readFileSync(join(dirname(path), file), 'latin1'), /PASSWORD|SECRET/, file);
 });
 
 test('a name becomes a segment, or none', () => {
