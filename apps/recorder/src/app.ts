@@ -56,7 +56,7 @@ export function createApp({ store, secret, bodies, logger, arrived, clock = Date
 
   app.get('/healthz', (c) => {
     const { waiting, refused } = store.counts();
-    return c.json({ status: 'alive', waiting, refused });
+    return c.json({ status: 'alive', waiting, refused, not_uploaded: store.notUploaded() });
   });
   return app;
 }

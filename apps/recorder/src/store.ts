@@ -23,6 +23,8 @@ export interface Delivery {
   readonly message: string | null;
   /** 32 bytes, when the log has what it announced. */
   readonly leaf: Uint8Array | null;
+  /** True when it is logged and attachments may not be there: they are still kept here. */
+  readonly notUploaded: boolean;
 }
 
 /** A delivery that is to be recorded. */
@@ -31,6 +33,8 @@ export interface Waiting {
   readonly body: Uint8Array;
   readonly attempts: number;
 }
+
+const NOT_UPLOADED = 'leaf IS NOT NULL AND EXISTS (SELECT 1 FROM outbox WHERE outbox.delivery = deliveries.id)';
 
 /** What a recorder remembers. Every change is one durable transaction. */
 export class RecorderStore {
@@ -165,6 +169,26 @@ export class RecorderStore {
     });
   }
 
+  /** The log has the statement. What was prepared stays until its attachments are there too. @throws StorageError */
+  logged(id: number, leaf: Uint8Array): void {
+    this.#write(() => this.#db.prepare('UPDATE deliveries SET leaf = ? WHERE id = ?').run(leaf, id));
+  }
+
+  /** Whether the log is known to have the statement of a delivery. */
+  isLogged(id: number): boolean {
+    return this.#db.prepare('SELECT leaf IS NOT NULL FROM deliveries WHERE id = ?').pluck().get(id) === 1;
+  }
+
+  /** Ends the work on a delivery that is logged, and keeps the attachments that the log does not take. @throws StorageError */
+  leaveNotUploaded(id: number, message: string): void {
+    this.#write(() => this.#db.prepare("UPDATE deliveries SET state = 'recorded', message = ? WHERE id = ?").run(message, id));
+  }
+
+  /** How many deliveries are logged whose attachments may not be there. */
+  notUploaded(): number {
+    return this.#db.prepare(`SELECT count(*) FROM deliveries WHERE ${NOT_UPLOADED}`).pluck().get() as number;
+  }
+
   /** Lets a delivery wait. @param at milliseconds since the epoch @throws StorageError */
   postpone(id: number, at: number, message: string): void {
     this.#write(() =>
@@ -174,10 +198,14 @@ export class RecorderStore {
     );
   }
 
-  /** Lets what was refused, and what waits, be tried at once. @throws StorageError */
+  /** Lets what was refused, what waits, and what is not uploaded, be tried at once. @throws StorageError */
   retryAll(): void {
     this.#write(() =>
-      this.#db.prepare("UPDATE deliveries SET state = 'waiting', next_at = 0 WHERE state IN ('waiting', 'refused')").run(),
+      this.#db
+        .prepare(
+          `UPDATE deliveries SET state = 'waiting', next_at = 0 WHERE state IN ('waiting', 'refused') OR (${NOT_UPLOADED})`,
+        )
+        .run(),
     );
   }
 
@@ -193,10 +221,12 @@ export class RecorderStore {
   /** The newest deliveries, the newest first. */
   list(limit: number): Delivery[] {
     return this.#db
-      .prepare<[number], Delivery>(
-        'SELECT id, delivery, received, event, state, attempts, message, leaf FROM deliveries ORDER BY id DESC LIMIT ?',
+      .prepare<[number], Delivery & { notUploaded: unknown }>(
+        `SELECT id, delivery, received, event, state, attempts, message, leaf, ${NOT_UPLOADED} AS notUploaded
+         FROM deliveries ORDER BY id DESC LIMIT ?`,
       )
-      .all(limit);
+      .all(limit)
+      .map((row) => ({ ...row, notUploaded: row.notUploaded === 1 }));
   }
 
   #write<T>(change: () => T): T {

@@ -205,6 +205,34 @@ test('what the log has already is known, and what it refuses is not tried again 
   store.close();
 });
 
+test('attachments that the log does not take after it has the statement are kept, and tried again', async () => {
+  const { store, log, over, receive, drain, at } = bench();
+  const failing = (code: 'recorder/refused' | 'recorder/unavailable' | 'recorder/stale', where: 'submit' | 'upload') =>
+    log.failures.push({ in: where, error: new RecorderError(code, 'not now') });
+  receive(created('Wink', '1', 'models:/m-1'));
+  failing('recorder/unavailable', 'upload');
+  await drain(over(store));
+  assert.equal([states(store), store.notUploaded(), store.list(1)[0].leaf?.[0]], [['waiting'], 1, 1]);
+  at.now = store.nextAt() as number;
+  failing('recorder/refused', 'upload');
+  await drain(over(store));
+  const [{ state, notUploaded, message, leaf }] = store.list(1);
+  assert.equal([state, notUploaded, message, leaf?.[0]], ['recorded', true, 'not now', 1]);
+  // Whatever becomes of the statement when it is sent again: the log has it.
+  for (const code of ['recorder/refused', 'recorder/stale'] as const) {
+    store.retryAll();
+    failing(code, 'submit');
+    await drain(over(store));
+    assert.equal([store.notUploaded(), store.prepared(1)?.attachments.length], [1, 1], code);
+  }
+  store.retryAll();
+  await drain(over(store));
+  assert.equal([states(store), store.notUploaded(), store.prepared(1)], [['recorded'], 0, undefined]);
+  assert.equal([log.uploaded, log.logged.length, log.prepared.length], [['ab'.repeat(32)], 1, 1]);
+  assert.equal([store.list(1)[0].notUploaded, store.list(1)[0].message], [false, null]);
+  store.close();
+});
+
 test('a running worker is woken by what arrives, and ends when it is told to', async () => {
   const { store, log, over, receive } = bench();
   const worker = over(store);
