@@ -221,7 +221,7 @@ export class RecorderStore {
   /** The newest deliveries, the newest first. */
   list(limit: number): Delivery[] {
     return this.#db
-      .prepare<[number], Delivery & { notUploaded: unknown }>(
+      .prepare<[number], Omit<Delivery, 'notUploaded'> & { notUploaded: number }>(
         `SELECT id, delivery, received, event, state, attempts, message, leaf, ${NOT_UPLOADED} AS notUploaded
          FROM deliveries ORDER BY id DESC LIMIT ?`,
       )
