@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { deskWithLog } from './fixture.js';
@@ -244,11 +244,58 @@ test("DVC's files are refused when they cannot be read, and never guessed at", a
   }
 });
 
+/** Notes as `hf download --local-dir` writes them: for weights the SHA-256, for other files what git calls them. */
+function noteDownload(folder: string, commit: string): void {
+  for (const [name, content] of Object.entries(huggingFaceFiles())) {
+    const bytes = Buffer.from(content);
+    const etag = name.endsWith('.safetensors')
+      ? createHash('sha256').update(bytes).digest('hex')
+      : createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
+    desk.write(`${folder}/.cache/huggingface/download/${name}.metadata`, `${commit}\n${etag}\n1767323045.0\n`);
+  }
+}
+
+test('a download that is no longer what was downloaded is dirty, or of no revision', async () => {
+  const commit = 'c0ffee00'.repeat(5);
+  const note = (name: string): string => `.cache/huggingface/download/${name}.metadata`;
+  let n = 0;
+  const after = async (change: (folder: string) => void) => {
+    const folder = writeAll(desk, `downloads-${n++}`, huggingFaceFiles());
+    noteDownload(folder, commit);
+    change(folder);
+    return source(folder);
+  };
+  const dirty = { kind: 'huggingface', revision: commit, dirty: true };
+  const { 'model-1.safetensors': first } = huggingFaceFiles() as Record<string, Uint8Array>;
+  const replaced = new Uint8Array(first);
+  replaced[replaced.length - 1] ^= 1;
+  assert.equal(await after((folder) => void desk.write(`${folder}/model-1.safetensors`, replaced)), dirty);
+  assert.equal(await after((folder) => void desk.write(`${folder}/README.md`, '# Another card\n')), dirty);
+  assert.equal(await after((folder) => void desk.write(`${folder}/more.bin`, 'not downloaded')), dirty);
+  assert.equal(await after((folder) => rmSync(desk.path(folder, 'README.md'))), dirty);
+  assert.equal(await after((folder) => rmSync(desk.path(folder, note('model-1.safetensors')))), dirty);
+  assert.equal(await after((folder) => void desk.write(`${folder}/${note('README.md')}`, `${commit}\netag\n1\n`)), dirty);
+  const elsewhere = `${'b'.repeat(40)}\n${createHash('sha256').update(first).digest('hex')}\n1\n`;
+  assert.equal(await after((folder) => void desk.write(`${folder}/${note('model-1.safetensors')}`, elsewhere)), {
+    kind: 'huggingface',
+    dirty: true,
+  });
+});
+
+test('a file that DVC has linked to its cache is still the file that it tracks', async () => {
+  desk.write('linked/cache/ab', 'weights');
+  symlinkSync(desk.path('linked/cache/ab'), desk.path('linked/w.bin'));
+  desk.write('linked/w.bin.dvc', `outs:\n- md5: ${md5('weights')}\n  hash: md5\n  path: w.bin\n`);
+  assert.equal(await source('linked/w.bin'), { kind: 'dvc', dirty: false, id: `md5:${md5('weights')}` });
+  desk.write('linked/cache/ab', 'WEIGHTS');
+  assert.is((await source('linked/w.bin'))?.dirty, true);
+});
+
 test('a download notes its commit; a clone of the Hub has its remote', async () => {
   const commit = 'c0ffee00'.repeat(5);
   writeAll(desk, 'download', huggingFaceFiles());
-  desk.write('download/.cache/huggingface/download/config.json.metadata', `${commit}\netag\n1767323045.0\n`);
-  assert.equal(await source('download'), { kind: 'huggingface', revision: commit });
+  noteDownload('download', commit);
+  assert.equal(await source('download'), { kind: 'huggingface', revision: commit, dirty: false });
   writeAll(desk, 'repo', huggingFaceFiles());
   git('remote', 'set-url', 'origin', 'git@hf.co:acme/tiny');
   const { kind, repository } = (await source('repo')) ?? {};
