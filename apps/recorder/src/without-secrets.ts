@@ -27,7 +27,7 @@ function withoutUser(text: string): string | undefined {
 }
 
 /** Stands in the place of a source of which nothing may be kept; no mapping fits it. */
-export const LEFT_OUT = '(left out: it may hold a password)';
+const LEFT_OUT = '(left out: it may hold a password)';
 
 /**
  * A source as it is kept and shown. Where a query or a fragment was, `?…` says so, because the rest alone is another source.
