@@ -101,9 +101,14 @@ test('a registry announces versions: what is signed is recorded once, anything e
   await post(url, delivery('model_version_tag.set', { name: 'Wink', version: '1', key: 'approved', value: 'yes' }));
   await settled(url);
   assert.equal(await versions(), ['1', '2', '1']);
+  // And so does content that came back.
+  put(place, 'artifacts/m-1/weights.bin', 'weights of 1');
+  await post(url, delivery('model_version_tag.set', { name: 'Wink', version: '1', key: 'restored', value: 'yes' }));
+  await settled(url);
+  assert.equal(await versions(), ['1', '1', '2', '1']);
   assert.is((await recorder.stop()).code, 0);
   const { events, counts } = await place.result(['recorder', 'events']);
-  assert.equal([counts.recorded, counts.known, counts.ignored, events.length], [3, 2, 1, 6]);
+  assert.equal([counts.recorded, counts.known, counts.ignored, events.length], [4, 2, 1, 7]);
   await log.stop();
 });
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { parse } from 'yaml';
@@ -30,7 +30,7 @@ const NEVER_TRACKED = ['.git', '.hg', '.dvc'];
 /**
  * What DVC says of a path that a `<path>.dvc` or a `dvc.lock` above it tracks, compared with the working copy; undefined when
  * neither does. MD5 is here what DVC calls a content by, and nothing else: it secures nothing, and no digest of a record is one.
- * @param path absolute
+ * @param path absolute, as it lies in the workspace: may be a link into DVC's cache
  * @throws UsageError when such a file is there and cannot be read
  */
 export async function dvcState(path: string): Promise<DvcState | undefined> {
@@ -84,7 +84,7 @@ async function readYaml<T>(file: string, schema: z.ZodType<T>): Promise<T> {
 
 /** The identifier that DVC gives a file, or a folder: there the MD5 of a list in JSON as Python writes it, and `.dir`. */
 async function md5Of(path: string): Promise<string> {
-  if (!(await lstat(path)).isDirectory()) return md5OfFile(path);
+  if (!(await stat(path)).isDirectory()) return md5OfFile(path);
   const names = (await filesOf(path, '')).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   const items: string[] = [];
   for (const name of names)

@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import { ClientError, type ReadEntry } from '@treering/client';
 import { equalBytes } from '@treering/merkle';
 import { encodeRecord, manifestRoot, printable, RecordError } from '@treering/record';
-import { type ModelVersion, type Prepared, type Publisher, RecorderError } from '@treering/recorder';
+import { type ModelVersion, type Prepared, type Publisher, RecorderError, withoutSecrets } from '@treering/recorder';
 import { parseStatement, signStatement } from '@treering/statement';
 import { hashFiles, type ModelFlags, prepareModel, proofName } from './commands/model.js';
 import { UsageError } from './exit.js';
-import { withoutSecrets } from './git.js';
 import type { Session } from './session.js';
 import { requireNoMistake } from './submit.js';
 
@@ -28,11 +27,23 @@ export function createPublisher(session: Session, access: ModelFlags['access'], 
       explained(async () => {
         const statement = parseStatement(prepared.statement);
         const logged = await client.submit(statement, 'witnessed');
-        for (const { digest, blob } of prepared.attachments) await client.putAttachment(digest, blob, logged.index);
         await mkdir(proofs, { recursive: true });
         const name = proofName(statement.sub.replace(/\//g, '-'), String(logged.index));
         await writeFile(join(proofs, name), logged.proofFile);
         return { leaf: logged.leaf, index: logged.index };
+      }),
+    upload: (prepared, index) =>
+      explained(async () => {
+        const refusals: ClientError[] = [];
+        for (const { digest, blob } of prepared.attachments)
+          try {
+            await client.putAttachment(digest, blob, index);
+          } catch (error) {
+            // One that is refused holds up no other.
+            if (!(error instanceof ClientError) || !isFinal(error)) throw error;
+            refusals.push(error);
+          }
+        if (refusals.length > 0) throw refusals[0];
       }),
   };
 }
@@ -45,11 +56,15 @@ async function prepare(
   const files = await hashFiles(folder, {});
   const digest = manifestRoot(files.resources);
   const history = await newest(session, `model/${segment}`);
-  const same = history.find(
-    ({ record }) => record?.type === 'model' && record.version === version && equalBytes(record.digest, digest),
-  );
-  if (same !== undefined) return { known: same.leaf };
-  const from = { kind: 'mlflow', path: withoutSecrets(source).slice(0, 1000), id: `${name}/${version}`.slice(0, 500) } as const;
+  // The newest of that version, and no earlier one: content that came back is news.
+  const last = history.find(({ record }) => record?.type === 'model' && record.version === version);
+  if (last?.record?.type === 'model' && equalBytes(last.record.digest, digest)) return { known: last.leaf };
+  const path = withoutSecrets(source)?.slice(0, 1000);
+  const from = {
+    kind: 'mlflow',
+    ...(path === undefined ? {} : { path }),
+    id: `${name}/${version}`.slice(0, 500),
+  } as const;
   const flags = { name: segment, version, reason: printable(reason).slice(0, 2000), access };
   const { record, attachments } = await prepareModel(folder, files, flags, { source: from }, history[0]?.leaf);
   requireNoMistake(record);
@@ -73,6 +88,11 @@ async function newest(session: Session, subject: string): Promise<readonly ReadE
   }
 }
 
+/** Whether the log has refused, so that the same request again will not pass. */
+function isFinal({ status }: ClientError): boolean {
+  return status !== undefined && status >= 400 && status < 500 && status !== 429;
+}
+
 /** What an error means for a recorder. */
 async function explained<T>(work: () => Promise<T>): Promise<T> {
   try {
@@ -81,11 +101,10 @@ async function explained<T>(work: () => Promise<T>): Promise<T> {
     const { message } = error as Error;
     const as = (code: RecorderError['code']): RecorderError => new RecorderError(code, message, { cause: error });
     if (error instanceof ClientError) {
-      const { status, problem } = error;
+      const { problem } = error;
       if (problem !== undefined && PASSING.includes(problem)) throw as('recorder/stale');
-      const final = status !== undefined && status >= 400 && status < 500 && status !== 429;
       // Also a log whose answers do not hold: nothing is dropped because of it.
-      throw as(final ? 'recorder/refused' : 'recorder/unavailable');
+      throw as(isFinal(error) ? 'recorder/refused' : 'recorder/unavailable');
     }
     const passing = error instanceof RecordError && error.code === 'manifest/changed';
     if ((error instanceof RecordError || error instanceof UsageError) && !passing) throw as('recorder/refused');

@@ -221,11 +221,49 @@ test('a record is exported as a valid BOM, the same one each time, that can be i
   for (const member of ['digest', 'version', 'license', 'training_data'])
     assert.equal(again.record[member], child.record[member], member);
   assert.is(hexOf(again.record.parents[0].leaf), first.leaf);
+  assert.is(hexOf(again.record.parents[0].digest), ROOT);
   // A leaf that the log does not have is a claim that nothing proves.
   const forged = text.replaceAll(first.leaf, '00'.repeat(32));
   desk.write('forged.cdx.json', forged);
   assert.is.not((await desk.call(args('forged.cdx.json', '--name', 'forged'))).code, 0);
   assert.is((await desk.call(['bom', 'export', String(child.index), '-o', 'one.cdx.json'])).code, 2, 'nothing is overwritten');
+});
+
+test('the leaf of an ancestor counts when it is that of a model record with the digest that the BOM says', async () => {
+  const { leaf: modelLeaf } = await imported(bomOf(model()), '--name', 'ancestor');
+  desk.write('prompt.txt', 'Be kind.');
+  const config = ['record', 'config', 'prompt.txt', '--name', 'ancestor', '--version', '1', '--reason', 'The prompt as it is.'];
+  const { leaf: configLeaf } = await desk.result(config);
+  const importing = async (leaf: string, sha256?: string) => {
+    const properties = [
+      { name: 'treering:origin', value: 'log.test/cli' },
+      { name: 'treering:leaf', value: leaf },
+    ];
+    const said = { type: 'machine-learning-model', name: 'llama', properties, ...(sha256 === undefined ? {} : hashes(sha256)) };
+    desk.write('in.cdx.json', JSON.stringify(bomOf(model({ pedigree: { ancestors: [said] } }))));
+    const { code, json, stderr } = await desk.call([...args('in.cdx.json', '--name', 'heir'), '--json']);
+    assert.is(code, 0, stderr);
+    const [{ leaf: of, digest }] = (await desk.result(['show', String(json().index)])).record.parents;
+    return { leaf: of && hexOf(of), digest: digest && hexOf(digest), stderr };
+  };
+  const known = await importing(modelLeaf, ROOT);
+  assert.equal([known.leaf, known.digest], [modelLeaf, ROOT]);
+  assert.match(known.stderr, 'version 1.8.0 of model/ancestor');
+  const taken = await importing(modelLeaf);
+  assert.equal([taken.leaf, taken.digest], [modelLeaf, ROOT]);
+  const other = await importing(configLeaf, 'ab'.repeat(32));
+  assert.equal([other.leaf, other.digest], [undefined, 'ab'.repeat(32)]);
+  assert.match(other.stderr, 'is no model record');
+  const text = readFileSync(desk.path('in.cdx.json'), 'utf8').replace(configLeaf, modelLeaf);
+  desk.write('in.cdx.json', text);
+  assert.match((await refuses(desk, args('in.cdx.json'), 2, 'cli/usage')).stderr, 'nothing is recorded');
+});
+
+test('a BOM without a hash is said to have been compared with nothing', async () => {
+  desk.write('in.cdx.json', JSON.stringify(bomOf(model({ hashes: [], components: [] }))));
+  assert.match((await desk.call(args('in.cdx.json'))).stderr, 'nothing was compared');
+  desk.write('in.cdx.json', JSON.stringify(bomOf(model({ hashes: [] }))));
+  assert.not.match((await desk.call(args('in.cdx.json'))).stderr, 'nothing was compared');
 });
 
 test('evaluations of the model, and no others, stand in the exported model card', async () => {

@@ -40,11 +40,12 @@ export function createApp({ store, secret, bodies, logger, arrived, clock = Date
       signature: c.req.header('x-mlflow-signature'),
     };
     const delivery = verifyDelivery(secret, headers, bytes, Math.floor(clock() / 1000));
-    const { event, about } = parseEvent(bytes);
-    const kept = store.receive(delivery, bytes, event, about, clock());
-    if (kept === 'other')
+    const came = parseEvent(bytes);
+    const { event, about } = came;
+    const outcome = store.receive(delivery, bytes, came, clock());
+    if (outcome === 'other')
       throw new Problem(409, 'recorder/other-delivery', 'another delivery has come under this id; each has an id of its own');
-    if (kept === 'known') return c.json({ delivery, status: 'known' });
+    if (outcome === 'known') return c.json({ delivery, status: 'known' });
     if (about === undefined) {
       c.get('logger').info({ delivery, event }, 'an event is ignored');
       return c.json({ delivery, status: 'ignored' });
@@ -55,7 +56,7 @@ export function createApp({ store, secret, bodies, logger, arrived, clock = Date
 
   app.get('/healthz', (c) => {
     const { waiting, refused } = store.counts();
-    return c.json({ status: 'alive', waiting, refused });
+    return c.json({ status: 'alive', waiting, refused, not_uploaded: store.notUploaded() });
   });
   return app;
 }

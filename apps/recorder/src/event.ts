@@ -1,5 +1,6 @@
 import { Problem } from '@treering/server';
 import { z } from 'zod';
+import { shownSource } from './without-secrets.js';
 
 /** What the registry says of one version of a model. */
 export interface RegistryEvent {
@@ -8,7 +9,7 @@ export interface RegistryEvent {
   /** The model's name in the registry. */
   readonly name: string;
   readonly version: string;
-  /** Where its files are, when the event says it. */
+  /** Where its files are, when the event says it; without what may be a password or token in it. */
   readonly source: string | undefined;
   /** What happened, as a sentence. */
   readonly sentence: string;
@@ -26,10 +27,15 @@ const payloads = {
 
 /**
  * Reads the body of a delivery.
- * @returns undefined, with the event's name, for an event that announces no content of a model
+ * @returns undefined, with the event's name, for an event that announces no content of a model; and what may be kept of the body,
+ * which reads as the same event: neither a password in a source nor the value of a tag
  * @throws Problem 400 when it is not as MLflow writes it
  */
-export function parseEvent(body: Uint8Array): { readonly event: string; readonly about: RegistryEvent | undefined } {
+export function parseEvent(body: Uint8Array): {
+  readonly event: string;
+  readonly about: RegistryEvent | undefined;
+  readonly kept: Uint8Array;
+} {
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
@@ -38,26 +44,28 @@ export function parseEvent(body: Uint8Array): { readonly event: string; readonly
   }
   const { entity, action, data } = read(envelope, json);
   const event = `${entity}.${action}`;
+  const keep = (members: object): Uint8Array => new TextEncoder().encode(JSON.stringify({ entity, action, data: members }));
   switch (event) {
     case 'model_version.created': {
-      const { source, ...of } = read(payloads[event], data);
-      return {
-        event,
-        about: { event, ...pick(of), source, sentence: `Version ${of.version} of ${of.name} was registered in MLflow.` },
-      };
+      const of = read(payloads[event], data);
+      const source = shownSource(of.source);
+      const sentence = `Version ${of.version} of ${of.name} was registered in MLflow.`;
+      return { event, about: { event, ...pick(of), source, sentence }, kept: keep({ ...pick(of), source }) };
     }
     case 'model_version_alias.created': {
       const of = read(payloads[event], data);
       const sentence = `Version ${of.version} of ${of.name} got the alias ${of.alias} in MLflow.`;
-      return { event, about: { event, ...pick(of), source: undefined, sentence } };
+      const kept = keep({ ...pick(of), alias: of.alias });
+      return { event, about: { event, ...pick(of), source: undefined, sentence }, kept };
     }
     case 'model_version_tag.set': {
       const of = read(payloads[event], data);
       const sentence = `Version ${of.version} of ${of.name} got the tag ${of.key} in MLflow.`;
-      return { event, about: { event, ...pick(of), source: undefined, sentence } };
+      const kept = keep({ ...pick(of), key: of.key, value: '' });
+      return { event, about: { event, ...pick(of), source: undefined, sentence }, kept };
     }
     default:
-      return { event, about: undefined };
+      return { event, about: undefined, kept: keep({}) };
   }
 }
 

@@ -8,4 +8,5 @@ export { recorderStore, type ServedRecorder, serveRecorder } from './serve.js';
 export { type DeliveryHeaders, signDelivery, verifyDelivery } from './signature.js';
 export { parseMapping, resolveSource, type SourceMapping } from './source-map.js';
 export { type Delivery, type DeliveryState, RecorderStore, type Waiting } from './store.js';
+export { withoutSecrets } from './without-secrets.js';
 export { Worker, type WorkerParts } from './worker.js';

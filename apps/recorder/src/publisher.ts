@@ -33,4 +33,9 @@ export interface Publisher {
    * @throws RecorderError as its codes say; anything else is tried again
    */
   submit(prepared: Prepared): Promise<{ readonly leaf: Uint8Array; readonly index: number }>;
+  /**
+   * Stores the attachments of what is logged, as far as the log takes them; any number of times.
+   * @throws RecorderError as its codes say; anything else is tried again
+   */
+  upload(prepared: Prepared, index: number): Promise<void>;
 }

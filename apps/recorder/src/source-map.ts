@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, join, sep } from 'node:path';
 import { RecorderError } from './errors.js';
+import { shownSource } from './without-secrets.js';
 
 /** Where the files are that a registry names by a URI. */
 export interface SourceMapping {
@@ -29,7 +30,7 @@ export function parseMapping(text: string): SourceMapping {
  */
 export async function resolveSource(mappings: readonly SourceMapping[], source: string): Promise<string> {
   const refuse = (why: string): never => {
-    throw new RecorderError('recorder/refused', `the source ${JSON.stringify(source)} ${why}`);
+    throw new RecorderError('recorder/refused', `the source ${JSON.stringify(shownSource(source))} ${why}`);
   };
   const fitting = mappings.filter(
     ({ prefix }) => source === prefix || source.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`),

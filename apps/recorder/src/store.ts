@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type OpenOptions, openDatabase, toStorageError } from '@treering/storage-sqlite';
 import { RecorderError } from './errors.js';
-import type { RegistryEvent } from './event.js';
+import type { parseEvent } from './event.js';
 import type { Prepared } from './publisher.js';
 import { RECORDER_SCHEMA } from './schema.js';
 import { segmentOf } from './segment.js';
@@ -23,6 +23,8 @@ export interface Delivery {
   readonly message: string | null;
   /** 32 bytes, when the log has what it announced. */
   readonly leaf: Uint8Array | null;
+  /** True when it is logged and attachments may not be there: they are still kept here. */
+  readonly notUploaded: boolean;
 }
 
 /** A delivery that is to be recorded. */
@@ -31,6 +33,8 @@ export interface Waiting {
   readonly body: Uint8Array;
   readonly attempts: number;
 }
+
+const NOT_UPLOADED = 'leaf IS NOT NULL AND EXISTS (SELECT 1 FROM outbox WHERE outbox.delivery = deliveries.id)';
 
 /** What a recorder remembers. Every change is one durable transaction. */
 export class RecorderStore {
@@ -57,6 +61,7 @@ export class RecorderStore {
 
   /**
    * Keeps a delivery; when this returns, it is on disk.
+   * @param body as it came: its digest is kept, and of its content what `parseEvent` lets be kept
    * @param now milliseconds since the epoch
    * @returns 'known' when the same one was kept before, 'other' when another one was, under the same id
    * @throws StorageError
@@ -64,8 +69,7 @@ export class RecorderStore {
   receive(
     delivery: string,
     body: Uint8Array,
-    event: string,
-    about: RegistryEvent | undefined,
+    { event, about, kept }: ReturnType<typeof parseEvent>,
     now: number,
   ): 'new' | 'known' | 'other' {
     return this.#write(() => {
@@ -76,7 +80,7 @@ export class RecorderStore {
       if (before !== undefined) return before.equals(content) ? 'known' : 'other';
       this.#db
         .prepare('INSERT INTO deliveries (delivery, content, received, event, body, state) VALUES (?, ?, ?, ?, ?, ?)')
-        .run(delivery, content, now, event, body, about === undefined ? 'ignored' : 'waiting');
+        .run(delivery, content, now, event, kept, about === undefined ? 'ignored' : 'waiting');
       if (about?.source !== undefined)
         this.#db
           .prepare('INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET source = excluded.source')
@@ -165,6 +169,26 @@ export class RecorderStore {
     });
   }
 
+  /** The log has the statement. What was prepared stays until its attachments are there too. @throws StorageError */
+  logged(id: number, leaf: Uint8Array): void {
+    this.#write(() => this.#db.prepare('UPDATE deliveries SET leaf = ? WHERE id = ?').run(leaf, id));
+  }
+
+  /** Whether the log is known to have the statement of a delivery. */
+  isLogged(id: number): boolean {
+    return this.#db.prepare('SELECT leaf IS NOT NULL FROM deliveries WHERE id = ?').pluck().get(id) === 1;
+  }
+
+  /** Ends the work on a delivery that is logged, and keeps the attachments that the log does not take. @throws StorageError */
+  leaveNotUploaded(id: number, message: string): void {
+    this.#write(() => this.#db.prepare("UPDATE deliveries SET state = 'recorded', message = ? WHERE id = ?").run(message, id));
+  }
+
+  /** How many deliveries are logged whose attachments may not be there. */
+  notUploaded(): number {
+    return this.#db.prepare(`SELECT count(*) FROM deliveries WHERE ${NOT_UPLOADED}`).pluck().get() as number;
+  }
+
   /** Lets a delivery wait. @param at milliseconds since the epoch @throws StorageError */
   postpone(id: number, at: number, message: string): void {
     this.#write(() =>
@@ -174,10 +198,14 @@ export class RecorderStore {
     );
   }
 
-  /** Lets what was refused, and what waits, be tried at once. @throws StorageError */
+  /** Lets what was refused, what waits, and what is not uploaded, be tried at once. @throws StorageError */
   retryAll(): void {
     this.#write(() =>
-      this.#db.prepare("UPDATE deliveries SET state = 'waiting', next_at = 0 WHERE state IN ('waiting', 'refused')").run(),
+      this.#db
+        .prepare(
+          `UPDATE deliveries SET state = 'waiting', next_at = 0 WHERE state IN ('waiting', 'refused') OR (${NOT_UPLOADED})`,
+        )
+        .run(),
     );
   }
 
@@ -193,10 +221,12 @@ export class RecorderStore {
   /** The newest deliveries, the newest first. */
   list(limit: number): Delivery[] {
     return this.#db
-      .prepare<[number], Delivery>(
-        'SELECT id, delivery, received, event, state, attempts, message, leaf FROM deliveries ORDER BY id DESC LIMIT ?',
+      .prepare<[number], Omit<Delivery, 'notUploaded'> & { notUploaded: number }>(
+        `SELECT id, delivery, received, event, state, attempts, message, leaf, ${NOT_UPLOADED} AS notUploaded
+         FROM deliveries ORDER BY id DESC LIMIT ?`,
       )
-      .all(limit);
+      .all(limit)
+      .map((row) => ({ ...row, notUploaded: row.notUploaded === 1 }));
   }
 
   #write<T>(change: () => T): T {

@@ -82,12 +82,18 @@ export class Worker {
     } catch (error) {
       const { message } = error as Error;
       const code = error instanceof RecorderError ? error.code : undefined;
+      const logged = store.isLogged(id);
+      if (code === 'recorder/refused' && logged) {
+        store.leaveNotUploaded(id, message);
+        logger.error({ delivery: id, why: message }, 'attachments of what is recorded are not uploaded');
+        return true;
+      }
       if (code === 'recorder/refused') {
         store.finish(id, 'refused', { message });
         logger.error({ delivery: id, why: message }, 'a delivery is refused');
         return true;
       }
-      if (code === 'recorder/stale') store.dropPrepared(id);
+      if (code === 'recorder/stale' && !logged) store.dropPrepared(id);
       const at = this.#clock() + (code === 'recorder/unavailable' ? 0 : this.#backoff(attempts));
       store.postpone(id, at, message);
       logger.warn({ delivery: id, attempts: attempts + 1, why: message }, 'a delivery has to wait');
@@ -115,6 +121,8 @@ export class Worker {
       prepared = outcome;
     }
     const { leaf, index } = await publisher.submit(prepared);
+    store.logged(id, leaf);
+    await publisher.upload(prepared, index);
     store.finish(id, 'recorded', { leaf });
     logger.info({ delivery: id, index, leaf: Buffer.from(leaf).toString('hex') }, 'a version is recorded');
   }

@@ -115,7 +115,12 @@ test('the health of a recorder says what waits and what is refused', async () =>
   const { store, app, post } = recorder();
   const bytes = created('Wink', '1', 'models:/m-1');
   await post(bytes, signed('f-1', bytes));
-  assert.equal(await (await app.request('/healthz')).json(), { status: 'alive', waiting: 1, refused: 0 });
+  assert.equal(await (await app.request('/healthz')).json(), {
+    status: 'alive',
+    waiting: 1,
+    refused: 0,
+    not_uploaded: 0,
+  });
   assert.is((await app.request('/mlflow')).status, 404);
   store.close();
 });

@@ -17,6 +17,7 @@ test('what the package exports', () => {
     'serveRecorder',
     'signDelivery',
     'verifyDelivery',
+    'withoutSecrets',
   ]);
 });
 

@@ -71,8 +71,10 @@ export class FakeLog implements Publisher {
   /** Everything that was sent, also twice. */
   readonly sent: string[] = [];
   readonly logged: string[] = [];
+  /** Digests of the attachments that it took. */
+  readonly uploaded: string[] = [];
   /** Thrown by the next calls, in their order; `after` lets the call do its work first. */
-  readonly failures: { in: 'prepare' | 'submit'; error: Error; after?: boolean }[] = [];
+  readonly failures: { in: 'prepare' | 'submit' | 'upload'; error: Error; after?: boolean }[] = [];
 
   async prepare(version: ModelVersion): Promise<Prepared | { known: Uint8Array }> {
     this.#fail('prepare', false);
@@ -90,7 +92,12 @@ export class FakeLog implements Publisher {
     return { leaf: new Uint8Array(32).fill(this.logged.indexOf(text) + 1), index: this.logged.indexOf(text) };
   }
 
-  #fail(where: 'prepare' | 'submit', after: boolean): void {
+  async upload({ attachments }: Prepared): Promise<void> {
+    this.#fail('upload', false);
+    this.uploaded.push(...attachments.map(({ digest }) => digest));
+  }
+
+  #fail(where: 'prepare' | 'submit' | 'upload', after: boolean): void {
     const [next] = this.failures;
     if (next?.in !== where || (next.after ?? false) !== after) return;
     this.failures.shift();

@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -24,8 +24,7 @@ function bench() {
     });
   let n = 0;
   const receive = (bytes: Uint8Array, to = store): void => {
-    const { event, about } = parseEvent(bytes);
-    assert.is(to.receive(`d-${n++}`, bytes, event, about, at.now), 'new');
+    assert.is(to.receive(`d-${n++}`, bytes, parseEvent(bytes), at.now), 'new');
   };
   /** Works on everything that is due. */
   const drain = async (worker: Worker, of = store): Promise<void> => {
@@ -144,6 +143,22 @@ test('two names of the registry that would be one subject: the second one is ref
   store.close();
 });
 
+test('a source with a password is refused, and the password is neither in the store nor in what is said', async () => {
+  const { store, path, log, over, receive, drain } = bench();
+  receive(created('Sas', '1', 'https://user:PASSWORD@acct.example/c/m?sig=SECRET'));
+  receive(created('Sas', '2', 'https://user:a/SECRET@acct.example/c/m'));
+  receive(created('Sas', '3', 'models:/m-1?sig=SECRET'));
+  receive(body('model_version_tag.set', { name: 'Wink', version: '1', key: 'token', value: 'SECRET' }));
+  await drain(over(store));
+  assert.equal([log.prepared, states(store).slice(0, 3)], [[], ['refused', 'refused', 'refused']]);
+  assert.match(store.list(9)[3].message ?? '', '"https://acct.example/c/m?…" has no mapping');
+  assert.match(store.list(9)[2].message ?? '', 'left out');
+  assert.match(store.list(9)[1].message ?? '', 'has a query');
+  store.close();
+  for (const file of readdirSync(dirname(path)))
+    assert.not.match(readFileSync(join(dirname(path), file), 'latin1'), /PASSWORD|SECRET/, file);
+});
+
 test('a name becomes a segment, or none', () => {
   for (const [name, segment] of [
     ['wink', 'wink'],
@@ -187,6 +202,34 @@ test('what the log has already is known, and what it refuses is not tried again 
   log.prepare = async () => ({ known: new Uint8Array(32).fill(9) });
   await drain(over(store));
   assert.equal([states(store), store.list(1)[0].leaf?.[0]], [['known'], 9]);
+  store.close();
+});
+
+test('attachments that the log does not take after it has the statement are kept, and tried again', async () => {
+  const { store, log, over, receive, drain, at } = bench();
+  const failing = (code: 'recorder/refused' | 'recorder/unavailable' | 'recorder/stale', where: 'submit' | 'upload') =>
+    log.failures.push({ in: where, error: new RecorderError(code, 'not now') });
+  receive(created('Wink', '1', 'models:/m-1'));
+  failing('recorder/unavailable', 'upload');
+  await drain(over(store));
+  assert.equal([states(store), store.notUploaded(), store.list(1)[0].leaf?.[0]], [['waiting'], 1, 1]);
+  at.now = store.nextAt() as number;
+  failing('recorder/refused', 'upload');
+  await drain(over(store));
+  const [{ state, notUploaded, message, leaf }] = store.list(1);
+  assert.equal([state, notUploaded, message, leaf?.[0]], ['recorded', true, 'not now', 1]);
+  // Whatever becomes of the statement when it is sent again: the log has it.
+  for (const code of ['recorder/refused', 'recorder/stale'] as const) {
+    store.retryAll();
+    failing(code, 'submit');
+    await drain(over(store));
+    assert.equal([store.notUploaded(), store.prepared(1)?.attachments.length], [1, 1], code);
+  }
+  store.retryAll();
+  await drain(over(store));
+  assert.equal([states(store), store.notUploaded(), store.prepared(1)], [['recorded'], 0, undefined]);
+  assert.equal([log.uploaded, log.logged.length, log.prepared.length], [['ab'.repeat(32)], 1, 1]);
+  assert.equal([store.list(1)[0].notUploaded, store.list(1)[0].message], [false, null]);
   store.close();
 });
 

@@ -3,8 +3,9 @@ import { createReadStream } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { LogClient } from '@treering/client';
+import { EnrolledKeys, type LogClient } from '@treering/client';
 import { equalBytes } from '@treering/merkle';
+import { nodeEd25519 } from '@treering/note/node';
 import { createAttachment, manifestRoot, printable, type RecordOf, validateRecord } from '@treering/record';
 import type { ModelFiles } from '@treering/record/node';
 import { segmentOf } from '@treering/recorder';
@@ -57,16 +58,21 @@ export async function importBom(session: Session, file: string, flags: BomImport
   });
 }
 
-/** @throws UsageError when a hash in the BOM is not that of the files */
+/** Says so when there is nothing to compare. @throws UsageError when a hash in the BOM is not that of the files */
 async function requireSameFiles(session: Session, file: string, bom: ModelBom, path: string, files: ModelFiles): Promise<void> {
   const root = hex(manifestRoot(files.resources));
   const single = files.resources.length === 1 ? files.resources[0] : undefined;
   const differs = (what: string, said: string, found: string): UsageError =>
     new UsageError(`${printable(file)} says that ${what} is ${said}, and the files say ${found}: nothing is recorded`);
+  let compared = bom.files.length;
   for (const { alg, content } of bom.hashes) {
     const known = [...(alg === 'SHA-256' ? [root] : []), ...(single === undefined ? [] : await hashOf(path, single.name, alg))];
-    if (known.length === 0) session.terminal.remark(`The BOM's ${printable(alg)} hash cannot be compared with these files.`);
-    else if (!known.includes(content)) throw differs(`the ${alg} hash of the model`, content, known[0]);
+    if (known.length === 0) {
+      session.terminal.remark(`The BOM's ${printable(alg)} hash cannot be compared with these files.`);
+      continue;
+    }
+    if (!known.includes(content)) throw differs(`the ${alg} hash of the model`, content, known[0]);
+    compared++;
   }
   for (const { name, sha256 } of bom.files) {
     const resource = files.resources.find((known) => known.name === name);
@@ -74,6 +80,10 @@ async function requireSameFiles(session: Session, file: string, bom: ModelBom, p
       throw differs(`${printable(name)} is a file of the model, whose SHA-256 hash`, sha256, 'that there is none');
     if (hex(resource.digest) !== sha256) throw differs(`the SHA-256 hash of ${printable(name)}`, sha256, hex(resource.digest));
   }
+  if (compared === 0)
+    session.terminal.remark(
+      'The BOM holds no hash that these files can be compared with: nothing was compared, and that it is about them only you say.',
+    );
 }
 
 /** The hash of a single file; nothing for an algorithm that is not known. */
@@ -96,7 +106,7 @@ async function factsOf(
   const attachment = createAttachment(bytes, about, new Uint8Array(randomBytes(16)));
   const unsaid = `Named in the CycloneDX BOM ${basename(file)}, which does not say where it comes from.`;
   return {
-    parents: await Promise.all(bom.ancestors.map((ancestor) => parentOf(session, ancestor))),
+    parents: await Promise.all(bom.ancestors.map((ancestor) => parentOf(session, file, ancestor))),
     trainingData: bom.datasets.map(({ name, provenance, sha256 }) => ({
       name,
       provenance: provenance ?? unsaid,
@@ -108,19 +118,36 @@ async function factsOf(
   };
 }
 
-/** An ancestor; with its leaf when the BOM names one of this log, which is proved. */
+/**
+ * An ancestor. The leaf that the BOM names in this log counts when it is that of a model record whose inclusion and signature are
+ * proved; the digest is then that of the record.
+ * @throws UsageError when the BOM and that record contradict each other
+ */
 async function parentOf(
   session: Session,
+  file: string,
   { name, sha256, properties }: ModelBom['ancestors'][number],
 ): Promise<RecordOf<'model'>['parents'][number]> {
   const leaf = properties.get('treering:leaf');
-  const here = leaf !== undefined && properties.get('treering:origin') === session.trust().origin;
-  const entry = here ? await session.client().entry(entryId(leaf)) : undefined;
-  return {
-    name,
-    ...(entry === undefined ? {} : { leaf: entry.leaf }),
-    ...(sha256 === undefined ? {} : { digest: unhex(sha256) }),
-  };
+  const origin = session.trust().origin;
+  if (leaf === undefined || properties.get('treering:origin') !== origin)
+    return { name, ...(sha256 === undefined ? {} : { digest: unhex(sha256) }) };
+  const client = session.client();
+  const entry = await client.entry(entryId(leaf));
+  const { index, record } = entry;
+  if (record?.type !== 'model') {
+    session.terminal.remark(
+      `Entry ${index}, which the BOM names for its ancestor ${printable(name)}, is no model record: the ancestor is recorded without it.`,
+    );
+    return { name, ...(sha256 === undefined ? {} : { digest: unhex(sha256) }) };
+  }
+  await new EnrolledKeys(client, origin, nodeEd25519).verifySigner(entry);
+  if (sha256 !== undefined && sha256 !== hex(record.digest))
+    throw new UsageError(
+      `${printable(file)} says that its ancestor ${printable(name)} has the SHA-256 hash ${sha256}, and entry ${index}, which it names, says ${hex(record.digest)}: nothing is recorded`,
+    );
+  session.terminal.remark(`The ancestor ${printable(name)} is entry ${index}: version ${record.version} of ${record.subject}.`);
+  return { name, leaf: entry.leaf, digest: record.digest };
 }
 
 /** The model card's metrics as an evaluation of a model that is recorded already, in a configuration that is. */

@@ -68,7 +68,9 @@ export async function recordModel(
   const client = session.client();
   const bar = terminal.progress('hashing');
   const files = await hashFiles(given, flags, bar.update).finally(() => bar.stop());
-  const facts = await factsOf(files);
+  const said = await factsOf(files);
+  const source = said.source ?? (await modelSource(given, files, terminal.remark));
+  const facts = source === undefined ? said : { ...said, source };
   const prev = await previousLeaf(client, `model/${flags.name}`);
   const prepared = await prepareModel(given, files, flags, facts, prev);
   if (prepared.huggingFace?.decodes === true)
@@ -103,7 +105,7 @@ export async function prepareModel(
   const real = await realpath(path);
   const subject = `model/${flags.name}`;
   const huggingFace = await readHuggingFace(real, files);
-  const source = facts.source ?? (await modelSource(real));
+  const { source } = facts;
   const attach = (name: string, content: Uint8Array): Attachment =>
     createAttachment(content, { name, media_type: 'application/json', access: flags.access }, new Uint8Array(randomBytes(16)));
   const attachJson = (name: string, value: unknown): Attachment =>

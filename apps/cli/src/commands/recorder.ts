@@ -50,7 +50,7 @@ export async function serveRecorderCommand(session: Session, flags: RecorderFlag
   return EXIT.ok;
 }
 
-/** `recorder events`: what came, and what became of it. Exit code 1 while something is refused. */
+/** `recorder events`: what came, and what became of it. Exit code 1 while something is refused or not uploaded. */
 export async function listEvents({ terminal, settings }: Session, limit: number): Promise<number> {
   const path = recorderStore(settings.data);
   if (!existsSync(path)) throw new UsageError(`there is no recorder in ${settings.data}`);
@@ -60,16 +60,19 @@ export async function listEvents({ terminal, settings }: Session, limit: number)
       ...event,
       leaf: leaf === null ? null : Buffer.from(leaf).toString('hex'),
     }));
-    for (const { id, received, event, state, message, leaf } of events) {
+    for (const { id, received, event, state, message, leaf, notUploaded } of events) {
       const coloured = state === 'refused' ? terminal.colour('bad', state) : terminal.colour('good', state);
       terminal.line(`${id}  ${new Date(received).toISOString()}  ${coloured}  ${printable(event)}`);
       if (leaf !== null) terminal.line(`    leaf ${leaf}`);
+      if (notUploaded)
+        terminal.line(`    ${terminal.colour('bad', 'not uploaded')}: attachments that the record names are kept here`);
       if (message !== null) terminal.line(`    ${printable(message)}`);
     }
     if (events.length === 0) terminal.line('Nothing has come yet.');
     const counts = store.counts();
-    terminal.result({ events, counts });
-    return counts.refused > 0 ? EXIT.failed : EXIT.ok;
+    const notUploaded = store.notUploaded();
+    terminal.result({ events, counts, notUploaded });
+    return counts.refused > 0 || notUploaded > 0 ? EXIT.failed : EXIT.ok;
   } finally {
     store.close();
   }
