@@ -22,7 +22,7 @@ const podSchema = z.object({
 });
 
 /** An image that a pod brings in, and where it says so. */
-export interface PodImage {
+interface PodImage {
   readonly where: string;
   readonly image: string;
 }

@@ -13,7 +13,7 @@ process.on('exit', () => {
 });
 
 /** A folder that is gone when the process ends. */
-export function temporaryFolder(): string {
+function temporaryFolder(): string {
   const path = mkdtempSync(join(tmpdir(), 'treering-admission-'));
   folders.push(path);
   return path;
@@ -24,7 +24,7 @@ const openssl = (cwd: string, ...args: string[]): void => {
 };
 
 /** An authority that the API server of a cluster knows by its certificate. */
-export class Authority {
+class Authority {
   readonly folder = temporaryFolder();
 
   constructor() {

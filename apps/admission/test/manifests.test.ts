@@ -223,14 +223,14 @@ test('the webhook lets the example in, by the annotations that it reads', async 
   const found: Readonly<Record<string, string>> = template.metadata.annotations;
   assert.ok(Object.keys(found).every((name) => name.startsWith(PREFIX)));
   const digestOf = (name: string): string => found[`${PREFIX}${name}`];
-  const [main] = template.spec.containers;
+  const [serving] = template.spec.containers;
   const [check] = template.spec.initContainers;
-  const image = main.image.split('@sha256:')[1];
+  const image = serving.image.split('@sha256:')[1];
   assert.equal(valuesOf(check.args, '--image'), [`sha256:${image}`]);
   assert.equal(valuesOf(check.args, '--env'), [digestOf('environment')]);
   assert.equal(valuesOf(check.args, '--service'), [digestOf('service')]);
   const bytes = await permit({ model: digestOf('model'), config: digestOf('config'), image });
-  const complete = { ...found, [`${PREFIX}permit`]: Buffer.from(bytes).toString('base64') };
+  const complete: Readonly<Record<string, string>> = { ...found, [`${PREFIX}permit`]: Buffer.from(bytes).toString('base64') };
   assert.is(refusal(reviewed(complete)), undefined);
   assert.is(refusal(reviewed(found)), 'no-permit');
   for (const name of ['service', 'environment', 'model', 'config'])

@@ -10,7 +10,7 @@ export const IMAGE = 'c3'.repeat(32);
 /** A digest that nothing is permitted for. */
 export const OTHER = 'd4'.repeat(32);
 
-export const bytesOf = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));
+const bytesOf = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));
 /** Seconds since the epoch. */
 export const now = (): number => Math.floor(Date.now() / 1000);
 
