@@ -30,10 +30,13 @@ async function verifyOnly(argv: readonly string[]): Promise<number | undefined> 
       parent.command(usage).description(description).option('--json').option('--data <folder>'),
     run: (work) => async (flags: CommonFlags) => {
       const terminal = createTerminal({ stdin, stdout, stderr, env }, flags.json ?? false);
-      exit = (await work({ terminal, env, cwd: process.cwd() })) as number;
+      const code = await work({ terminal, env, cwd: process.cwd() });
+      exit = typeof code === 'number' ? code : undefined;
     },
   });
-  // The usual way meets the same mistake, and knows how to say it.
-  await program.parseAsync([...argv], { from: 'user' }).catch(() => undefined);
-  return exit;
+  // The usual way meets the same mistake, and knows how to say it. No exit code survives an error.
+  return program.parseAsync([...argv], { from: 'user' }).then(
+    () => exit,
+    () => undefined,
+  );
 }

@@ -101,7 +101,7 @@ class Gate {
     if (this.#flags.dryRun) {
       await this.#requireTrial();
       terminal.line(`The rules let ${this.#subject} be deployed as it lies here. Nothing was logged, and nothing was run.`);
-      terminal.result({ permitted: true, logged: false, state: hex(this.#parts.state) });
+      terminal.result({ permitted: true, logged: false, ...this.#digests() });
       return EXIT.ok;
     }
     const { announced, adopted } = await this.#announce();
@@ -182,7 +182,7 @@ class Gate {
   }
 
   async #deploy(command: readonly string[], announced: Announced): Promise<number> {
-    const told = { permit: this.#permit, intent: hex(announced.leaf), state: hex(this.#parts.state) };
+    const told = { permit: this.#permit, intent: hex(announced.leaf), ...this.#digests() };
     const { outcome, failure } = await this.#execute(command, told);
     if (failure !== undefined) {
       await this.#journal.end(announced, failure);
@@ -198,7 +198,7 @@ class Gate {
       logged: true,
       intent: { index: announced.index, leaf: hex(announced.leaf) },
       active: { index: active.index, leaf: hex(active.leaf) },
-      state: hex(this.#parts.state),
+      ...this.#digests(),
       permit: this.#permit,
       break_glass: announced.record.break_glass === true,
     });
@@ -213,6 +213,12 @@ class Gate {
     } catch (error) {
       return { outcome: undefined, failure: `what came of the command cannot be told: ${causeOf(error)}` };
     }
+  }
+
+  /** What the annotations of a pod, and whoever compares, need to know of what is deployed. */
+  #digests(): { readonly state: string; readonly model: string; readonly config: string } {
+    const { state, model, config } = this.#parts;
+    return { state: hex(state), model: hex(model), config: hex(config.digest) };
   }
 
   async #activate(announced: Announced, replicas: number | undefined): Promise<LoggedEntry> {

@@ -25,6 +25,10 @@ export interface CommandTold {
   readonly intent: string;
   /** State digest, 64 hex digits. */
   readonly state: string;
+  /** Root of the model's manifest, 64 hex digits. */
+  readonly model: string;
+  /** Digest of the configuration, 64 hex digits. */
+  readonly config: string;
 }
 
 /** Of the settings only those that say where the log is, and whom to believe: keys and what opens them are the gate's. */
@@ -54,6 +58,8 @@ export async function runDeployCommand(
       TREERING_PERMIT: told.permit,
       TREERING_INTENT: told.intent,
       TREERING_STATE_DIGEST: told.state,
+      TREERING_MODEL_DIGEST: told.model,
+      TREERING_CONFIG_DIGEST: told.config,
       TREERING_OBSERVED: observed,
     },
   });
