@@ -4,12 +4,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { main } from '@treering/cli';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parse } from 'yaml';
 import { IdentityProvider, listen } from '../../apps/log/test/identity-provider.js';
 import { type Action, expressionsOf, type Job, type Ran, runAction, runJob } from './action-runner.js';
-import { COMMAND, type RunningLog, Workplace } from './command.js';
+import { COMMAND, type Outcome, oneLine, type RunningLog, Workplace } from './command.js';
 
 /*
  * The GitHub action and the GitLab template: what their files say is linted, and their steps are run with a shell, as the runners
@@ -36,6 +37,26 @@ test.after(async () => {
   issuer.close();
   await log?.stop();
 });
+
+/** Runs the command within this process: what is not the runner's need not be a process each. */
+async function here(args: readonly string[]): Promise<Outcome> {
+  const out = { stdout: '', stderr: '' };
+  const into = (name: keyof typeof out) => ({
+    write(text: string): void {
+      out[name] += text;
+    },
+  });
+  const around = { stdout: into('stdout'), stderr: into('stderr'), env: place.env, cwd: place.folder };
+  const code = await main(args, around);
+  return { code, ...out };
+}
+
+/** As `here`, with --json and success expected. */
+async function result(args: readonly string[]): Promise<Record<string, string>> {
+  const { code, stdout, stderr } = await here([...args, '--json']);
+  if (code !== 0) throw new Error(`treering ${args.join(' ')} ended with ${code}: ${stdout}${stderr}`);
+  return oneLine(stdout) as Record<string, string>;
+}
 
 /** As GitHub does: a token for whoever has the job's secret, for the audience that is asked for. */
 async function answerToken(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -76,26 +97,26 @@ oidc:
 `;
 
 test.before(async () => {
-  await place.result(['keygen', 'registrar', '--role', 'registrar', '--kind', 'workload']);
+  await result(['keygen', 'registrar', '--role', 'registrar', '--kind', 'workload']);
   log = await place.up([], { TREERING_REGISTRAR_KEY: place.path('registrar.key') }, 'json', true);
   place.write('policy.yaml', policy());
-  await place.result(['policy', 'set', 'policy.yaml', '--reason', 'Nothing goes live without somebody else.']);
+  await result(['policy', 'set', 'policy.yaml', '--reason', 'Nothing goes live without somebody else.']);
   for (const [id, role] of Object.entries({ eve: 'engineer', carol: 'approver', robot: 'pipeline', registrar: 'registrar' })) {
-    if (id !== 'registrar') await place.result(['keygen', id, '--role', role]);
-    await place.result(['record', 'identity', '--file', `${id}.identity.yaml`]);
+    if (id !== 'registrar') await result(['keygen', id, '--role', role]);
+    await result(['record', 'identity', '--file', `${id}.identity.yaml`]);
   }
   for (const name of ['approved', 'not approved']) {
     place.write(`project/models/${name}/weights.json`, `{"weights":"${name}"}`);
     const args = ['--name', name.replace(' ', '-'), '--version', '1', '--reason', 'Trained on the corpus.', '--key', 'eve.key'];
-    const { leaf } = await place.result(['record', 'model', `project/models/${name}`, ...args]);
+    const { leaf } = await result(['record', 'model', `project/models/${name}`, ...args]);
     const approval = ['approve', leaf, '--reason', 'I have looked at it.', '--key', 'carol.key', '--yes'];
-    if (name === 'approved') await place.result(approval);
+    if (name === 'approved') await result(approval);
   }
   place.write('project/live/prompt.txt', 'Mails that ask for passwords are spam.\n');
   place.write('project/live/the guard.yaml', 'guardrails: []\n');
   const files = ['project/live/prompt.txt', 'project/live/the guard.yaml'];
   const config = ['--name', 'filter', '--version', '1', '--reason', 'The first prompt.', '--key', 'eve.key'];
-  await place.result(['record', 'config', ...files, ...config, '--system-prompt', files[0]]);
+  await result(['record', 'config', ...files, ...config, '--system-prompt', files[0]]);
   place.write('bin/treering', `#!/bin/sh\nexec "${process.execPath}" "${COMMAND}" "$@"\n`);
   chmodSync(place.path('bin/treering'), 0o755);
   const { TREERING_DATA, TREERING_LISTEN, TREERING_STATE, ...own } = place.env;
@@ -148,10 +169,10 @@ async function wentLive(service: string, outcome: Ran, outputs: Readonly<Record<
   assert.is(outcome.code, 0, outcome.stdout + outcome.stderr);
   assert.ok(ran(service), 'the command was not run');
   const { permit, intent, active, state } = outputs;
-  const verified = await place.run(['verify', permit, '--policy', 'data/witness-policy.txt', '--json']);
+  const verified = await here(['verify', permit, '--policy', 'data/witness-policy.txt', '--json']);
   assert.equal([verified.code, JSON.parse(verified.stdout).verified], [0, true], verified.stdout);
   for (const digest of [intent, active, state]) assert.match(digest, /^[0-9a-f]{64}$/);
-  const { stdout } = await place.run(['history', `deploy/prod/${service}`, '--json']);
+  const { stdout } = await here(['history', `deploy/prod/${service}`, '--json']);
   assert.ok(stdout.includes(intent) && stdout.includes(active), stdout);
   return stdout;
 }
@@ -239,8 +260,7 @@ test('what nobody has approved is refused with the code of the gate, and the com
   wasRefused('unapproved', 4, /approv/, outcome);
 });
 
-const EVIL =
-  '"; touch pwned; $(touch pwned) `touch pwned` \'; touch pwned\n--break-glass\n::set-output name=x::y ${{ x }} * \\';
+const EVIL = '"; touch pwned; $(touch pwned) `touch pwned` \'; touch pwned\n--break-glass\n::set-output name=x::y $HOME * \\';
 
 test('nothing in an input is run: all of it arrives as it was written', async () => {
   // Prints what it is called with instead of doing anything, one JSON text per call.
@@ -315,7 +335,7 @@ test('a command that fails in its middle fails the step, and the log says that n
   assert.is(outcome.code, 1, outcome.stderr);
   assert.match(outcome.stderr, 'the command ended with code 1');
   assert.equal([ran('broken'), Object.values(outcome.outputs).filter(Boolean)], [false, []]);
-  assert.match((await place.run(['history', 'deploy/prod/broken', '--json'])).stdout, '"ended"');
+  assert.match((await here(['history', 'deploy/prod/broken', '--json'])).stdout, '"ended"');
 });
 
 test('a workflow that is cancelled passes that on, and the log says what came of it', async () => {
@@ -335,12 +355,12 @@ test('a workflow that is cancelled passes that on, and the log says what came of
   const outcome = await running;
   assert.is(outcome.code, 1, outcome.stderr);
   assert.match(outcome.stderr, 'the command was ended by SIGTERM');
-  assert.match((await place.run(['history', 'deploy/prod/cancelled', '--json'])).stdout, '"ended"');
+  assert.match((await here(['history', 'deploy/prod/cancelled', '--json'])).stdout, '"ended"');
 });
 
 test('without a key: the token of the workflow gets one enrolled that is bound to it, and neither is left behind', async () => {
   const look =
-    'test -z "${TREERING_KEY:-}${GATE_WORKLOAD_KEY:-}${TREERING_ID_TOKEN:-}"\nls -A "$RUNNER_TEMP" > temporary\necho ran > ran-enrolled';
+    '! env | grep -q -e "^TREERING_KEY=" -e "^GATE_WORKLOAD_KEY=" -e PRIVATE\nls -A "$RUNNER_TEMP" > temporary\necho ran > ran-enrolled';
   const outcome = await act(
     inputs('enrolled', { provider: 'github', audience: 'log.example.org', command: look }),
     withToken(),
