@@ -50,6 +50,9 @@ const PORTABLE = [
   'client',
 ];
 
+/** What is run from the repository by others, and has no package of its own. */
+const NO_PACKAGE = ['apps/action'];
+
 const TOP_LEVEL = [
   'LICENSE',
   'README.md',
@@ -247,7 +250,8 @@ test('no file names a place on one machine or a registry', () => {
 });
 
 function readMembers(group: string): Member[] {
-  return readdirSync(join(ROOT, group)).map((name): Member => {
+  const names = readdirSync(join(ROOT, group)).filter((name) => !NO_PACKAGE.includes(`${group}/${name}`));
+  return names.map((name): Member => {
     const folder = `${group}/${name}`;
     return { folder, name, manifest: readJson(`${folder}/package.json`), sources: readSources(`${folder}/src`) };
   });
