@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { appendFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { appendFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -110,7 +110,8 @@ test('a silent change of the system prompt is named with its file and its lines'
   desk.write('srv/prompt.txt', PROMPT.replace('never', 'always'));
   const text = await desk.call(['check', '--targets', 'targets.yaml', '--key', eve]);
   assert.is(text.code, 1);
-  assert.match(text.stdout, /✗ deploy\/prod\/triage is not what was logged \(recorded as entry \d+\)/);
+  assert.match(text.stdout, '✗ deploy/prod/triage is not what was logged');
+  assert.match(text.stdout, /deploy\/prod\/triage: recorded as entry \d+\n/);
   assert.match(text.stdout, /prompt\.txt is not as in the configuration triage version 1 \(entry \d+\): 1 line less, 1 more/);
   assert.match(text.stdout, '      - You never give advice on medicines.\n      + You always give advice on medicines.\n');
   const [found] = await looked('--no-record');
@@ -184,7 +185,7 @@ test('a process beside the targets that has watched files open is found', async 
   serveFile(desk.path('triage/weights'));
   await wait(200);
   const found = (await looked('--no-record')).find(({ service }) => service === 'unlogged');
-  assert.match(found?.differences.map(({ text }) => text).join() ?? '', `process ${other.pid} (tail -f `);
+  assert.match(found?.differences.map(({ text }) => text).join() ?? '', `process ${other.pid} (tail) has`);
   for (const child of children) child.kill('SIGKILL');
   await wait(200);
 });
@@ -194,7 +195,7 @@ test('what is logged and does not run, or of which nobody says where it runs, is
   assert.match(stopped.differences[0].text, /entry \d+ puts triage in prod into service, but it does not run/);
   desk.write(
     'elsewhere.yaml',
-    'environment: prod\nservices:\n  - { service: other, model: triage, config: [srv/prompt.txt] }\n',
+    'environment: prod\nwhole_environment: true\nservices:\n  - { service: other, model: triage, config: [srv/prompt.txt] }\n',
   );
   const outcome = await desk.call(['check', '--targets', 'elsewhere.yaml', '--no-record', '--json', '--key', eve]);
   const [other, triage] = outcome.json().services;
@@ -219,12 +220,130 @@ test('an image is compared, and an end is an end', async () => {
   desk.write('image.txt', `sha256:${'cd'.repeat(32)}\n`);
   assert.match((await looked('--no-record'))[0].differences[0].text, 'another image runs');
   desk.write('image.txt', 'triage:latest\n');
-  assert.is((await check('--no-record')).code, 2);
+  assert.match(
+    (await looked('--no-record'))[0].differences[0].text,
+    /the digest of the image cannot be read: .*a tag may move/,
+  );
   desk.write('image.txt', `sha256:${image}\n`);
   await deploy('ended', `image: "${image}"\n`);
   assert.is((await looked('--no-record'))[0].differences[0].kind, 'not-logged');
   rmSync(desk.path('triage'), { recursive: true });
   assert.is((await looked('--no-record'))[0].verdict, 'nothing');
+});
+
+test('what cannot be read is told, recorded, and keeps nobody else from being looked at', async () => {
+  const LIMITS = 'parameters: { temperature: 0.2 }\n';
+  desk.write('triage/weights', 'weights of 1');
+  desk.write(
+    'two.yaml',
+    `environment: prod
+services:
+  - { service: triage, model: triage, config: [srv/prompt.txt, srv/limits.yaml] }
+  - { service: second, model: triage, config: [srv/prompt.txt, srv/limits.yaml] }
+`,
+  );
+  await deploy('active');
+  const both = async (): Promise<{ verdict: string; differences: { kind: string; text: string }[]; entry?: number }[]> => {
+    const outcome = await desk.call(['check', '--targets', 'two.yaml', '--key', eve, '--json']);
+    assert.is(outcome.code, 1, outcome.stderr);
+    return outcome.json().services;
+  };
+  const spoiled: [string, () => void, () => void, RegExp][] = [
+    [
+      'a link',
+      () => symlinkSync('/etc/passwd', desk.path('triage/link')),
+      () => rmSync(desk.path('triage/link')),
+      /the model cannot be read: .*link/,
+    ],
+    [
+      'no YAML',
+      () => desk.write('srv/limits.yaml', 'password: [secret-text'),
+      () => desk.write('srv/limits.yaml', LIMITS),
+      /the configuration cannot be read/,
+    ],
+    [
+      'no safetensors',
+      () => desk.write('triage/a.safetensors', 'x'),
+      () => rmSync(desk.path('triage/a.safetensors')),
+      /the model cannot be read: .*safetensors/,
+    ],
+    [
+      'a pipe',
+      () => {
+        rmSync(desk.path('srv/limits.yaml'));
+        execFileSync('mkfifo', [desk.path('srv/limits.yaml')]);
+      },
+      () => {
+        rmSync(desk.path('srv/limits.yaml'));
+        desk.write('srv/limits.yaml', LIMITS);
+      },
+      /no regular file/,
+    ],
+  ];
+  for (const [name, spoil, mend, message] of spoiled) {
+    spoil();
+    const [first, second] = await both();
+    mend();
+    assert.equal([first.verdict, second.differences.length > 0], ['mismatch', true], name);
+    assert.match(first.differences.map(({ text }) => text).join(), message, name);
+    assert.not.match(JSON.stringify(first), 'secret-text', name);
+  }
+  const { records } = await desk.result(['history', 'deploy/prod/triage', '--limit', '1']);
+  assert.is(records[0].record.verdict, 'mismatch');
+});
+
+test('a deployment that was rejected, or waits too long, is not on its way', async () => {
+  const where =
+    'environment: test\nservices:\n  - { service: late, model: triage, config: [srv/prompt.txt, srv/limits.yaml] }\n';
+  desk.write('late.yaml', where);
+  const carol = await enrol(desk, 'carol', 'engineer');
+  desk.write(
+    'intent.yaml',
+    `subject: deploy/test/late\nreason: The service goes live.\nphase: intent\nenvironment: test\nservice: late\nmodel: "${model.leaf}"\nconfig: "${config.leaf}"\napprovals: []\n`,
+  );
+  const { leaf } = await desk.result(['record', 'deployment', '--file', 'intent.yaml', '--key', eve]);
+  const verdict = async () =>
+    (await desk.call(['check', '--targets', 'late.yaml', '--no-record', '--json', '--key', eve])).json().services[0].verdict;
+  assert.is(await verdict(), 'in-progress');
+  desk.write(
+    'policy.yaml',
+    `rules:
+  - { name: administrators, who: { roles: [administrator] }, may: ['*'], on: ['**'] }
+  - { name: engineers, who: { roles: [engineer] }, may: [model, config, deployment, verification, approval], on: ['**'] }
+approvals: [{ on: deploy/test/*, need: 1, roles: [engineer], not_author: true }]
+`,
+  );
+  await desk.result(['policy', 'set', 'policy.yaml', '--reason', 'Tests are approved as well.']);
+  assert.is(await verdict(), 'mismatch', 'nobody has approved it');
+  const decide = (...more: string[]) =>
+    desk.result(['approve', leaf, '--role', 'engineer', '--reason', 'I looked at it.', '--key', carol, '--yes', ...more]);
+  await decide();
+  assert.is(await verdict(), 'in-progress');
+  await decide('--reject');
+  assert.is(await verdict(), 'mismatch');
+});
+
+test('an image that nobody looks at ends no alarm, and a cron job does not fill the log', async () => {
+  await deploy('active', `image: "${'ab'.repeat(32)}"\n`);
+  desk.write(
+    'plain.yaml',
+    'environment: prod\nservices:\n  - { service: triage, model: triage, config: [srv/prompt.txt, srv/limits.yaml] }\n',
+  );
+  const once = async () => (await desk.call(['check', '--targets', 'plain.yaml', '--key', eve, '--json'])).json().services[0];
+  const first = await once();
+  assert.is(first.verdict, 'inconclusive');
+  assert.is((await desk.result(['show', String(first.entry)])).record.verdict, 'inconclusive');
+  const size = sizeOf(desk);
+  assert.is((await once()).entry, undefined);
+  assert.is(sizeOf(desk), size);
+  await deploy('ended', `image: "${'ab'.repeat(32)}"\n`);
+  assert.is((await once()).verdict, 'mismatch');
+  rmSync(desk.path('triage'), { recursive: true });
+  const over = await once();
+  assert.is(over.verdict, 'nothing');
+  const { record } = await desk.result(['show', String(over.entry)]);
+  assert.equal([record.verdict, record.deployment], ['match', undefined], 'what should not run does not');
+  assert.is((await once()).entry, undefined);
 });
 
 test('a file of targets that cannot be meant is refused with the right spelling', async () => {

@@ -51,13 +51,20 @@ export interface ObservedContent {
   readonly image: Uint8Array | undefined;
   /** Whether it runs, if that was looked at. */
   readonly running: boolean | undefined;
+  /** Why a part could not be read although it is there, in sentences. */
+  readonly unreadable: {
+    readonly model?: string;
+    readonly config?: string;
+    readonly image?: string;
+    readonly process?: string;
+  };
   /** What the files of the running process amount to, in sentences; none when all is as it should be. */
   readonly processes: readonly string[];
 }
 
 /** Something that is not as it was logged. */
 export interface Difference {
-  readonly kind: 'not-logged' | 'not-running' | 'model' | 'config' | 'image' | 'loaded';
+  readonly kind: 'not-logged' | 'not-running' | 'model' | 'config' | 'image' | 'loaded' | 'unreadable';
   /** A sentence for people. */
   readonly text: string;
   /** Lines that differ, with `-` for what was logged and `+` for what is there. */
@@ -70,18 +77,20 @@ export interface Difference {
  * @param observed undefined when nobody says where it runs
  */
 export function reconcile(logged: LoggedContent | undefined, observed: ObservedContent | undefined): Difference[] {
-  if (logged === undefined) return observed === undefined || !isThere(observed) ? [] : [notLogged(observed)];
+  if (logged === undefined)
+    return observed === undefined ? [] : [...(isThere(observed) ? [notLogged(observed)] : []), ...unreadable(observed)];
   const { index, record } = logged.deployment;
   const name = `${record.service} in ${record.environment}`;
   if (observed === undefined)
     return [{ kind: 'not-running', text: `entry ${index} puts ${name} into service, and nothing here says where it runs` }];
   const gone = [
     observed.running === false && 'it does not run',
-    observed.model === undefined && 'its model is not there',
-    observed.config === undefined && 'its configuration is not there',
+    observed.model === undefined && observed.unreadable.model === undefined && 'its model is not there',
+    observed.config === undefined && observed.unreadable.config === undefined && 'its configuration is not there',
   ].filter((text) => text !== false);
   return [
     ...gone.map((text): Difference => ({ kind: 'not-running', text: `entry ${index} puts ${name} into service, but ${text}` })),
+    ...unreadable(observed),
     ...modelDifferences(logged.model, observed.model),
     ...configDifferences(logged.config, observed.config),
     ...imageDifferences(record, index, observed.image),
@@ -89,13 +98,19 @@ export function reconcile(logged: LoggedContent | undefined, observed: ObservedC
   ];
 }
 
+/** What cannot be read cannot be what was logged. */
+function unreadable({ unreadable: parts }: ObservedContent): Difference[] {
+  return Object.values(parts).map((text) => ({ kind: 'unreadable', text }));
+}
+
 function isThere({ running, model }: ObservedContent): boolean {
   return running ?? model !== undefined;
 }
 
 function notLogged({ running }: ObservedContent): Difference {
-  const what = running === true ? 'it runs' : 'its model is there';
-  return { kind: 'not-logged', text: `${what}, and no deployment in the log is in service: it was started without one` };
+  const none = 'no deployment in the log is in service';
+  const text = running === true ? `it runs, and ${none}: it was started without one` : `its model is there, and ${none}`;
+  return { kind: 'not-logged', text };
 }
 
 function modelDifferences(logged: LoggedContent['model'], observed: ObservedContent['model']): Difference[] {

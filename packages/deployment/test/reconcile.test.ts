@@ -36,6 +36,7 @@ const SEEN: ObservedContent = {
   config: { digest: configDigest(config), said: { files }, texts: new Map() },
   image: undefined,
   running: true,
+  unreadable: {},
   processes: [],
 };
 const text = (logged: LoggedContent | undefined, observed: ObservedContent | undefined): string[] =>
@@ -63,6 +64,14 @@ test('both ways: what runs and is not logged, and what is logged and does not ru
     'not-running: entry 9 puts credit in prod into service, but its model is not there',
     'not-running: entry 9 puts credit in prod into service, but its configuration is not there',
   ]);
+});
+
+test('what cannot be read is no match, whether it is logged or not', () => {
+  const parts = { model: 'the model cannot be read: a link', config: 'the configuration cannot be read: no YAML' };
+  const observed = { ...SEEN, model: undefined, config: undefined, unreadable: parts };
+  const wanted = ['unreadable: the model cannot be read: a link', 'unreadable: the configuration cannot be read: no YAML'];
+  assert.equal(text(LOGGED, observed), wanted);
+  assert.equal(text(undefined, { ...observed, running: false }), wanted);
 });
 
 test('files and tensors of a model that differ are named', () => {

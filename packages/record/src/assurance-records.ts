@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { metric, tolerance } from './change-records.js';
-import { common, digest, line, milliseconds, severity } from './fields.js';
+import { common, digest, line, milliseconds, segment, severity } from './fields.js';
 
 /** What a machine measured while it ran a deployment. */
 export const attestation = z.strictObject({
@@ -19,19 +19,24 @@ export const verification = z
   .strictObject({
     ...common,
     type: z.literal('verification'),
-    /** The record that put into service what was looked at; left out when something runs that no record put there. */
+    /** The record that put into service what was looked at; left out when none did. */
     deployment: digest.optional(),
     /** State digest of what runs. */
     observed: digest,
     verdict: z.enum(['match', 'mismatch', 'drift', 'inconclusive']),
     /** What was looked at: files and images, or how the model answers. Without it, both. */
     about: z.enum(['state', 'behaviour']).optional(),
+    /** The machine that was looked at; of another one nothing is said. */
+    host: segment.optional(),
     /** The evaluation that the metrics are compared with. */
     baseline: digest.optional(),
     metrics: z.array(metric).max(512).optional(),
     tolerances: z.array(tolerance).max(512).optional(),
   })
-  .refine((v) => v.deployment !== undefined || v.verdict === 'mismatch', 'without a deployment there is nothing to match');
+  .refine(
+    (v) => v.deployment !== undefined || v.verdict === 'mismatch' || v.verdict === 'match',
+    'without a deployment something runs that should not (mismatch), or nothing does (match)',
+  );
 
 /** Something went wrong (AI Act Art. 73). */
 export const incident = z.strictObject({

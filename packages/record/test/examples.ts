@@ -385,7 +385,7 @@ export const EXAMPLES: { readonly [T in RecordType]: { readonly minimal: RecordO
       reason,
       deployment: digestOf(0x31),
       observed: digestOf(0x32),
-      verdict: 'match',
+      verdict: 'drift',
     },
     full: {
       v: 1,
@@ -398,6 +398,7 @@ export const EXAMPLES: { readonly [T in RecordType]: { readonly minimal: RecordO
       baseline: digestOf(0x33),
       metrics: [{ name: 'psi', value: '0.31', unit: 'index', slice: 'all', interval: ['0.29', '0.33'] }],
       about: 'behaviour',
+      host: 'credit-3',
       tolerances: [{ metric: 'psi', slice: 'all', max: '0.2', min: '-0.1' }],
     },
   },

@@ -20,9 +20,10 @@ export async function readHashCache(path: string): Promise<HashCache | undefined
   try {
     const saved = decodeCbor(new Uint8Array(await readFile(path)), { tags: [] });
     if (!(saved instanceof Map) || saved.get('form') !== FORM) return undefined;
-    const files = saved.get('files') as ReadonlyMap<string, CborValue>;
-    const hashes = [...files].map(([name, value]): [string, FileHash] => [name, hashOf(value)]);
-    return { fullAt: saved.get('full_at') as number, hashes: new Map(hashes) };
+    const [files, fullAt] = [saved.get('files'), saved.get('full_at')];
+    if (!(files instanceof Map) || typeof fullAt !== 'number') return undefined;
+    const hashes = [...files].map(([name, value]): [string, FileHash] => [String(name), hashOf(value)]);
+    return { fullAt, hashes: new Map(hashes) };
   } catch (error) {
     if (error instanceof StatementError || error instanceof TypeError) return undefined;
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;

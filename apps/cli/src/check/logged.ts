@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
 import { ClientError, type LogClient, type ReadEntry } from '@treering/client';
-import type { DeploymentEntry, InService, LoggedContent, ObservedContent } from '@treering/deployment';
-import type { GovernanceState, Version } from '@treering/governance';
+import {
+  type DeploymentEntry,
+  type InService,
+  inService,
+  type LoggedContent,
+  type ObservedContent,
+} from '@treering/deployment';
+import { type Candidate, type GovernanceState, rulesFor, tallyApprovals, type Version } from '@treering/governance';
 import { equalBytes } from '@treering/merkle';
 import { hex } from '@treering/note';
 import {
@@ -15,11 +21,57 @@ import {
 import { fetchAttachment } from '../commands/attachment.js';
 import { UsageError } from '../exit.js';
 import type { Session } from '../session.js';
-import { readStanding } from '../standing.js';
+import { type DeploymentRead, readStanding } from '../standing.js';
 import { textOf } from './observed.js';
 
 /** What is in service in one environment, by service. What is announced only stands there as well. */
-export type LoggedServices = ReadonlyMap<string, InService>;
+export type LoggedServices = ReadonlyMap<string, InService<DatedDeployment>>;
+
+/** A deployment, and when it was signed. */
+export interface DatedDeployment extends DeploymentEntry {
+  /** Seconds since the epoch. */
+  readonly iat: number | undefined;
+}
+
+/** The deployments of one environment, collected while a log is replayed from its beginning: none of them can be left out. */
+export class SeenDeployments {
+  readonly #prefix: string;
+  readonly #entries = new Map<string, DatedDeployment[]>();
+
+  constructor(environment: string) {
+    this.#prefix = `deploy/${environment}/`;
+  }
+
+  /** An entry that was admitted. */
+  see(index: number, { record, statement, leaf }: Candidate): void {
+    if (record?.type !== 'deployment' || !record.subject.startsWith(this.#prefix)) return;
+    const service = record.subject.slice(this.#prefix.length);
+    this.#entries.set(service, [...(this.#entries.get(service) ?? []), { index, leaf, record, iat: statement.iat }]);
+  }
+
+  /** Where each service stands. */
+  standings(): Map<string, InService<DatedDeployment>> {
+    return new Map([...this.#entries].map(([service, entries]) => [service, inService(entries)]));
+  }
+}
+
+/** Seconds in which an announcement comes to something. */
+const SOON = 3_600;
+
+/**
+ * Whether what is announced may go live any moment, so that its files may lie there before the log says `active`: it is young, nobody
+ * has rejected it, and it lacks no approvals.
+ * @param now seconds since the epoch
+ */
+export function mayGoLive(state: GovernanceState, announced: DatedDeployment | undefined, now: number): boolean {
+  if (announced === undefined || announced.iat === undefined || now - announced.iat > SOON) return false;
+  const version = state.newest(hex(announced.leaf));
+  if (version === undefined) return false;
+  return rulesFor(state, version.subject).every((rule) => {
+    const { approved, rejected } = tallyApprovals(state, version, rule, now);
+    return rejected.length === 0 && (announced.record.break_glass === true || approved.length >= rule.need);
+  });
+}
 
 /**
  * Reads what is in service by the log. Which records are the newest is proved by the replay that led to `state`.
@@ -27,7 +79,7 @@ export type LoggedServices = ReadonlyMap<string, InService>;
  */
 export async function readInService(client: LogClient, state: GovernanceState, environment: string): Promise<LoggedServices> {
   const prefix = `deploy/${environment}/`;
-  const out = new Map<string, InService>();
+  const out = new Map<string, InService<DatedDeployment>>();
   for (const version of state.versionsOf('deployment')) {
     if (!version.subject.startsWith(prefix)) continue;
     out.set(version.subject.slice(prefix.length), await standingOf(client, version));
@@ -35,7 +87,7 @@ export async function readInService(client: LogClient, state: GovernanceState, e
   return out;
 }
 
-async function standingOf(client: LogClient, newest: Version): Promise<InService> {
+async function standingOf(client: LogClient, newest: Version): Promise<InService<DatedDeployment>> {
   const standing = await readStanding(client, newest.subject);
   // The log may not leave out the newest one; what it leaves out before can only make something look as if it were not in service.
   const known = newest.deployment?.phase === 'active' ? standing.active : standing.announced;
@@ -44,7 +96,12 @@ async function standingOf(client: LogClient, newest: Version): Promise<InService
       'client/not-verified',
       `the log lists no record of ${newest.subject} that is as new as entry ${newest.index}`,
     );
-  return standing;
+  const { active, announced } = standing;
+  return { active: dated(active), announced: dated(announced) };
+}
+
+function dated(read: DeploymentRead | undefined): DatedDeployment | undefined {
+  return read === undefined ? undefined : { ...read, iat: read.statement.iat };
 }
 
 /**

@@ -33,19 +33,30 @@ export interface Observed {
 /**
  * Looks at a service where it runs.
  * @param known files that were hashed before and need not be read when the file system calls them unchanged
- * @throws UsageError for a target that makes no sense; what is not there is no error, but an observation
+ * What is not there, or cannot be read, is no error, but an observation.
  */
 export async function observe(target: Target, known: ReadonlyMap<string, FileHash>): Promise<Observed> {
-  const pid = await pidOf(target);
-  const model = await absent(async () => {
+  const trouble: { model?: string; config?: string; image?: string; process?: string } = {};
+  // Whoever makes a part unreadable must not keep the others from being looked at, nor this from being told.
+  const read = async <T>(part: keyof typeof trouble, what: string, work: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await absent(work);
+    } catch (error) {
+      trouble[part] = `${what} cannot be read: ${printable((error as Error).message.split('\n')[0].slice(0, 300))}`;
+      return undefined;
+    }
+  };
+  const pid = await read('process', 'the number of the process', () => pidOf(target));
+  const model = await read('model', 'the model', async () => {
     const path = await realpath(target.model);
     return { path, files: await hashModel(path, { ignored: target.ignore, known }) };
   });
-  const config = await absent(() => readConfigContent(target.config, target.systemPrompt));
-  const image = await imageOf(target);
+  const config = await read('config', 'the configuration', () => readConfigContent(target.config, target.systemPrompt));
+  const image = await read('image', 'the digest of the image', () => imageOf(target));
   const digest = model === undefined ? undefined : manifestRoot(model.files.resources);
   const running = pid === undefined ? undefined : pid > 0 && isRunning(pid);
-  const paths = [...(model === undefined ? [] : [model.path]), ...(config?.sources.map(({ path }) => path) ?? [])];
+  const files = await Promise.all((config?.sources ?? []).map(({ path }) => realpath(path)));
+  const paths = [...(model === undefined ? [] : [model.path]), ...files];
   const seen = running
     ? await processFindings(pid as number, paths, model?.files.hashes ?? new Map())
     : { findings: [], unseen: [] };
@@ -58,6 +69,7 @@ export async function observe(target: Target, known: ReadonlyMap<string, FileHas
       config: config === undefined ? undefined : { ...config, texts: textsOf(config.sources) },
       image,
       running,
+      unreadable: trouble,
       processes: seen.findings,
     },
     state: stateDigest(digest ?? new Uint8Array(32), config?.digest ?? new Uint8Array(32), image),

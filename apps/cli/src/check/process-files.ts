@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
-import { sep } from 'node:path';
+import { basename, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
 /** A file that a process has open or mapped into its memory (Linux, /proc). */
@@ -13,13 +13,21 @@ export interface ProcessFile {
   readonly handle: string | undefined;
 }
 
-/** Whether a process runs. Of somebody else's it can be told as well. */
+/** Whether a process runs. Of somebody else's it can be told as well; one that has ended and waits to be noticed does not run. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  try {
+    // pid (name, which may hold anything) state ...
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return !['Z', 'X'].includes(text.slice(text.lastIndexOf(')') + 2)[0]);
+  } catch (error) {
+    // Where there is no /proc, the first answer counts.
+    if (['ENOENT', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return true;
+    throw error;
   }
 }
 
@@ -43,14 +51,14 @@ export async function filesOf(pid: number, below: readonly string[]): Promise<Pr
   }
 }
 
-/** The processes that show their files to this user, with what they were started as. */
+/** The processes of this machine, with the program that each runs: its arguments may hold secrets. */
 export async function visibleProcesses(): Promise<{ readonly pid: number; readonly command: string }[]> {
   const names = await readdir('/proc').catch(() => []);
   const all = names.filter((name) => /^[1-9][0-9]*$/.test(name)).map(Number);
   const commands = await Promise.all(
     all.map(async (pid) => ({
       pid,
-      command: (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0').join(' ').trim(),
+      command: basename((await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0')[0]),
     })),
   );
   return commands.filter(({ command }) => command !== '');

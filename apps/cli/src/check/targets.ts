@@ -22,6 +22,8 @@ export interface Target {
 export interface Targets {
   readonly environment: string;
   readonly services: readonly Target[];
+  /** Whether these are all services of the environment: another one that is logged should run here then. */
+  readonly whole: boolean;
   /** Folders whose files no other process should have open. */
   readonly watch: readonly string[];
 }
@@ -45,6 +47,7 @@ const fileSchema = z.strictObject({
     .array(service)
     .min(1)
     .refine((list) => new Set(list.map((one) => one.service)).size === list.length, 'a service stands there once'),
+  whole_environment: z.boolean().optional(),
   watch: z.array(path).optional(),
 });
 
@@ -65,6 +68,7 @@ export async function readTargets(file: string): Promise<Targets> {
   const full = (one: string): string => resolve(folder, one);
   return {
     environment: result.data.environment,
+    whole: result.data.whole_environment ?? false,
     watch: (result.data.watch ?? []).map(full),
     services: result.data.services.map((one) => ({
       service: one.service,

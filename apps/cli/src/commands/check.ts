@@ -1,17 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { LogClient } from '@treering/client';
-import type { Difference } from '@treering/deployment';
+import { ClientError, type LogClient } from '@treering/client';
 import { hex } from '@treering/note';
 import { createAttachment, printable, type RecordOf, stateDigest } from '@treering/record';
 import type { FileHash } from '@treering/record/node';
 import { type Finding, findDifferences, summaryOf } from '../check/findings.js';
 import { readHashCache, writeHashCache } from '../check/hash-cache.js';
-import { readInService } from '../check/logged.js';
+import { mayGoLive, readInService, SeenDeployments } from '../check/logged.js';
 import { type Observed, observe } from '../check/observed.js';
+import { reportOf, summaryJson } from '../check/report.js';
 import { readTargets, type Target, type Targets } from '../check/targets.js';
-import { findUnlogged } from '../check/unlogged.js';
+import { findUnlogged, type Unlogged } from '../check/unlogged.js';
 import { EXIT, exitOf, UsageError } from '../exit.js';
 import { provedRules } from '../replay.js';
 import type { Session } from '../session.js';
@@ -41,14 +41,10 @@ export interface CheckFlags {
   readonly resume?: string;
 }
 
-/** What was recorded of a service last. */
-interface Recorded {
-  readonly what: string;
-  readonly at: number;
-}
-
 /** The service that stands for processes that belong to none. */
 const UNLOGGED = 'unlogged';
+/** Records of a subject among which the last verification is looked for. */
+const RECENT = 32;
 
 /** `check`: the verification routine. Once, or again and again until it is told to end. */
 export async function check(session: Session, flags: CheckFlags): Promise<number> {
@@ -87,7 +83,7 @@ function oneTarget({ cwd }: Session, flags: CheckFlags): Targets {
     image: flags.image,
     pid: full(flags.pidFile),
   };
-  return { environment, services: [target], watch: [] };
+  return { environment, services: [target], whole: false, watch: [] };
 }
 
 /** The verification routine of one machine. */
@@ -96,7 +92,7 @@ class Routine {
   readonly #client: LogClient;
   readonly #flags: CheckFlags;
   readonly #targets: Targets;
-  readonly #recorded = new Map<string, Recorded>();
+  readonly #host = segmentOf(hostname());
   readonly #cache: string;
 
   constructor(session: Session, flags: CheckFlags, targets: Targets) {
@@ -111,18 +107,23 @@ class Routine {
     this.#cache = join(stateFolder(session.env), 'checks', `${id}.cache`);
   }
 
-  /** Looks once at everything. @returns the exit code: 1 when anything differs */
+  /** Looks once at everything, says it, and then records it. @returns the exit code: 1 when anything differs or cannot be told */
   async pass(): Promise<number> {
     const { terminal } = this.#session;
-    const observed = await this.#observe();
-    const findings = await this.#compare(observed);
+    const findings = await this.#compare(await this.#observe());
+    for (const finding of findings) this.#print(finding);
     const services: unknown[] = [];
+    const troubles: Error[] = [];
     for (const finding of findings) {
-      const entry = this.#flags.record ? await this.#record(finding) : undefined;
-      this.#print(finding, entry);
-      services.push(summary(finding, entry));
+      const entry = this.#flags.record
+        ? await this.#record(finding).catch((error: Error) => void troubles.push(error))
+        : undefined;
+      services.push(summaryJson(finding, entry ?? undefined));
     }
-    const good = findings.every(({ verdict }) => verdict !== 'mismatch');
+    const good = findings.every(({ verdict }) => verdict !== 'mismatch' && verdict !== 'inconclusive');
+    if (good && troubles.length > 0) throw troubles[0];
+    for (const { message } of troubles)
+      terminal.remark(`treering: this is not in the log, and no monitor knows of it: ${printable(message)}`);
     terminal.result({ match: good, environment: this.#targets.environment, services });
     return good ? EXIT.ok : EXIT.failed;
   }
@@ -141,34 +142,44 @@ class Routine {
   }
 
   async #compare(observed: ReadonlyMap<string, Observed>): Promise<Finding[]> {
-    const { resume, targets: file } = this.#flags;
-    const progress = resume === undefined ? {} : { resume: resolve(this.#session.cwd, resume) };
-    const { state } = await provedRules(this.#session, this.#client, progress);
-    const logged = await readInService(this.#client, state, this.#targets.environment);
-    // Of one service alone nothing is said about the others.
-    const others = file === undefined ? [] : [...logged.keys()];
+    const { environment, whole, watch } = this.#targets;
+    const seen = new SeenDeployments(environment);
+    const { resume } = this.#flags;
+    const { state } = await provedRules(this.#session, this.#client, {
+      onEntry: (index, candidate) => seen.see(index, candidate),
+      ...(resume === undefined ? {} : { resume: resolve(this.#session.cwd, resume) }),
+    });
+    // A replay from the beginning has seen every deployment; another one asks the log for what came before.
+    const logged = resume === undefined ? seen.standings() : await readInService(this.#client, state, environment);
     const findings: Finding[] = [];
-    for (const service of new Set([...observed.keys(), ...others])) {
-      const [standing, found] = [logged.get(service), observed.get(service)];
+    for (const service of new Set([...observed.keys(), ...(whole ? logged.keys() : [])])) {
+      const standing = logged.get(service);
+      const coming = mayGoLive(state, standing?.announced, Math.floor(Date.now() / 1000));
+      const found = observed.get(service);
       if (service !== UNLOGGED || found !== undefined || standing?.active !== undefined)
-        findings.push(await findDifferences(this.#session, this.#client, service, standing, found));
+        findings.push(await findDifferences(this.#session, this.#client, service, { standing, coming }, found));
     }
+    if (watch.length === 0) return findings;
     const pids = [...observed.values()].flatMap(({ pid }) => pid ?? []);
-    const unlogged = await findUnlogged(this.#targets.watch, pids);
-    return unlogged.length === 0 ? findings : [...findings, unloggedFinding(unlogged)];
+    return [...findings, unloggedFinding(await findUnlogged(watch, pids))];
   }
 
-  /** Writes a `verification` when something has changed, or when the last one has grown old. */
+  /** Writes a `verification` when something has changed since the last one of this machine, or when that has grown old. */
   async #record(finding: Finding): Promise<number | undefined> {
-    const { verdict, service, deployment, state, differences } = finding;
-    if (verdict !== 'match' && verdict !== 'mismatch') return undefined;
-    const what = JSON.stringify([verdict, deployment?.index, hex(state), differences]);
-    const last = this.#recorded.get(service);
-    if (last?.what === what && Date.now() - last.at < this.#flags.recordEvery * 1000) return undefined;
+    const { verdict, service, deployment, state } = finding;
+    if (verdict === 'in-progress') return undefined;
     const subject = `deploy/${this.#targets.environment}/${service}`;
-    const report = { host: hostname(), ...summary(finding, undefined) };
+    const last = await this.#lastRecorded(subject);
+    const recorded = verdict === 'nothing' ? 'match' : verdict;
+    // Where nothing runs and nothing should, only the end of a mismatch is news.
+    if (verdict === 'nothing' && last?.verdict !== 'mismatch') return undefined;
+    const same =
+      last?.verdict === recorded &&
+      hex(last.observed) === hex(state) &&
+      hexOf(last.deployment) === hexOf(verdict === 'nothing' ? undefined : deployment?.leaf);
+    if (same && Date.now() / 1000 - last.at < this.#flags.recordEvery) return undefined;
     const attachment = createAttachment(
-      new TextEncoder().encode(`${JSON.stringify(report, undefined, 1)}\n`),
+      reportOf(finding, this.#host),
       { name: 'verification.json', media_type: 'application/json', access: this.#flags.access },
       new Uint8Array(randomBytes(16)),
     );
@@ -179,31 +190,43 @@ class Routine {
       subject,
       reason: summaryOf(finding),
       observed: state,
-      verdict,
+      verdict: recorded,
       about: 'state',
+      host: this.#host,
       attachments: [attachment.ref],
       ...(deployment === undefined ? {} : { deployment: deployment.leaf }),
       ...(prev === undefined ? {} : { prev }),
     };
     const proof = join(stateFolder(this.#session.env), 'checks', `${subject.replace(/\//g, '-')}.tlog-proof`);
     const { index } = await submitRecord(quiet(this.#session), this.#client, record, { attachments: [attachment], proof });
-    this.#recorded.set(service, { what, at: Date.now() });
+    this.#session.terminal.line(`  ${subject}: recorded as entry ${index}`);
     return index;
   }
 
-  #print({ service, verdict, deployment, differences, unseen }: Finding, entry: number | undefined): void {
+  /** What this machine recorded last of a service, by what the log gives out: a log that hides it gets one record more. */
+  async #lastRecorded(subject: string) {
+    const entries = await this.#client.history(subject, RECENT).catch((error: unknown) => {
+      if (error instanceof ClientError && error.status === 404) return [];
+      throw error;
+    });
+    for (const { record, statement } of entries)
+      if (record?.type === 'verification' && record.about === 'state' && record.host === this.#host)
+        return { verdict: record.verdict, observed: record.observed, deployment: record.deployment, at: statement.iat ?? 0 };
+    return undefined;
+  }
+
+  #print({ service, verdict, deployment, differences, unseen }: Finding): void {
     const { terminal } = this.#session;
     const name = terminal.bold(`deploy/${this.#targets.environment}/${printable(service)}`);
-    const recorded = entry === undefined ? '' : ` (recorded as entry ${entry})`;
     const notSeen = unseen.length === 0 ? '' : terminal.colour('dim', `; nobody looked at ${unseen.join(' and ')}`);
     if (verdict === 'nothing') terminal.line(`  ${name}: nothing runs, and nothing is logged to run`);
+    else if (verdict === 'inconclusive')
+      terminal.line(`${terminal.colour('bad', '?')} ${name} is what was logged, as far as it was looked at${notSeen}`);
     else if (verdict === 'in-progress') terminal.line(`  ${name}: what is announced is there, and not logged as active yet`);
     else if (verdict === 'match')
-      terminal.line(
-        `${terminal.colour('good', '✓')} ${name} is what entry ${deployment?.index} put into service${recorded}${notSeen}`,
-      );
+      terminal.line(`${terminal.colour('good', '✓')} ${name} is what entry ${deployment?.index} put into service${notSeen}`);
     else {
-      terminal.line(`${terminal.colour('bad', '✗')} ${name} is not what was logged${recorded}${notSeen}`);
+      terminal.line(`${terminal.colour('bad', '✗')} ${name} is not what was logged${notSeen}`);
       for (const { text, lines = [] } of differences) {
         terminal.line(`    ${text}`);
         for (const line of lines) terminal.line(`      ${line}`);
@@ -212,25 +235,28 @@ class Routine {
   }
 }
 
-function unloggedFinding(differences: readonly Difference[]): Finding {
+function unloggedFinding({ differences, unseen }: Unlogged): Finding {
   const nothing = new Uint8Array(32);
   const state = stateDigest(nothing, nothing);
-  return { service: UNLOGGED, verdict: 'mismatch', deployment: undefined, state, differences, unseen: [] };
-}
-
-function summary({ service, verdict, deployment, state, differences, unseen }: Finding, entry: number | undefined) {
-  return {
-    service,
-    verdict,
-    ...(deployment === undefined ? {} : { deployment: { index: deployment.index, leaf: hex(deployment.leaf) } }),
-    observed: hex(state),
-    differences,
-    unseen,
-    ...(entry === undefined ? {} : { entry }),
-  };
+  const verdict = differences.length === 0 ? 'nothing' : 'mismatch';
+  return { service: UNLOGGED, verdict, deployment: undefined, state, differences, unseen };
 }
 
 /** What is recorded on the way is no result of its own. */
 function quiet(session: Session): Session {
   return { ...session, terminal: { ...session.terminal, line: () => undefined, result: () => undefined } };
+}
+
+/** A machine's name as one segment of a subject. */
+function segmentOf(name: string): string {
+  return (
+    name
+      .toLowerCase()
+      .replace(/[^a-z0-9._@-]/g, '-')
+      .replace(/^\.+$/, '-') || 'unnamed'
+  );
+}
+
+function hexOf(bytes: Uint8Array | undefined): string {
+  return bytes === undefined ? '' : hex(bytes);
 }

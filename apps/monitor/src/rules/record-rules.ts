@@ -44,7 +44,9 @@ const NOTHING: Consequences = { raise: [], clear: [] };
 /** What runs is not what was logged, or behaves otherwise; a verification that matches ends what it looked at. */
 export const verification: RecordRule = ({ record, index }) => {
   if (record.type !== 'verification') return NOTHING;
-  const { subject: about, verdict } = record;
+  const { subject, host, verdict } = record;
+  // What one machine runs says nothing about another one.
+  const about = host === undefined ? subject : `${subject} on ${host}`;
   switch (verdict) {
     case 'match': {
       const seen = record.about === undefined ? (['state', 'behaviour'] as const) : [record.about];
