@@ -53,6 +53,8 @@ export interface QuestionContext {
   /** Of the deployed configuration. */
   readonly parameters: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
+  /** What a reader of the report has to know besides. */
+  readonly remark?: string | undefined;
 }
 
 /**
@@ -60,7 +62,7 @@ export interface QuestionContext {
  * @throws UsageError, EvaluationError before the first question; afterwards what goes wrong is counted
  */
 export async function question(session: Session, flags: QuestionFlags, context: QuestionContext): Promise<Questioned> {
-  const { dataset, positive, tolerances, parameters, signal } = context;
+  const { dataset, positive, tolerances, parameters, signal, remark } = context;
   const { maxUnanswered: mostUnanswered, concurrency } = flags;
   const sampleSeed =
     flags.sample !== undefined && flags.sample < dataset.examples.length ? new Uint8Array(randomBytes(32)) : undefined;
@@ -88,6 +90,7 @@ export async function question(session: Session, flags: QuestionFlags, context: 
       positive,
       sampleSeed,
       endpoint: about,
+      remark,
     });
     return { answers, metrics: measurements.metrics, decision, report };
   } finally {
