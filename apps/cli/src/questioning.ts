@@ -8,8 +8,10 @@ import {
   type Decision,
   decide,
   formatReport,
+  hasGap,
   type Measured,
   measure,
+  measureBestCase,
   parseDataset,
   RESAMPLES,
   sampleOf,
@@ -78,8 +80,10 @@ export async function question(session: Session, flags: QuestionFlags, context: 
       now: () => performance.now(),
       onProgress: (done, total) => progress.update(done, total),
     });
-    const measurements = measure(dataset, answers, positive);
-    const decision = decide(measurements.metrics, tolerances, { answers, mostUnanswered, resamples: RESAMPLES });
+    const options = { positive, signal };
+    const measurements = await measure(dataset, answers, options);
+    const bestCase = hasGap(answers, tolerances, mostUnanswered) ? await measureBestCase(dataset, answers, options) : [];
+    const decision = decide(measurements.metrics, tolerances, { answers, mostUnanswered, resamples: RESAMPLES, bestCase });
     const report = formatReport({
       dataset,
       answers,

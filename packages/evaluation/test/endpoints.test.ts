@@ -125,6 +125,10 @@ test('every example is in one of the two lists, and asking ends when too many ar
   assert.equal([ended.answered.length, ended.unanswered.length], [0, 100]);
   assert.ok(server.seen.length < 10, `${server.seen.length} questions`);
   assert.match(ended.unanswered[99].reason, 'not asked');
+  // One that answers most is asked to the end, however many it leaves: what it answers may be wrong for certain.
+  server.answer = ({ body }, response) => response.end(body.input % 10 === 0 ? '{}' : '{"prediction":"WRONG"}');
+  const evasive = await askAll(endpoint, examples(100), 'label', { ...options, concurrency: 1, mostUnanswered: 0.02 });
+  assert.equal([evasive.answered.length, evasive.unanswered.length], [90, 10]);
 });
 
 test('where numbers are expected, an answer is a number', async () => {
