@@ -70,6 +70,7 @@ test('the filter is recorded with its training data, evaluated, and deployed', a
   await deploy('intent');
   await deploy('active');
   assert.match((await ends(asked(good), 1)).error.message, 'no evaluation of the deployed model');
+  await deploy('ended');
   const suite = ['--suite', 'mails of 2002', '--positive', 'spam', '--reason', 'Before the filter goes into service.'];
   const named = ['--model', 'mail-filter', '--config', 'mail-filter', '--dataset', 'truth.jsonl', '--endpoint', good.url];
   const result = await place.result(['evaluate', ...named, ...suite, '--tolerance', ...TOLERANCES]);
@@ -78,6 +79,7 @@ test('the filter is recorded with its training data, evaluated, and deployed', a
   const record = await at(result.index);
   assert.is(hexOf(record.model), model.leaf);
   assert.is(hexOf(record.dataset), createHash('sha256').update(datasetOf(truth)).digest('hex'));
+  await deploy('active');
 });
 
 // biome-ignore lint/suspicious/noExplicitAny: results have many shapes
@@ -124,6 +126,18 @@ test('the one that was trained on a skewed part drifts: recorded, an alarm, and 
   // The same answers give the same metrics with the same intervals, in whatever order they come.
   const still = (metrics: { name: string }[]) => metrics.filter(({ name }) => !name.startsWith('latency'));
   assert.equal(still(again.metrics), still(firstMetrics));
+});
+
+test('an evaluation that was logged after the deployment, to fit what runs, calls nothing within unless it is named', async () => {
+  const named = ['--model', 'mail-filter', '--config', 'mail-filter', '--dataset', 'truth.jsonl', '--endpoint', bad.url];
+  const about = ['--suite', 'anything goes', '--positive', 'spam', '--reason', 'Whatever it answers is tolerated.'];
+  const loose = await place.result(['evaluate', ...named, ...about, '--tolerance', 'accuracy:min=0']);
+  const result = await ends(asked(bad), 1);
+  assert.equal([result.verdict, result.evaluation.index < loose.index], ['drift', true]);
+  const explicit = await ends([...asked(bad), '--evaluation', String(loose.index)], 0);
+  assert.equal([explicit.verdict, explicit.evaluation.after_deployment], ['within', true]);
+  assert.match((await at(explicit.index)).reason, `entry ${loose.index}, was logged after the deployment`);
+  assert.is((await ends(asked(good), 0)).evaluation.after_deployment, false);
 });
 
 test('another data set, and another evaluation, are refused before anything is asked', async () => {

@@ -54,21 +54,26 @@ export class DeployedReader {
   }
 
   /**
-   * The evaluation that a deployment is compared with: the one that is named, or the newest of its model in its configuration.
-   * @throws NotComparable when there is none, or it is about something else
+   * The evaluation that a deployment is compared with: the one that is named, or the newest of its model in its configuration that
+   * passed and was logged before the deployment. What was logged afterwards may have been made to fit what runs: it has to be named.
+   * @throws NotComparable when there is none, or it failed, or is about something else
    */
-  async baseline({ record: deployed }: EntryOf<'deployment'>, named: string | undefined): Promise<EntryOf<'evaluation'>> {
+  async baseline(deployment: EntryOf<'deployment'>, named: string | undefined): Promise<EntryOf<'evaluation'>> {
+    const deployed = deployment.record;
     const isAbout = ({ model, config }: { model: Uint8Array; config: Uint8Array }): boolean =>
       equalBytes(model, deployed.model) && equalBytes(config, deployed.config);
     if (named !== undefined) {
       const entry = await this.entry(named, 'evaluation');
       if (!isAbout(entry.record))
         throw new NotComparable(`entry ${entry.index} evaluates another model or configuration than the one that is deployed`);
+      if (entry.record.verdict !== 'pass')
+        throw new NotComparable(`entry ${entry.index} is an evaluation that failed: nothing is compared with it`);
       return entry;
     }
     const { record: model } = await this.entry(deployed.model, 'model');
     const subjects = [...new Set([`evaluation/${deployed.service}`, `evaluation/${model.name}`, model.subject])];
-    const isWanted = ({ record }: ReadEntry): boolean => record?.type === 'evaluation' && isAbout(record);
+    const isWanted = ({ record, index }: ReadEntry): boolean =>
+      record?.type === 'evaluation' && record.verdict === 'pass' && index < deployment.index && isAbout(record);
     const found: ReadEntry[] = [];
     for (const subject of subjects) {
       const entry = await this.#find(subject, isWanted);
@@ -80,7 +85,7 @@ export class DeployedReader {
     const newest = found.sort((a, b) => b.index - a.index)[0];
     if (newest === undefined)
       throw new NotComparable(
-        `no evaluation of the deployed model in its configuration is logged under ${[...subjects, deployed.subject].map(printable).join(', ')}: record one with "treering evaluate", or name it with --evaluation`,
+        `no evaluation of the deployed model in its configuration passed before entry ${deployment.index}, its deployment, under ${[...subjects, deployed.subject].map(printable).join(', ')}: record one with "treering evaluate" before a deployment, or name a later one with --evaluation`,
       );
     return newest as EntryOf<'evaluation'>;
   }

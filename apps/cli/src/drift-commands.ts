@@ -48,7 +48,7 @@ export function addDriftCommands(program: Command, { remote, signing, run, posit
     .option(...ENVIRONMENT)
     .option(...SERVICE)
     .option(...DATASET)
-    .option('--evaluation <entry>', 'the evaluation to compare with (the newest of what is deployed)')
+    .option('--evaluation <entry>', 'the evaluation to compare with (the newest that passed before the deployment)')
     .option('--every <time>', 'again and again, such as 15m, 1h or 1d, until it is told to end', duration)
     .option(...SVG)
     .option('--dry-run', 'record nothing')

@@ -8,8 +8,10 @@ import {
   type Decision,
   decide,
   formatReport,
+  hasGap,
   type Measured,
   measure,
+  measureBestCase,
   parseDataset,
   RESAMPLES,
   sampleOf,
@@ -53,6 +55,8 @@ export interface QuestionContext {
   /** Of the deployed configuration. */
   readonly parameters: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
+  /** What a reader of the report has to know besides. */
+  readonly remark?: string | undefined;
 }
 
 /**
@@ -60,7 +64,7 @@ export interface QuestionContext {
  * @throws UsageError, EvaluationError before the first question; afterwards what goes wrong is counted
  */
 export async function question(session: Session, flags: QuestionFlags, context: QuestionContext): Promise<Questioned> {
-  const { dataset, positive, tolerances, parameters, signal } = context;
+  const { dataset, positive, tolerances, parameters, signal, remark } = context;
   const { maxUnanswered: mostUnanswered, concurrency } = flags;
   const sampleSeed =
     flags.sample !== undefined && flags.sample < dataset.examples.length ? new Uint8Array(randomBytes(32)) : undefined;
@@ -76,8 +80,10 @@ export async function question(session: Session, flags: QuestionFlags, context: 
       now: () => performance.now(),
       onProgress: (done, total) => progress.update(done, total),
     });
-    const measurements = measure(dataset, answers, positive);
-    const decision = decide(measurements.metrics, tolerances, { answers, mostUnanswered, resamples: RESAMPLES });
+    const options = { positive, signal };
+    const measurements = await measure(dataset, answers, options);
+    const bestCase = hasGap(answers, tolerances, mostUnanswered) ? await measureBestCase(dataset, answers, options) : [];
+    const decision = decide(measurements.metrics, tolerances, { answers, mostUnanswered, resamples: RESAMPLES, bestCase });
     const report = formatReport({
       dataset,
       answers,
@@ -88,6 +94,7 @@ export async function question(session: Session, flags: QuestionFlags, context: 
       positive,
       sampleSeed,
       endpoint: about,
+      remark,
     });
     return { answers, metrics: measurements.metrics, decision, report };
   } finally {

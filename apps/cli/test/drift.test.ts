@@ -176,6 +176,36 @@ test('another data set, another model and an evaluation that tolerates nothing a
   assert.equal([await size(), seen.length], [before, asked]);
 });
 
+test('an evaluation that failed is no baseline, and one from after the deployment only when it is named, which is said', async () => {
+  const loose = await desk.result(evaluate('accuracy:min=0', ...endpoint, '--model', model.leaf));
+  const failed = await desk.call([...evaluate('accuracy:min=0.99', ...endpoint), '--model', model.leaf, '--json']);
+  const [before, asked] = [await size(), seen.length];
+  const refused = await refuses(desk, drift(...endpoint, '--evaluation', String(failed.json().index)), 1, 'cli/not-comparable');
+  assert.match(refused.stderr, 'an evaluation that failed');
+  assert.equal([await size(), seen.length], [before, asked]);
+  answer = async () => ({ prediction: 'no' });
+  const drifted = await desk.call([...drift(...endpoint), '--json']);
+  assert.equal([drifted.json().verdict, drifted.json().evaluation.after_deployment], ['drift', false]);
+  assert.ok(drifted.json().evaluation.index < loose.index);
+  const named = drift(...endpoint, '--evaluation', String(loose.index));
+  assert.match(
+    (await desk.call([...named, '--dry-run'])).stdout,
+    `entry ${loose.index}, was logged after the deployment, entry`,
+  );
+  const excused = await desk.result(named);
+  answer = async (input) => ({ prediction: input });
+  const said = `the baseline, entry ${loose.index}, was logged after the deployment, entry ${excused.deployment.index}`;
+  assert.equal([excused.verdict, excused.evaluation.after_deployment, excused.remark], ['within', true, said]);
+  assert.match((await at(excused.index)).reason, said);
+  await desk.result(['attachment', String(excused.index), 'drift.json', '--out', 'excused.json']);
+  assert.is(JSON.parse(readFileSync(desk.path('excused.json'), 'utf8')).remark, said);
+  // The newest evaluation before the deployment counts only when it passed.
+  const strict = await desk.result([...evaluate('accuracy:min=0.8', ...endpoint), '--model', model.leaf]);
+  await desk.call([...evaluate('accuracy:min=0.99', ...endpoint), '--model', model.leaf, '--json']);
+  await deploy('active');
+  assert.is((await desk.result(drift(...endpoint))).evaluation.index, strict.index);
+});
+
 test('what was deployed while another was looked at is not judged by it', async () => {
   const image = { image: 'ab'.repeat(32) };
   let deployed: Promise<unknown> | undefined;

@@ -35,7 +35,10 @@ export interface AskOptions {
   readonly concurrency: number;
   /** Milliseconds for one answer. */
   readonly timeout: number;
-  /** The share of examples that may stay unanswered, from 0 to 1. Once there are more, nothing else is asked. */
+  /**
+   * The share of examples that may stay unanswered, from 0 to 1. Once there are more, and more than were answered, nothing else is
+   * asked; until then it goes on, because what is answered may be wrong beyond doubt.
+   */
   readonly mostUnanswered: number;
   readonly signal?: AbortSignal;
   /** Milliseconds of a clock that never goes back. */
@@ -51,18 +54,21 @@ export async function askAll(
   { concurrency, timeout, mostUnanswered, signal, now, onProgress }: AskOptions,
 ): Promise<Answers> {
   let failed = 0;
+  let succeeded = 0;
   let done = 0;
   const outcomes = await pMap(
     examples,
     async (example): Promise<Answered | { example: Example; reason: string }> => {
       signal?.throwIfAborted();
-      if (failed > mostUnanswered * examples.length) return { example, reason: NOT_ASKED };
+      if (failed > mostUnanswered * examples.length && failed > succeeded) return { example, reason: NOT_ASKED };
       const limit = AbortSignal.timeout(timeout);
       const began = now();
       try {
         const answer = await endpoint.ask(example, signal === undefined ? limit : AbortSignal.any([limit, signal]));
         const latency = now() - began;
-        return { example, predicted: readAnswer(answer, kind), latency };
+        const predicted = readAnswer(answer, kind);
+        succeeded++;
+        return { example, predicted, latency };
       } catch (error) {
         signal?.throwIfAborted();
         failed++;

@@ -2,6 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { printable } from '@treering/record';
 import * as z from 'zod';
 import { EvaluationError } from './errors.js';
+import { parseExactJson } from './exact-json.js';
 
 /** What an endpoint answers, and what a data set expects. */
 export type Answer = string | number | boolean;
@@ -9,7 +10,7 @@ export type Answer = string | number | boolean;
 /** One example of a data set. */
 export interface Example {
   readonly id: string;
-  /** Any JSON value: it is sent as it is. */
+  /** Any JSON value, as parseExactJson reads it: what is sent has the same value, and may be written otherwise. */
   readonly input: unknown;
   /** A label or text; a number where a number is expected. */
   readonly expected: string | number;
@@ -29,6 +30,8 @@ export interface Dataset {
 /** Bytes of a file, and of one of its lines, at most. */
 const MOST_BYTES = 256 * 1024 * 1024;
 const MOST_LINE = 1024 * 1024;
+/** Each of them is drawn thousands of times. */
+const MOST_EXAMPLES = 50_000;
 /** Metrics of each slice go into one record, which holds 512. */
 const MOST_SLICES = 32;
 
@@ -53,6 +56,8 @@ export function parseDataset(bytes: Uint8Array): Dataset {
   const lines = textOf(bytes).split('\n');
   if (lines.at(-1) === '') lines.pop();
   if (lines.length === 0) throw refusal('it has no example');
+  if (lines.length > MOST_EXAMPLES)
+    throw refusal(`it has ${lines.length} lines, and may have ${MOST_EXAMPLES}: take fewer by chance`);
   const examples = lines.map((line, i) => parseLine(line.replace(/\r$/, ''), i + 1));
   const lineOf = new Map<string, number>();
   examples.forEach(({ id }, i) => {
@@ -74,9 +79,9 @@ function parseLine(line: string, number: number): Example {
   if (line.trim() === '') throw refusal(`line ${number} is empty`);
   let value: unknown;
   try {
-    value = JSON.parse(line);
-  } catch {
-    throw refusal(`line ${number} is no JSON`);
+    value = parseExactJson(line);
+  } catch (error) {
+    throw refusal(`line ${number} ${error instanceof RangeError ? printable(error.message) : 'is no JSON'}`);
   }
   const { success, data, error } = lineSchema.safeParse(value);
   if (!success) {

@@ -29,40 +29,64 @@ export interface DecideOptions {
   /** The share of examples that may stay unanswered, from 0 to 1, over all and in each slice that is decided about. */
   readonly mostUnanswered: number;
   readonly resamples: number;
+  /** What is measured when every unanswered example counts as answered rightly; needed when too many are unanswered. */
+  readonly bestCase?: readonly Measured[];
 }
 
 /**
  * Compares what was measured with tolerances. A metric has drifted when its whole interval lies on one side outside, and is within
  * when the whole interval lies inside; everything else is inconclusive: an interval across a bound, a metric that is missing, too few
- * answers, too many examples unanswered. One drift makes the whole drift, after that anything inconclusive the whole inconclusive;
- * with too many examples unanswered the whole is inconclusive whatever the others say.
+ * answers, too many examples unanswered. Even then a metric has drifted when it misses its bound with every unanswered example counted
+ * as right. One drift makes the whole drift, after that anything inconclusive the whole inconclusive, and with too many examples
+ * unanswered nothing makes it within.
  */
 export function decide(
   metrics: readonly Measured[],
   tolerances: readonly Tolerance[],
-  { answers, mostUnanswered, resamples }: DecideOptions,
+  { answers, mostUnanswered, resamples, bestCase = [] }: DecideOptions,
 ): Decision {
   const findings = tolerances.map((tolerance): Finding => {
     const gap = gapOf(answers, tolerance.slice, mostUnanswered);
     const what = metricLabel(tolerance.metric, tolerance.slice);
-    if (gap !== undefined) return { tolerance, verdict: 'inconclusive', because: `${what}: ${gap}` };
-    const measured = metrics.find(({ name, slice }) => name === tolerance.metric && slice === tolerance.slice);
-    return { tolerance, ...judge(what, measured, tolerance, resamples) };
+    const of = ({ name, slice }: Measured): boolean => name === tolerance.metric && slice === tolerance.slice;
+    if (gap === undefined) return { tolerance, ...judge(what, metrics.find(of), tolerance, resamples) };
+    const missed = missedAnyway(answers, bestCase.find(of), tolerance);
+    return missed === undefined
+      ? { tolerance, verdict: 'inconclusive', because: `${what}: ${gap}` }
+      : { tolerance, verdict: 'drift', because: `${what}: ${gap}; ${missed}` };
   });
   const count = (verdict: DriftVerdict): number => findings.filter((finding) => finding.verdict === verdict).length;
   const all = `${findings.length} ${findings.length === 1 ? 'tolerance' : 'tolerances'}`;
   const gap = gapOf(answers, undefined, mostUnanswered);
-  if (gap !== undefined) return { verdict: 'inconclusive', because: gap, findings };
   if (findings.length === 0) return { verdict: 'inconclusive', because: 'there is no tolerance to compare with', findings };
   if (count('drift') > 0)
     return {
       verdict: 'drift',
-      because: `${count('drift')} of ${all} ${count('drift') === 1 ? 'is' : 'are'} left for certain`,
+      because: `${gap === undefined ? '' : `${gap}; even so, `}${count('drift')} of ${all} ${count('drift') === 1 ? 'is' : 'are'} left for certain`,
       findings,
     };
+  if (gap !== undefined) return { verdict: 'inconclusive', because: gap, findings };
   if (count('inconclusive') > 0)
     return { verdict: 'inconclusive', because: `of ${all}, ${count('inconclusive')} cannot be decided`, findings };
   return { verdict: 'within', because: `everything measured lies within ${all}`, findings };
+}
+
+/** Whether more examples are unanswered than may be, over all or in the slice of a tolerance: what the best case is needed for. */
+export function hasGap(answers: Answers, tolerances: readonly Tolerance[], mostUnanswered: number): boolean {
+  return [undefined, ...tolerances.map(({ slice }) => slice)].some(
+    (slice) => gapOf(answers, slice, mostUnanswered) !== undefined,
+  );
+}
+
+/** What there is to say when the bound that rightness is measured by is missed with every unanswered example counted as right. */
+function missedAnyway({ answered }: Answers, best: Measured | undefined, tolerance: Tolerance): string | undefined {
+  const { slice, metric } = tolerance;
+  const known = answered.filter(({ example }) => slice === undefined || example.slices.includes(slice)).length;
+  if (best?.interval === undefined || known < FEWEST_ANSWERS) return undefined;
+  // An error can only be too great in the best case, a share only too small.
+  const bound = metric === 'mean_absolute_error' ? 'above' : 'below';
+  if (best.interval.some((end) => sideOf(tolerance, end) !== bound)) return undefined;
+  return `even if every unanswered example counted as right, it would be ${best.value}, ${LEVEL * 100} % interval ${best.interval[0]} to ${best.interval[1]}, which lies outside what is tolerated: ${toleranceInWords(tolerance)}`;
 }
 
 function judge(

@@ -1,13 +1,21 @@
 /** Decimal numbers as text, as records carry them (formats.md section 5): no floats, no exponent. */
 
 /**
- * A number as decimal text, rounded, without zeros that say nothing.
+ * The greatest number that a record can carry: it has 31 digits before the point, and this is the double next below 10^31. What is
+ * greater is carried as this one.
+ */
+export const GREATEST = 1e31;
+
+/**
+ * A number as decimal text, rounded, without zeros that say nothing. What is beyond GREATEST, on either side, becomes GREATEST.
  * @param digits digits behind the point, at most 30
- * @throws RangeError for what no record can carry
+ * @throws RangeError for what is no number
  */
 export function toDecimal(value: number, digits: number): string {
-  if (!Number.isFinite(value) || Math.abs(value) >= 1e21) throw new RangeError(`${value} is no number that a record can carry`);
-  const text = value.toFixed(digits);
+  if (Number.isNaN(value)) throw new RangeError(`${value} is no number that a record can carry`);
+  const carried = Math.max(-GREATEST, Math.min(GREATEST, value));
+  // From 10^21 on, toFixed writes an exponent; all doubles of that size are whole.
+  const text = Math.abs(carried) >= 1e21 ? BigInt(carried).toString() : carried.toFixed(digits);
   const short = text.includes('.') ? text.replace(/\.?0+$/, '') : text;
   return short === '-0' ? '0' : short;
 }

@@ -17,6 +17,8 @@ export interface ReportContext {
   readonly sampleSeed?: Uint8Array | undefined;
   /** What was asked, without where it is and without secrets. */
   readonly endpoint: Readonly<Record<string, string>>;
+  /** What a reader has to know besides, such as that the baseline is younger than the deployment. */
+  readonly remark?: string | undefined;
 }
 
 /** Reasons listed in a report; the others are counted together. */
@@ -27,7 +29,8 @@ const MOST_REASONS = 20;
  * It holds no input, no answer and no address.
  */
 export function formatReport(context: ReportContext): Uint8Array {
-  const { dataset, answers, measurements, decision, resamples, mostUnanswered, positive, sampleSeed, endpoint } = context;
+  const { dataset, answers, measurements, decision, resamples, mostUnanswered, positive, sampleSeed, endpoint, remark } =
+    context;
   const { answered, unanswered } = answers;
   const reasons = new Map<string, number>();
   for (const { reason } of unanswered) {
@@ -51,6 +54,7 @@ export function formatReport(context: ReportContext): Uint8Array {
     metrics: measurements.metrics,
     verdict: decision.verdict,
     because: decision.because,
+    ...(remark === undefined ? {} : { remark }),
     findings: decision.findings,
   };
   return new TextEncoder().encode(`${JSON.stringify(report, null, 2)}\n`);

@@ -1,12 +1,12 @@
 export { type Answered, type Answers, type AskOptions, askAll, type Endpoint } from './ask.js';
 export { type TextChartOptions, textChart } from './chart-text.js';
 export { type Answer, type Dataset, type Example, parseDataset } from './dataset.js';
-export { type Decision, type DriftVerdict, decide, type Finding } from './decide.js';
+export { type Decision, type DriftVerdict, decide, type Finding, hasGap } from './decide.js';
 export { EvaluationError, type EvaluationErrorCode } from './errors.js';
 export { formatReport, positiveOf, type ReportContext } from './evaluation-report.js';
 export { type HttpOptions, httpEndpoint } from './http-endpoint.js';
 export { defaultMapping, type Mapping, parseMapping, type Reading } from './mapping.js';
-export { type Measured, type Measurements, measure, RESAMPLES } from './measure.js';
+export { type Measured, type Measurements, type MeasureOptions, measure, measureBestCase, RESAMPLES } from './measure.js';
 export { METRICS, type MetricName } from './metrics.js';
 export { type OpenAiOptions, openAiEndpoint } from './openai-endpoint.js';
 export type { Fetch } from './post-json.js';

@@ -51,6 +51,39 @@ test('what is no data set is refused, with the line', () => {
   refuses(`{"input":"${'x'.repeat(1024 * 1024)}","expected":"a"}`, /line 1 is longer/);
 });
 
+test('what readers of JSON would change or take for something else is refused, with the line', () => {
+  const good = '{"input":1,"expected":"a"}\n';
+  const line = (input: string): string => `${good}{"input":${input},"expected":"a"}\n`;
+  for (const number of ['12345678901234567890', '9007199254740992', '-9007199254740993', '1e400', '-1e400', '1e300', '1e-400'])
+    for (const input of [number, `[${number}]`, `{"x":${number}}`])
+      refuses(line(input), /line 2 has the number .*, which readers of JSON change/);
+  refuses('{"input":1,"expected":1e400}\n', /line 1 has the number 1e400/);
+  refuses('{"input":1,"expected":1e300}\n', /line 1 has the number 1e300/);
+  refuses(`${good}{"input":1,"expected":"a","expected":"b"}\n`, /line 2 has the member "expected" twice/);
+  refuses(line('[{"a":1,"\\u0061":2}]'), /line 2 has the member "a" twice/);
+  refuses(line('{"a":{"b":1},"c":[1,{"d":2}],"a":3}'), /line 2 has the member "a" twice/);
+  refuses(line('['.repeat(70) + ']'.repeat(70)), /line 2 is nested more than 64 deep/);
+  refuses(line('['.repeat(400_000) + ']'.repeat(400_000)), /line 2 is nested more than 64 deep/);
+  const fine = '{"a":[9007199254740991,-0.5e3,0,0.0e9,1e-300,"1e400","{\\"a\\":1,","\\\\"],"b":{"a":["a","a"]},"c":{"a":1}}';
+  assert.equal(parseDataset(bytes(line(fine))).examples[1].input, JSON.parse(fine));
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 5 }), (input) => {
+      try {
+        assert.equal(parseDataset(bytes(line(JSON.stringify(input)))).examples[1].input, JSON.parse(JSON.stringify(input)));
+      } catch (error) {
+        assert.match((error as Error).message, /which readers of JSON change/);
+        assert.match(JSON.stringify(input), /[0-9]{16}|e[+-][0-9]/);
+      }
+    }),
+  );
+});
+
+test('as many examples as can be measured in reasonable time, and no more', () => {
+  const lines = (count: number): string => '{"input":1,"expected":"a"}\n'.repeat(count);
+  assert.is(parseDataset(bytes(lines(50_000))).examples.length, 50_000);
+  refuses(lines(50_001), /it has 50001 lines, and may have 50000/);
+});
+
 test('as many slices as a record can carry, and no more', () => {
   const lines = (count: number): string =>
     Array.from({ length: count }, (_, i) => `{"input":1,"expected":"a","slice":"s${i}"}\n`).join('');

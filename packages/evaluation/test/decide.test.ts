@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import type { Answers } from '../src/ask.js';
 import { decide } from '../src/decide.js';
 import { formatReport, positiveOf } from '../src/evaluation-report.js';
-import type { Measured } from '../src/measure.js';
+import { type Measured, measure, measureBestCase } from '../src/measure.js';
 import { parseTolerance, type Tolerance } from '../src/tolerance.js';
 import { answersOf, isError } from './answers.js';
 
@@ -91,6 +91,42 @@ test('unanswered examples count, over all and in the slice that is meant', () =>
     sliced.findings.map(({ verdict }) => verdict),
     ['inconclusive', 'drift'],
   );
+});
+
+test('a bound that is missed with every unanswered example counted as right is missed for certain', async () => {
+  const of = (kind: 'label' | 'number', wrong: number, missing: number, slices: string[] = []): Answers => {
+    const pair = (i: number) =>
+      kind === 'number' ? ([1, 1000] as const) : i % 2 ? (['a', 'b'] as const) : (['b', 'a'] as const);
+    const examples = answersOf(
+      Array.from({ length: wrong + missing }, (_, i) => pair(i)),
+      slices,
+    );
+    return {
+      answered: examples.slice(0, wrong),
+      unanswered: examples.slice(wrong).map(({ example }) => ({ example, reason: 'no answer' })),
+    };
+  };
+  const decided = async (kind: 'label' | 'number', of: Answers, tolerance: Tolerance) => {
+    const dataset = { digest: new Uint8Array(32), kind };
+    const { metrics } = await measure(dataset, of);
+    return decide(metrics, [tolerance], { ...options(of), bestCase: await measureBestCase(dataset, of) });
+  };
+  const few = of('label', 979, 21);
+  for (const metric of ['accuracy', 'exact_match', 'precision', 'recall', 'f1']) {
+    const { verdict, because, findings } = await decided('label', few, { metric, min: '0.9' });
+    assert.is(verdict, 'drift', metric);
+    assert.match(because, '21 of 1000 examples are unanswered, and at most 2 % may be; even so, 1 of 1 tolerance is left');
+    assert.match(findings[0].because, /even if every unanswered example counted as right, it would be 0\.\d+, 95 % interval/);
+  }
+  const off = await decided('number', of('number', 970, 30), { metric: 'mean_absolute_error', max: '10' });
+  assert.equal([off.verdict, off.findings[0].verdict], ['drift', 'drift']);
+  const sliced = await decided('label', of('label', 70, 30, ['night']), { metric: 'accuracy', slice: 'night', min: '0.9' });
+  assert.is(sliced.verdict, 'drift');
+  // Neither what the unanswered ones could still make right, nor a handful of answers, nor a latency decides.
+  assert.is((await decided('label', of('label', 50, 950), { metric: 'accuracy', min: '0.9' })).verdict, 'inconclusive');
+  assert.is((await decided('label', of('label', 29, 5), { metric: 'accuracy', min: '0.9' })).verdict, 'inconclusive');
+  assert.is((await decided('label', few, { metric: 'latency_p95', max: '0' })).verdict, 'inconclusive');
+  assert.is((await decided('label', few, { metric: 'accuracy', max: '0.01' })).verdict, 'inconclusive');
 });
 
 test('tolerances are read strictly', () => {

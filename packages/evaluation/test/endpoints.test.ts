@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type AskOptions, askAll } from '../src/ask.js';
@@ -125,6 +128,10 @@ test('every example is in one of the two lists, and asking ends when too many ar
   assert.equal([ended.answered.length, ended.unanswered.length], [0, 100]);
   assert.ok(server.seen.length < 10, `${server.seen.length} questions`);
   assert.match(ended.unanswered[99].reason, 'not asked');
+  // One that answers most is asked to the end, however many it leaves: what it answers may be wrong for certain.
+  server.answer = ({ body }, response) => response.end(body.input % 10 === 0 ? '{}' : '{"prediction":"WRONG"}');
+  const evasive = await askAll(endpoint, examples(100), 'label', { ...options, concurrency: 1, mostUnanswered: 0.02 });
+  assert.equal([evasive.answered.length, evasive.unanswered.length], [90, 10]);
 });
 
 test('where numbers are expected, an answer is a number', async () => {
@@ -238,5 +245,60 @@ test('a command that does not end is ended', async () => {
   await endpoint.close();
   assert.throws(() => process.kill(pid, 0), /ESRCH/);
 });
+
+test('what a command has started ends with it, and is not waited for when it keeps the output open', async () => {
+  const answers =
+    "require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => console.log(JSON.stringify({ id: JSON.parse(line).id, prediction: process.env.LEFT })))";
+  // In the group, deaf to SIGTERM; and outside of it, as a daemon is.
+  for (const start of [
+    `(trap '' TERM; exec sleep 40) & export LEFT=$!; exec "$0" -e "$1"`,
+    `exec 3>&1; export LEFT=$("$0" -e "$2"); exec "$0" -e "$1"`,
+  ]) {
+    const daemon =
+      "const c = require('node:child_process').spawn('sleep', ['40'], { detached: true, stdio: ['ignore', 3, 3] }); c.unref(); console.log(c.pid)";
+    const command = ['sh', '-c', start, process.execPath, answers, daemon];
+    const endpoint = commandEndpoint(command, { cwd: process.cwd(), env: { PATH: process.env.PATH } });
+    const left = Number(await endpoint.ask({ id: '1', input: 1 }, AbortSignal.timeout(10_000)));
+    const began = performance.now();
+    await endpoint.close();
+    assert.ok(performance.now() - began < 10_000, start);
+    assert.ok(left > 0);
+    if (start.includes('trap')) assert.is(await isGone(left), true);
+    else process.kill(left, 'SIGKILL');
+  }
+});
+
+test('a command ends with the process that asks it', async () => {
+  const source = new URL('../src/node/command-endpoint.ts', import.meta.url).href;
+  const answers =
+    "require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => console.log(JSON.stringify({ id: JSON.parse(line).id, prediction: String(process.pid) }))); process.stdin.on('end', () => setInterval(() => undefined, 1000))";
+  const code = `import { commandEndpoint } from '${source}';
+    const endpoint = commandEndpoint([process.execPath, '-e', ${JSON.stringify(answers)}], { cwd: '.', env: {} });
+    console.log(await endpoint.ask({ id: '1', input: 1 }, AbortSignal.timeout(20000)));
+    setInterval(() => undefined, 1000);`;
+  const args = ['--conditions=@treering/source', '--import', 'tsx', '--input-type=module', '-e', code];
+  const asking = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [chunk] = (await once(asking.stdout, 'data')) as [Buffer];
+  asking.kill('SIGINT');
+  const [, signal] = await once(asking, 'exit');
+  assert.is(signal, 'SIGINT');
+  assert.is(await isGone(Number(chunk.toString('utf8'))), true);
+});
+
+/** Whether a process ends within some seconds. */
+async function isGone(pid: number): Promise<boolean> {
+  assert.ok(pid > 0);
+  for (let wait = 0; wait < 50; wait++) {
+    try {
+      process.kill(pid, 0);
+      // One that nobody has waited for yet is over as well.
+      if (/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) return true;
+    } catch {
+      return true;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return false;
+}
 
 test.run();

@@ -5,6 +5,9 @@ import { type Answersheet, labelSheet, numberSheet } from '../src/metrics.js';
 import { answersOf } from './answers.js';
 
 const all = ({ size }: Answersheet): number[] => Array.from({ length: size }, (_, i) => i);
+/** What a sheet measures of answers, means over labels included. */
+const of = (sheet: Answersheet, positions: readonly number[]): Map<string, number> =>
+  new Map([...sheet.measure(positions), ...(sheet.byLabel?.measure(positions) ?? [])]);
 const close = (actual: number | undefined, expected: number): void =>
   assert.ok(actual !== undefined && Math.abs(actual - expected) < 1e-9, `${actual} is not ${expected}`);
 
@@ -21,7 +24,7 @@ test('known values: the confusion matrix 6, 2, 1, 3 of a positive label', () => 
   close(metrics.get('precision'), 0.75);
   close(metrics.get('recall'), 6 / 7);
   close(metrics.get('f1'), 0.8);
-  const macro = labelSheet(answersOf(pairs)).measure(all(sheet));
+  const macro = of(labelSheet(answersOf(pairs)), all(sheet));
   close(macro.get('precision'), (0.75 + 0.75) / 2);
   close(macro.get('recall'), (6 / 7 + 3 / 5) / 2);
   close(macro.get('f1'), (0.8 + 6 / 9) / 2);
@@ -51,8 +54,22 @@ test('what the answers do not define is not there', () => {
   assert.is(labelSheet(answersOf([])).measure([]).size, 0);
   assert.is(numberSheet(answersOf([])).measure([]).size, 0);
   const many = answersOf(Array.from({ length: 51 }, (_, i) => [`text ${i}`, `text ${i}`] as const));
-  assert.is(labelSheet(many).measure([0, 1]).has('f1'), false);
-  assert.is(labelSheet(many.slice(0, 50)).measure([0, 1]).has('f1'), true);
+  assert.is(labelSheet(many).byLabel, undefined);
+  assert.is(
+    of(
+      labelSheet(many.slice(0, 50)),
+      Array.from({ length: 50 }, (_, i) => i),
+    ).has('f1'),
+    true,
+  );
+  // Where a label is missing, the mean would be over others: it is another statistic.
+  assert.is(
+    of(
+      labelSheet(many.slice(0, 50)),
+      Array.from({ length: 49 }, (_, i) => i),
+    ).has('f1'),
+    false,
+  );
 });
 
 test('the mean of the errors, and the latencies of an odd number of answers', () => {
@@ -71,11 +88,15 @@ test('the mean of the errors, and the latencies of an odd number of answers', ()
 });
 
 /** Straight from the definitions, one label at a time. */
-function naive(pairs: readonly (readonly [string, string])[], positive: string | undefined): Map<string, number> {
+function naive(
+  pairs: readonly (readonly [string, string])[],
+  all: readonly (readonly [string, string])[],
+  positive: string | undefined,
+): Map<string, number> {
   const out = new Map<string, number>();
   out.set('accuracy', pairs.filter(([e, p]) => e === p).length / pairs.length);
-  const labels = [...new Set(pairs.map(([e]) => e))].filter((label) => positive === undefined || label === positive);
-  if (labels.length === 0) return out;
+  const labels = positive === undefined ? [...new Set(all.map(([e]) => e))] : [positive];
+  if (labels.some((label) => pairs.every(([e]) => e !== label))) return out;
   const per = labels.map((label) => {
     const tp = pairs.filter(([e, p]) => e === label && p === label).length;
     const fp = pairs.filter(([e, p]) => e !== label && p === label).length;
@@ -99,9 +120,10 @@ test('labels are measured as the definitions say, in any selection with repetiti
       fc.array(fc.nat(), { minLength: 1, maxLength: 60 }),
       (pairs, positive, picks) => {
         const positions = picks.map((pick) => pick % pairs.length);
-        const metrics = labelSheet(answersOf(pairs), positive).measure(positions);
+        const metrics = of(labelSheet(answersOf(pairs), positive), positions);
         const expected = naive(
           positions.map((at) => pairs[at]),
+          pairs,
           positive,
         );
         for (const name of ['accuracy', 'precision', 'recall', 'f1'] as const) {

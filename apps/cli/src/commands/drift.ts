@@ -82,12 +82,14 @@ async function run(session: Session, flags: DriftFlags, signal?: AbortSignal): P
   // What is missing for the record is said before anything is asked.
   if (flags.dryRun !== true) await session.signer();
   const parameters = config.record.parameters ?? {};
-  const questioned = await question(session, flags, { dataset, positive, tolerances, parameters, signal });
+  const remark = laterThan(deployment, baseline);
+  const questioned = await question(session, flags, { dataset, positive, tolerances, parameters, signal, remark });
   const { verdict, because } = questioned.decision;
   const subject = subjectOf(flags);
   terminal.line(
     `${terminal.bold(subject)}: ${terminal.colour(verdict === 'within' ? 'good' : 'bad', verdict)}: ${because} (deployment entry ${deployment.index}, evaluation entry ${baseline.index})`,
   );
+  if (remark !== undefined) terminal.line(`  ${terminal.colour('bad', remark)}`);
   printQuestioned(session, questioned);
   const logged =
     flags.dryRun === true ? undefined : await recordRun(session, client, flags, { deployment, baseline, questioned });
@@ -100,7 +102,8 @@ async function run(session: Session, flags: DriftFlags, signal?: AbortSignal): P
     verdict,
     subject,
     deployment: { index: deployment.index, leaf: hex(deployment.leaf) },
-    evaluation: { index: baseline.index, leaf: hex(baseline.leaf) },
+    evaluation: { index: baseline.index, leaf: hex(baseline.leaf), after_deployment: remark !== undefined },
+    ...(remark === undefined ? {} : { remark }),
     dataset: hex(dataset.digest),
     recorded: logged !== undefined,
     ...(logged === undefined ? {} : { index: logged.index, leaf: hex(logged.leaf) }),
@@ -134,6 +137,12 @@ async function positiveLabel(
   return logged;
 }
 
+/** What everybody has to know about a baseline that may have been made to fit what runs. */
+function laterThan(deployment: EntryOf<'deployment'>, baseline: EntryOf<'evaluation'>): string | undefined {
+  if (baseline.index < deployment.index) return undefined;
+  return `the baseline, entry ${baseline.index}, was logged after the deployment, entry ${deployment.index}`;
+}
+
 /** What a run found out, and about what. */
 interface Found {
   readonly deployment: EntryOf<'deployment'>;
@@ -146,13 +155,14 @@ async function recordRun(session: Session, client: LogClient, flags: DriftFlags,
   const { deployment, baseline, questioned } = found;
   const { decision, metrics, answers } = questioned;
   const subject = subjectOf(flags);
+  const remark = laterThan(deployment, baseline);
   const attachment = attachReport(questioned.report, 'drift.json');
   const proof = resolve(session.cwd, flags.out ?? join(session.cwd, `${subject.replace(/\//g, '-')}-drift.tlog-proof`));
   const record: RecordOf<'verification'> = {
     v: 1,
     type: 'verification',
     subject,
-    reason: `Shadow evaluation with ${answers.answered.length} answers, compared with entry ${baseline.index}: ${decision.verdict}, ${decision.because}.`,
+    reason: `Shadow evaluation with ${answers.answered.length} answers, compared with entry ${baseline.index}: ${decision.verdict}, ${decision.because}.${remark === undefined ? '' : ` Mind that ${remark}.`}`,
     deployment: deployment.leaf,
     observed: deployment.record.state,
     verdict: decision.verdict === 'within' ? 'match' : decision.verdict,
