@@ -56,7 +56,7 @@ export interface ObservedContent {
     readonly model?: string;
     readonly config?: string;
     readonly image?: string;
-    readonly process?: string;
+    readonly pid?: string;
   };
   /** What the files of the running process amount to, in sentences; none when all is as it should be. */
   readonly processes: readonly string[];

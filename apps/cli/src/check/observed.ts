@@ -36,7 +36,7 @@ export interface Observed {
  * What is not there, or cannot be read, is no error, but an observation.
  */
 export async function observe(target: Target, known: ReadonlyMap<string, FileHash>): Promise<Observed> {
-  const trouble: { model?: string; config?: string; image?: string; process?: string } = {};
+  const trouble: { model?: string; config?: string; image?: string; pid?: string } = {};
   // Whoever makes a part unreadable must not keep the others from being looked at, nor this from being told.
   const read = async <T>(part: keyof typeof trouble, what: string, work: () => Promise<T>): Promise<T | undefined> => {
     try {
@@ -46,7 +46,7 @@ export async function observe(target: Target, known: ReadonlyMap<string, FileHas
       return undefined;
     }
   };
-  const pid = await read('process', 'the number of the process', () => pidOf(target));
+  const pid = await read('pid', 'the number of the process', () => pidOf(target));
   const model = await read('model', 'the model', async () => {
     const path = await realpath(target.model);
     return { path, files: await hashModel(path, { ignored: target.ignore, known }) };
