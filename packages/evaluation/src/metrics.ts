@@ -27,7 +27,7 @@ export interface Answersheet {
 }
 
 /** Metrics that are a mean over all labels that a sheet expects. */
-export interface LabelMetrics {
+interface LabelMetrics {
   /** The positions of the answers that expect a label, for each label: from each, as many are drawn as there are. */
   readonly strata: readonly Int32Array[];
   /** Like that of the sheet. None is defined where a label is not expected. */
