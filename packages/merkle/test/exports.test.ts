@@ -2,6 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as merkle from '../src/index.js';
 import * as node from '../src/node/index.js';
+import * as simd from '../src/simd/index.js';
 
 test('@treering/merkle exports exactly these names', () => {
   assert.equal(Object.keys(merkle).sort(), [
@@ -49,8 +50,12 @@ test('@treering/merkle exports exactly these names', () => {
   ]);
 });
 
-test('@treering/merkle/node exports exactly the native hasher', () => {
-  assert.equal(Object.keys(node).sort(), ['nodeHasher']);
+test('@treering/merkle/node exports exactly the native hashers and the pool', () => {
+  assert.equal(Object.keys(node).sort(), ['TreePool', 'nodeHasher', 'opensslHasher']);
+});
+
+test('@treering/merkle/simd exports exactly the hasher and its kernel', () => {
+  assert.equal(Object.keys(simd).sort(), ['createSimdHasher', 'isSimdAvailable', 'kernelModule']);
 });
 
 test.run();

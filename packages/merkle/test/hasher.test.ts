@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkHash, emptyRoot, equalBytes, HASH_SIZE, MerkleInputError, portableHasher } from '../src/index.js';
-import { nodeHasher } from '../src/node/index.js';
+import { nodeHasher, opensslHasher } from '../src/node/index.js';
+import { createSimdHasher } from '../src/simd/index.js';
 import { flat, hex } from './memory-tiles.js';
 import { throwsA } from './refusal.js';
 
@@ -22,11 +23,14 @@ function sha256(...parts: Uint8Array[]): string {
 const hashes = (count: number): Uint8Array[] => Array.from({ length: count }, (_, i) => portableHasher.hashLeaf(pattern(5, i)));
 const nodeOf = (left: Uint8Array, right: Uint8Array): string => sha256(Uint8Array.of(1), left, right);
 
-test('the hashers have different names', () => {
-  assert.is.not(portableHasher.name, nodeHasher.name);
+const HASHERS = [portableHasher, opensslHasher, nodeHasher, createSimdHasher(portableHasher)];
+
+test('the hashers have different names, and this runtime has SIMD', () => {
+  assert.is(new Set(HASHERS.map(({ name }) => name)).size, HASHERS.length);
+  assert.is(nodeHasher.name, 'WebAssembly SIMD, node:crypto');
 });
 
-for (const hasher of [portableHasher, nodeHasher]) {
+for (const hasher of HASHERS) {
   const named = (text: string): string => `${hasher.name}: ${text}`;
 
   test(named('leaf hashes of entries of many lengths, alone and as a batch'), () => {
@@ -52,7 +56,7 @@ for (const hasher of [portableHasher, nodeHasher]) {
     const [left, right] = hashes(2);
     assert.is(hex(hasher.hashNode(left, right)), nodeOf(left, right));
     assert.is.not(hex(hasher.hashNode(right, left)), nodeOf(left, right));
-    for (const count of [0, 1, 2, 7, 128, 500]) {
+    for (const count of [0, 1, 2, 3, 4, 5, 7, 128, 500, 1023, 1024, 1025, 3000]) {
       const input = hashes(count * 2);
       const wanted = Array.from({ length: count }, (_, i) => nodeOf(input[2 * i], input[2 * i + 1])).join('');
       const output = new Uint8Array(count * HASH_SIZE + 3).fill(0xee);

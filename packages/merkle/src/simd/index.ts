@@ -1,0 +1,2 @@
+export { kernelModule } from './kernel.js';
+export { createSimdHasher, isSimdAvailable } from './simd-hasher.js';
