@@ -5,7 +5,7 @@ import { formatVerifierKey, parsePolicy } from '@treering/note';
 import { SequencerError } from '@treering/sequencer';
 import { ByteBudget, createLogger, type Listening, listen, RateLimit } from '@treering/server';
 import { StorageError } from '@treering/storage';
-import { openSqliteStorage } from '@treering/storage-sqlite';
+import { openThreadedSqliteStorage } from '@treering/storage-sqlite';
 import type { Logger } from 'pino';
 import { createApp } from './app.js';
 import type { LogConfig } from './config.js';
@@ -44,7 +44,7 @@ export async function serveLog(
   const failed = new Promise<Error>((resolve) => {
     fail = resolve;
   });
-  const storage = openSqliteStorage(folder.store, { mode: 'open' });
+  const storage = await openThreadedSqliteStorage(folder.store);
   let keys: Awaited<ReturnType<typeof openLogKeys>> | undefined;
   let log: Log;
   try {

@@ -25,15 +25,23 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * The decoder is our own because the one of cbor-x interprets some tags and drops byte order marks from long texts.
  * @throws StatementError cbor/malformed, cbor/not-deterministic or cbor/not-in-profile, with the offset
  */
-export function scanCbor(bytes: Uint8Array, profile: CborProfile = {}): CborValue {
+export function scanCbor(bytes: Uint8Array, profile: CborProfile = {}): Scanned {
   const scanner = new Scanner(bytes, profile);
   const value = scanner.whole();
   if (scanner.at !== bytes.length) throw new StatementError('cbor/malformed', 'there are bytes behind the item', scanner.at);
-  return value;
+  return { value, large: scanner.large };
+}
+
+/** What was read. */
+interface Scanned {
+  readonly value: CborValue;
+  /** Whether an integer beyond 32 bits is in it. */
+  readonly large: boolean;
 }
 
 class Scanner {
   at = 0;
+  large = false;
   readonly #bytes: Uint8Array;
   readonly #sorted: boolean;
   readonly #tags: readonly number[];
@@ -96,7 +104,8 @@ class Scanner {
   #map(pairs: number, depth: number, start: number): CborValue {
     this.#enter(pairs * 2, depth, start);
     const map = new Map<number | string, CborValue>();
-    let previous: Uint8Array | undefined;
+    // The bytes of the key before.
+    let [from, to] = [0, 0];
     for (let i = 0; i < pairs; i++) {
       const at = this.at;
       const key = this.#item(depth + 1);
@@ -104,14 +113,21 @@ class Scanner {
         throw new StatementError('cbor/not-in-profile', 'a map key is neither an integer nor text', at);
       }
       if (map.has(key)) throw new StatementError('cbor/malformed', 'a map has the same key twice', at);
-      const bytes = this.#bytes.subarray(at, this.at);
-      if (this.#sorted && previous !== undefined && compareBytes(previous, bytes) > 0) {
+      if (this.#sorted && i > 0 && this.#isBefore(at, this.at, from, to)) {
         throw new StatementError('cbor/not-deterministic', 'the keys of a map are not sorted', at);
       }
-      previous = bytes;
+      [from, to] = [at, this.at];
       map.set(key, this.#item(depth + 1));
     }
     return map;
+  }
+
+  /** Whether one stretch of the input comes before another, bytewise. */
+  #isBefore(start: number, end: number, otherStart: number, otherEnd: number): boolean {
+    const bytes = this.#bytes;
+    for (let i = start, j = otherStart; i < end && j < otherEnd; i++, j++)
+      if (bytes[i] !== bytes[j]) return bytes[i] < bytes[j];
+    return end - start < otherEnd - otherStart;
   }
 
   #simple(initial: number, start: number): CborValue {
@@ -130,17 +146,28 @@ class Scanner {
     if (info < 24) return info;
     if (info === 31) throw new StatementError('cbor/not-deterministic', 'indefinite lengths are not allowed', start);
     if (info > 27) throw new StatementError('cbor/malformed', 'the head of an item is reserved', start);
-    const size = 2 ** (info - 24);
-    let value = 0n;
-    for (let i = 0; i < size; i++) value = (value << 8n) | BigInt(this.#byte());
-    const smallest = size === 1 ? 24n : 1n << BigInt(size * 4);
-    if (value < smallest) {
-      throw new StatementError('cbor/not-deterministic', 'a number is written longer than needed', start);
-    }
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
-      throw new StatementError('cbor/not-in-profile', 'an integer is beyond 2^53 - 1', start);
-    }
-    return Number(value);
+    if (info === 24) return this.#notBelow(24, this.#byte(), start);
+    if (info === 25) return this.#notBelow(0x100, this.#two(), start);
+    if (info === 26) return this.#notBelow(0x1_0000, this.#four(), start);
+    const upper = this.#four();
+    const lower = this.#four();
+    if (upper > 0x1f_ffff) throw new StatementError('cbor/not-in-profile', 'an integer is beyond 2^53 - 1', start);
+    this.large = true;
+    return this.#notBelow(0x1_0000_0000, upper * 0x1_0000_0000 + lower, start);
+  }
+
+  /** A smaller number would have had room in a shorter head. */
+  #notBelow(smallest: number, value: number, start: number): number {
+    if (value < smallest) throw new StatementError('cbor/not-deterministic', 'a number is written longer than needed', start);
+    return value;
+  }
+
+  #four(): number {
+    return this.#two() * 0x1_0000 + this.#two();
+  }
+
+  #two(): number {
+    return this.#byte() * 0x100 + this.#byte();
   }
 
   #byte(): number {

@@ -3,6 +3,7 @@ import { type CborProfile, compareBytes, MAX_DEPTH, scanCbor } from './cbor-scan
 import { type CborInput, CborTag, type CborValue } from './cbor-value.js';
 import { StatementError } from './errors.js';
 
+const UTF8 = new TextEncoder();
 const encoder = new Encoder({ useRecords: false, mapsAsObjects: false, tagUint8Array: false, variableMapSize: true });
 /**
  * Deterministic CBOR (RFC 8949 section 4.2.1): shortest heads, sorted keys.
@@ -11,8 +12,11 @@ const encoder = new Encoder({ useRecords: false, mapsAsObjects: false, tagUint8A
 export function encodeCbor(value: CborInput): Uint8Array {
   if (!(value instanceof CborTag)) return new Uint8Array(encoder.encode(prepare(value, 0)));
   if (!Number.isSafeInteger(value.tag) || value.tag < 0) throw refuse(`${value.tag} is no tag`);
-  const content = new Uint8Array(encoder.encode(prepare(value.value, 1)));
-  const head = encodeHead(6, value.tag);
+  return tagged(value.tag, new Uint8Array(encoder.encode(prepare(value.value, 1))));
+}
+
+function tagged(tag: number, content: Uint8Array): Uint8Array {
+  const head = cborHead(6, tag);
   const out = new Uint8Array(head.length + content.length);
   out.set(head);
   out.set(content, head.length);
@@ -24,13 +28,20 @@ export function encodeCbor(value: CborInput): Uint8Array {
  * @throws StatementError with the offset of what is wrong
  */
 export function decodeCbor(bytes: Uint8Array, profile: CborProfile = {}): CborValue {
-  const value = scanCbor(bytes, profile);
+  const { value, large } = scanCbor(bytes, profile);
   // The scan is the rule; writing the value again with another implementation and comparing proves that what was read is what
-  // was signed.
-  if ((profile.order ?? 'deterministic') === 'deterministic' && compareBytes(encodeCbor(value), bytes) !== 0) {
-    throw new StatementError('cbor/not-deterministic', 'written again, the item has other bytes');
+  // was signed. Its maps are in order already, so that nothing has to be brought into the form in which it is written.
+  if ((profile.order ?? 'deterministic') === 'deterministic') {
+    const again = large ? encodeCbor(value) : encodeAsItIs(value);
+    if (compareBytes(again, bytes) !== 0)
+      throw new StatementError('cbor/not-deterministic', 'written again, the item has other bytes');
   }
   return value;
+}
+
+/** What `scanCbor` has read and found sorted. The bytes are valid until the next call. */
+function encodeAsItIs(value: CborValue): Uint8Array {
+  return value instanceof CborTag ? tagged(value.tag, encoder.encode(value.value)) : encoder.encode(value);
 }
 
 /** Brings a value into the form from which cbor-x writes deterministic bytes. */
@@ -56,15 +67,20 @@ function prepareInteger(value: number): number | bigint {
 }
 
 function prepareMap(entries: readonly (readonly [unknown, CborInput | undefined])[], depth: number): Map<unknown, unknown> {
-  const sorted = entries
-    .filter(([, item]) => item !== undefined)
-    .map(([key, item]) => {
-      if (typeof key !== 'number' && typeof key !== 'string') throw refuse('a map key is neither an integer nor text');
-      const prepared = prepare(key, depth);
-      return { key: prepared, bytes: new Uint8Array(encoder.encode(prepared)), item };
-    })
-    .sort((a, b) => compareBytes(a.bytes, b.bytes));
-  return new Map(sorted.map(({ key, item }) => [key, prepare(item, depth + 1)]));
+  const present = entries.filter(([, item]) => item !== undefined) as [number | string, CborInput][];
+  for (const [key] of present) {
+    if (typeof key !== 'number' && typeof key !== 'string') throw refuse('a map key is neither an integer nor text');
+  }
+  if (present.length > 1) present.sort(([a], [b]) => compareKeys(a, b));
+  return new Map(present.map(([key, item]) => [prepare(key, depth), prepare(item, depth + 1)]));
+}
+
+/** The order of keys by their bytes: integers from 0 up, then from -1 down, then texts by length and then by bytes. */
+function compareKeys(a: number | string, b: number | string): number {
+  if (typeof a === 'number' && typeof b === 'number') return a < 0 !== b < 0 ? b - a : Math.abs(a) - Math.abs(b);
+  if (typeof a === 'number' || typeof b === 'number') return typeof a === 'number' ? -1 : 1;
+  const [first, second] = [UTF8.encode(a), UTF8.encode(b)];
+  return first.length - second.length || compareBytes(first, second);
 }
 
 /** The members of a map or a plain object; anything else that JavaScript calls an object is refused. */
@@ -80,9 +96,15 @@ function refuse(message: string): StatementError {
   return new StatementError('cbor/not-in-profile', message);
 }
 
-/** The head of an item: major type and argument in the shortest form. */
-function encodeHead(major: number, argument: number): Uint8Array {
-  const bytes = new Uint8Array(encoder.encode(argument > 0xffff_ffff ? BigInt(argument) : argument));
-  bytes[0] |= major << 5;
-  return bytes;
+/** The head of an item: major type (0 to 7) and argument (to 2^53 - 1) in the shortest form. */
+export function cborHead(major: number, argument: number): Uint8Array {
+  const bytes = argument < 24 ? 0 : argument < 0x100 ? 1 : argument < 0x1_0000 ? 2 : argument <= 0xffff_ffff ? 4 : 8;
+  const head = new Uint8Array(1 + bytes);
+  head[0] = (major << 5) | (bytes === 0 ? argument : 24 + Math.log2(bytes));
+  let rest = argument;
+  for (let i = bytes; i > 0; i--) {
+    head[i] = rest % 0x100;
+    rest = Math.floor(rest / 0x100);
+  }
+  return head;
 }

@@ -1,10 +1,10 @@
 import { type Hasher, MerkleInputError, ProofError, portableHasher, rootFromInclusion } from '@treering/merkle';
-import type { Ed25519 } from '@treering/note';
-import { decodeCbor, encodeCbor } from './cbor.js';
+import { concatBytes, type Ed25519 } from '@treering/note';
+import { cborHead, decodeCbor, encodeCbor } from './cbor.js';
 import type { CborInput, CborValue } from './cbor-value.js';
 import { type CoseKey, coseKeyThumbprint } from './cose-key.js';
 import { StatementError } from './errors.js';
-import { formatSign1, HEADER, parseSign1, type Sign1, type StatementSigner, sigStructure, verifySign1 } from './sign1.js';
+import { HEADER, parseSign1, type Sign1, type StatementSigner, sigStructure, verifySign1 } from './sign1.js';
 
 /*
  * COSE receipts, RFC 9942, for the verifiable data structure RFC9162_SHA256 (1):
@@ -17,6 +17,8 @@ import { formatSign1, HEADER, parseSign1, type Sign1, type StatementSigner, sigS
 
 const RFC9162_SHA256 = 1;
 const INCLUSION = -1;
+/** A byte string of 32 bytes. */
+const HASH_HEAD = cborHead(2, 32);
 
 /** An inclusion proof as a receipt carries it. */
 export interface ReceiptProof {
@@ -59,15 +61,24 @@ export async function issueReceipt(
     [HEADER.verifiableDataStructure, RFC9162_SHA256],
   ];
   const protectedBytes = encodeCbor(new Map(header));
-  const inclusion = encodeCbor([proof.size, proof.index, proof.path]);
-  const proofs = new Map([[INCLUSION, [inclusion]]]);
   const signature = await signer.sign(sigStructure(protectedBytes, root));
-  return formatSign1({
-    protectedBytes,
-    unprotectedHeader: new Map<number, CborValue>([[HEADER.verifiableDataProofs, proofs]]),
-    payload: null,
-    signature,
-  });
+  // Every entry gets one, so its fixed frame is written as bytes: tag 18, an array of four, a map from 396 to a map from -1 to an
+  // array of one proof; and nil for the payload.
+  const inclusion = formatProof(proof);
+  return concatBytes(
+    Uint8Array.of(0xd2, 0x84),
+    ...[cborHead(2, protectedBytes.length), protectedBytes],
+    Uint8Array.of(0xa1, 0x19, 0x01, 0x8c, 0xa1, 0x20, 0x81),
+    ...[cborHead(2, inclusion.length), inclusion],
+    Uint8Array.of(0xf6),
+    ...[cborHead(2, signature.length), signature],
+  );
+}
+
+/** [tree size, leaf index, [hash, ...]] */
+function formatProof({ size, index, path }: ReceiptProof): Uint8Array {
+  const hashes = path.flatMap((hash) => [HASH_HEAD, hash]);
+  return concatBytes(Uint8Array.of(0x83), cborHead(0, size), cborHead(0, index), cborHead(4, path.length), ...hashes);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { p256, p384 } from '@noble/curves/nist.js';
-import { type Ed25519, portableEd25519 } from '@treering/note';
-import { decodeCbor, encodeCbor } from './cbor.js';
+import { concatBytes, type Ed25519, portableEd25519 } from '@treering/note';
+import { cborHead, decodeCbor, encodeCbor } from './cbor.js';
 import type { CborProfile } from './cbor-scan.js';
 import { CborTag, type CborValue } from './cbor-value.js';
 import { ALG, algorithmFits, type CoseKey, uncompressedPoint } from './cose-key.js';
@@ -71,6 +71,9 @@ export function formatSign1(message: Omit<Sign1, 'protectedHeader'>): Uint8Array
   return encodeCbor(new CborTag(18, [protectedBytes, unprotectedHeader, payload, signature]));
 }
 
+/** An array of four, and its first item, the text "Signature1". */
+const SIGNATURE_1 = Uint8Array.of(0x84, 0x6a, ...new TextEncoder().encode('Signature1'));
+
 /** The bytes that a COSE_Sign1 signature covers (RFC 9052 section 4.4), with no external data unless given. */
 export function sigStructure(
   protectedBytes: Uint8Array,
@@ -79,7 +82,9 @@ export function sigStructure(
 ): Uint8Array {
   // An empty protected map is signed as no bytes, however it was sent.
   const emptyMap = protectedBytes.length === 1 && protectedBytes[0] === 0xa0;
-  return encodeCbor(['Signature1', emptyMap ? new Uint8Array(0) : protectedBytes, externalData, payload]);
+  const bytesOf = (part: Uint8Array): [Uint8Array, Uint8Array] => [cborHead(2, part.length), part];
+  const signed = emptyMap ? new Uint8Array(0) : protectedBytes;
+  return concatBytes(SIGNATURE_1, ...bytesOf(signed), ...bytesOf(externalData), ...bytesOf(payload));
 }
 
 /**

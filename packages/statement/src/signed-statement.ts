@@ -80,9 +80,7 @@ export async function signStatement(
  */
 export function parseStatement(bytes: Uint8Array): SignedStatement {
   if (bytes.length > MAX_STATEMENT_SIZE * 4) throw tooLarge(bytes.length);
-  const received = parseSign1(bytes, 'any');
-  const own = isOwnContentType(received.protectedHeader.get(HEADER.contentType));
-  if (own) parseSign1(bytes);
+  const { received, own } = readSign1(bytes);
   const sign1: Sign1 = { ...received, unprotectedHeader: new Map() };
   const algorithm = sign1.protectedHeader.get(HEADER.algorithm);
   if (typeof algorithm !== 'number') throw new StatementError('statement/malformed', 'the protected header names no algorithm');
@@ -94,6 +92,20 @@ export function parseStatement(bytes: Uint8Array): SignedStatement {
   const entry = received.unprotectedHeader.size === 0 ? new Uint8Array(bytes) : formatSign1(sign1);
   if (entry.length > MAX_STATEMENT_SIZE) throw tooLarge(entry.length);
   return { ...readHeader(sign1, own), entry, sign1, payload: sign1.payload };
+}
+
+/** Strictly, or in any order when it has a foreign content type. */
+function readSign1(bytes: Uint8Array): { received: Sign1; own: boolean } {
+  const isOwn = ({ protectedHeader }: Sign1): boolean => isOwnContentType(protectedHeader.get(HEADER.contentType));
+  let strict: Sign1;
+  try {
+    strict = parseSign1(bytes);
+  } catch (error) {
+    const received = parseSign1(bytes, 'any');
+    if (isOwn(received)) throw error;
+    return { received, own: false };
+  }
+  return { received: strict, own: isOwn(strict) };
 }
 
 /**

@@ -13,12 +13,13 @@ export const BUSY_TIMEOUT = 5000;
 export interface OpenOptions {
   /**
    * 'create' makes a new store and refuses an existing file; 'open' refuses a missing or empty one, so that a lost disk is
-   * never mistaken for a new log; 'read' opens for inspection while another process may hold the log.
+   * never mistaken for a new log; 'read' opens for inspection while another process may hold the log; 'join' opens to write
+   * beside a connection of this process that holds the lock.
    */
-  readonly mode: 'create' | 'open' | 'read';
+  readonly mode: 'create' | 'open' | 'read' | 'join';
 }
 
-/** An open database, and the lock that keeps other writers out; undefined when it was opened to read. */
+/** An open database, and the lock that keeps other writers out; undefined when it was opened to read or to join. */
 export interface OpenDatabase {
   readonly db: Database.Database;
   readonly lock: Database.Database | undefined;
@@ -39,7 +40,7 @@ export function openDatabase(path: string, { mode }: OpenOptions, schema: Schema
   let db: Database.Database | undefined;
   let lock: Database.Database | undefined;
   try {
-    if (mode !== 'read') lock = acquireLock(path);
+    if (mode === 'create' || mode === 'open') lock = acquireLock(path);
     db = new Database(path, { readonly: mode === 'read', timeout: BUSY_TIMEOUT });
     checkVersion(db);
     if (mode !== 'create') checkFile(db, path, schema);
@@ -52,7 +53,7 @@ export function openDatabase(path: string, { mode }: OpenOptions, schema: Schema
       db.pragma('checkpoint_fullfsync = ON');
       if (db.pragma('synchronous', { simple: true }) !== 2)
         throw new StorageError('storage/unsupported', 'SQLite does not accept synchronous=FULL');
-      migrate(db, schema);
+      if (mode !== 'join') migrate(db, schema);
     }
     // What is removed is overwritten: an erased attachment leaves nothing in free pages.
     db.pragma('secure_delete = ON');

@@ -8,7 +8,7 @@ import { type TreeReply, work } from './tree-work.js';
 /** Leaves of a job for a thread: some milliseconds of work, so that handing it over costs next to nothing. */
 const JOB_HEIGHT = 14;
 /** Below this many leaves the calling thread is done before the others have heard of it (docs/performance.md). */
-const WORTH_THREADS = 2 ** 16;
+const WORTH_THREADS = 2 ** 15;
 
 /** Hashes large trees on threads, as many as the machine has cores; small ones on the calling thread. */
 export class TreePool {
