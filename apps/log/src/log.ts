@@ -201,7 +201,14 @@ export class Log {
    * @throws StatementError, RecordError, Problem, SequencerError
    */
   async submit(bytes: Uint8Array): Promise<Accepted> {
-    return this.#commit(await this.#prepare(bytes));
+    const come = this.sequencer.announce();
+    let committed: Promise<Accepted>;
+    try {
+      committed = this.#commit(await this.#prepare(bytes));
+    } finally {
+      come();
+    }
+    return committed;
   }
 
   /**

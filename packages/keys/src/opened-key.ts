@@ -1,5 +1,5 @@
 import { createSigner, KEY_TYPE, type Signer, type SignerKey } from '@treering/note';
-import { nodeEd25519 } from '@treering/note/node';
+import { nodeEd25519, signEd25519OffThread } from '@treering/note/node';
 import { createStatementSigner, type StatementSigner } from '@treering/statement';
 import { KeyError } from './errors.js';
 
@@ -19,10 +19,16 @@ export interface OpenedKey {
 export function openSeed({ name, type, seed }: SignerKey): OpenedKey {
   return {
     name,
-    statement: type === KEY_TYPE.ed25519 ? createStatementSigner(seed, nodeEd25519) : undefined,
+    statement: type === KEY_TYPE.ed25519 ? offThread(seed) : undefined,
     note: createSigner(name, type, seed, nodeEd25519),
     close: () => undefined,
   };
+}
+
+/** Statements and receipts are signed on libuv's thread pool: a log signs one receipt for each entry. */
+function offThread(seed: Uint8Array): StatementSigner {
+  const signer = createStatementSigner(seed, nodeEd25519);
+  return { ...signer, sign: (message) => signEd25519OffThread(seed, message) };
 }
 
 /** The statement signer of a key. @throws KeyError (key/unsupported) */

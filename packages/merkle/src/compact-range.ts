@@ -98,7 +98,8 @@ export class CompactRange {
   /** Appends one leaf hash (32 bytes). */
   append(leafHash: Uint8Array, visit?: NodeVisitor): void {
     checkHash(leafHash, 'leaf hash');
-    this.appendMany(leafHash, visit);
+    if (visit === undefined) this.appendSubtree(0, leafHash);
+    else this.appendMany(leafHash, visit);
   }
 
   /**

@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
@@ -16,8 +26,10 @@ export interface HeadAnchor {
 }
 
 /**
- * An anchor in a file, best on another disk than the store. Writes go to a temporary file that is renamed. They are short and
- * done at once on the calling thread, so that none overtakes another and an older head never replaces a newer one.
+ * An anchor in a file, best on another disk than the store. What must survive a power cut goes to a temporary file that is renamed;
+ * what must survive the process alone is written over a head of the same length in one call, because a file system may wait for the
+ * disk at every renaming. Writes are short and done at once on the calling thread, so that none overtakes another and an older head
+ * never replaces a newer one.
  */
 export function createFileAnchor(path: string): HeadAnchor {
   const temporary = `${path}.new`;
@@ -32,6 +44,7 @@ export function createFileAnchor(path: string): HeadAnchor {
       }
     },
     async write(note, durable) {
+      if (!durable && overwrite(path, note)) return;
       if (!folderExists) mkdirSync(dirname(path), { recursive: true });
       folderExists = true;
       const file = openSync(temporary, 'w', 0o644);
@@ -45,6 +58,25 @@ export function createFileAnchor(path: string): HeadAnchor {
       if (durable) syncFolder(dirname(path));
     },
   };
+}
+
+/** Writes over a file of the same length, which is then never seen half-written by another process. False when there is none. */
+function overwrite(path: string, bytes: Uint8Array): boolean {
+  let file: number;
+  try {
+    file = openSync(path, 'r+');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+  try {
+    if (fstatSync(file).size !== bytes.length) return false;
+    const written = writeSync(file, bytes, 0, bytes.length, 0);
+    if (written !== bytes.length) throw new Error(`the head anchor took ${written} of ${bytes.length} bytes`);
+    return true;
+  } finally {
+    closeSync(file);
+  }
 }
 
 function syncFolder(path: string): void {

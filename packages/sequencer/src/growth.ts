@@ -2,10 +2,9 @@ import {
   CompactRange,
   HASH_SIZE,
   type Hasher,
-  type HashReader,
   hashesAtTileLevel,
   MerkleStateError,
-  type NodeId,
+  type Proof,
   rangeNodes,
   TILE_HEIGHT,
   TILE_WIDTH,
@@ -48,19 +47,23 @@ export function rangeFromEdge(size: number, edge: RightEdge, hasher: Hasher): Co
   return CompactRange.restore(size, concat(parts), hasher);
 }
 
-/** What appending a batch of leaves did to the tree: all nodes that became complete, by level. */
-export class Growth implements HashReader {
+/** What appending a batch of leaves did to the tree: all nodes that became complete, by level, and the new right border. */
+export class Growth {
   readonly oldSize: number;
   readonly range: CompactRange;
   readonly #levels: { start: number; hashes: Uint8Array }[] = [];
-  readonly #old = new Map<string, Uint8Array>();
+  /** By level, the node of the tree before that was the last complete one there, if it was at the right edge. */
+  readonly #old: ({ index: number; hash: Uint8Array } | undefined)[] = [];
+  readonly #hasher: Hasher;
+  #border: readonly Uint8Array[] | undefined;
 
   /** @param leafHashes flat, 32 bytes each */
-  constructor(before: CompactRange, leafHashes: Uint8Array) {
+  constructor(before: CompactRange, leafHashes: Uint8Array, hasher: Hasher) {
     this.oldSize = before.size;
+    this.#hasher = hasher;
     const edge = before.hashes();
     rangeNodes(before.size).forEach(({ level, index }, i) => {
-      this.#old.set(`${level}/${index}`, edge.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE));
+      this.#old[level] = { index, hash: edge.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE) };
     });
     this.range = before.clone();
     this.range.appendMany(leafHashes, (level, start, hashes) => {
@@ -84,24 +87,54 @@ export class Growth implements HashReader {
         ]);
         if (hashes.length !== TILE_WIDTH * HASH_SIZE)
           throw new MerkleStateError(`tile ${level}/${index} does not come out full`);
-        tiles.push({ level, index, hashes, root: this.#node({ level: (level + 1) * TILE_HEIGHT, index }) });
+        tiles.push({ level, index, hashes, root: this.#node((level + 1) * TILE_HEIGHT, index) });
       }
     }
     return tiles;
   }
 
-  /** Hashes for proofs of the new entries: new nodes, and the old right edge to their left. */
-  async readHashes(nodes: readonly NodeId[]): Promise<Uint8Array> {
-    return concat(nodes.map((node) => this.#node(node)));
+  /**
+   * The inclusion proof of a new entry in the tree after (RFC 9162 section 2.1.3.1), without any hashing but that of the border, once.
+   * The hashes are views.
+   * @throws MerkleStateError for an entry that was there before
+   */
+  proveInclusion(index: number): Proof {
+    if (index < this.oldSize || index >= this.range.size) throw new MerkleStateError(`entry ${index} is not new`);
+    this.#border ??= this.#hashBorder();
+    const proof: Uint8Array[] = [];
+    let node = index;
+    let last = this.range.size - 1;
+    for (let level = 0; last > 0; level++) {
+      if (node % 2 === 1) proof.push(this.#node(level, node - 1));
+      else if (node < last) proof.push(node + 1 === last ? this.#border[level] : this.#node(level, node + 1));
+      node = Math.floor(node / 2);
+      last = Math.floor(last / 2);
+    }
+    return proof;
   }
 
-  #node({ level, index }: NodeId): Uint8Array {
+  /** By level, the hash of the last node, complete or not: over all leaves from its first one on. */
+  #hashBorder(): Uint8Array[] {
+    const border: Uint8Array[] = [];
+    let last = this.range.size - 1;
+    let hash = this.#node(0, last);
+    for (let level = 0; last > 0; level++) {
+      border.push(hash);
+      // A node without a right neighbour stands for itself one level above.
+      if (last % 2 === 1) hash = this.#hasher.hashNode(this.#node(level, last - 1), hash);
+      last = Math.floor(last / 2);
+    }
+    return border;
+  }
+
+  /** A complete node that is new, or was at the right edge. */
+  #node(level: number, index: number): Uint8Array {
     const fresh = this.#levels[level];
     const at = fresh === undefined ? -1 : (index - fresh.start) * HASH_SIZE;
-    const hash =
-      at >= 0 && at < fresh.hashes.length ? fresh.hashes.slice(at, at + HASH_SIZE) : this.#old.get(`${level}/${index}`);
-    if (hash === undefined) throw new MerkleStateError(`node ${index} of level ${level} is neither new nor at the old edge`);
-    return hash;
+    if (at >= 0 && at < fresh.hashes.length) return fresh.hashes.subarray(at, at + HASH_SIZE);
+    const old = this.#old[level];
+    if (old?.index !== index) throw new MerkleStateError(`node ${index} of level ${level} is neither new nor at the old edge`);
+    return old.hash;
   }
 }
 

@@ -79,6 +79,8 @@ export interface SequencerOptions<C> {
   readonly pool?: PoolLimits;
   /** Most entries in one commit. */
   readonly batchSize?: number;
+  /** Milliseconds that a commit waits for submissions that were announced: they share its costs, which are those of many entries. */
+  readonly gather?: number;
   readonly trustStore?: boolean;
   /** Told once when the log may not go on: the process must end and start again from the disk. */
   readonly onFatal?: (error: Error) => void;
@@ -118,6 +120,10 @@ export class Sequencer<C> {
   #running: Promise<void> | undefined;
   #batch: Promise<void> | undefined;
   #closing = false;
+  /** Submissions that were announced and have not come yet. */
+  #announced = 0;
+  /** Ends the wait for them. */
+  #allCame: (() => void) | undefined;
   /** Set while the position in memory may not be the one on disk: nothing is signed until a reload succeeds. */
   #stale: Error | undefined;
   #dead: Error | undefined;
@@ -178,6 +184,18 @@ export class Sequencer<C> {
     });
   }
 
+  /**
+   * Says that a submission is being checked and may follow soon. Call what is returned once, when it has been submitted or will not be:
+   * commits wait for it, though not for long.
+   */
+  announce(): () => void {
+    this.#announced++;
+    return () => {
+      this.#announced--;
+      if (this.#announced === 0) this.#allCame?.();
+    };
+  }
+
   /** Resolves when the batch that is in flight now, if any, is stored or lost. */
   async afterBatch(): Promise<void> {
     await this.#batch;
@@ -186,6 +204,7 @@ export class Sequencer<C> {
   /** Stops taking submissions, commits those that wait, and answers them. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#allCame?.();
     await this.#running;
   }
 
@@ -258,8 +277,7 @@ export class Sequencer<C> {
 
   async #run(): Promise<void> {
     while (this.#pool.length > 0) {
-      // One turn of the event loop, so that everything that has arrived by now is in the batch.
-      await new Promise((resolve) => setImmediate(resolve));
+      await this.#gather();
       const batch = this.#pool.take(this.#options.batchSize);
       this.#batch = this.#sequence(batch).catch((error) => {
         for (const waiting of batch) waiting.reject(error);
@@ -267,6 +285,21 @@ export class Sequencer<C> {
       await this.#batch;
     }
     this.#running = undefined;
+  }
+
+  /** One turn of the event loop, so that everything that has arrived by now is in the batch, and a little time for what was announced. */
+  async #gather(): Promise<void> {
+    const { gather, batchSize } = this.#options;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.#announced === 0 || this.#pool.length >= batchSize || this.#closing || gather === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, gather);
+      this.#allCame = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#allCame = undefined;
   }
 
   async #sequence(batch: readonly Waiting<C>[]): Promise<void> {
@@ -305,7 +338,7 @@ export class Sequencer<C> {
           );
         }
       });
-      growth = new Growth(range, leafHashes);
+      growth = new Growth(range, leafHashes, hasher);
       const tiles = growth.fullTiles(edge);
       const root = growth.range.root();
       // 4. Grow the tree a second time, leaf by leaf, and compare before signing.
@@ -340,7 +373,7 @@ export class Sequencer<C> {
   }
 
   async #stage(batch: readonly Waiting<C>[], head: () => StoredHead): Promise<Staged<C>> {
-    const { storage, admission, hasher } = this.#options;
+    const { storage, admission } = this.#options;
     const known = await storage.indicesOf(batch.map(({ submission }) => submission.leafHash));
     const first = this.#position.head?.size ?? 0;
     const fresh = new Map<string, number>();
@@ -363,15 +396,11 @@ export class Sequencer<C> {
       const index = twin ?? (fresh.get(id) as number);
       return async () => {
         try {
-          const { size } = head();
-          const reader =
-            index >= (this.#growth?.oldSize ?? Number.POSITIVE_INFINITY) ? (this.#growth as Growth) : this.#storedTree(size);
-          waiting.resolve({
-            index,
-            duplicate: twin !== undefined,
-            head: head(),
-            inclusion: await proveInclusion(reader, index, size, hasher),
-          });
+          const now = head();
+          const growth = this.#growth;
+          const isFresh = growth !== undefined && index >= growth.oldSize;
+          const inclusion = isFresh ? growth.proveInclusion(index) : await this.proveInclusion(index, now.size);
+          waiting.resolve({ index, duplicate: twin !== undefined, head: now, inclusion });
         } catch (error) {
           waiting.reject(error);
         }
@@ -432,6 +461,7 @@ function withDefaults<C>(options: SequencerOptions<C>) {
     clock: Date.now,
     pool: { entries: 16_384, bytes: 128 * 1024 * 1024 },
     batchSize: 4096,
+    gather: 4,
     previousSigners: [],
     trustStore: false,
     ...options,

@@ -65,3 +65,12 @@ export function verifyEd25519OffThread(publicKey: Uint8Array, message: Uint8Arra
     verify(null, message, key, signature, (error, valid) => (error === null ? resolve(valid) : reject(error)));
   });
 }
+
+/** The same signature as `nodeEd25519.sign`, computed on libuv's thread pool instead of the calling thread. */
+export function signEd25519OffThread(seed: Uint8Array, message: Uint8Array): Promise<Uint8Array> {
+  const key = privateKeyObject(seed);
+  return new Promise((resolve, reject) => {
+    // `sign` takes a callback since Node 15.12, whatever its declared types say of a missing algorithm.
+    sign(undefined, message, key, (error, signature) => (error === null ? resolve(new Uint8Array(signature)) : reject(error)));
+  });
+}
