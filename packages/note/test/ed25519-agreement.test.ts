@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { haveVectors, vectorJson } from '../../../test/vectors.js';
 import { checkEd25519PublicKey, portableEd25519 } from '../src/index.js';
-import { nodeEd25519, verifyEd25519OffThread } from '../src/node/index.js';
+import { nodeEd25519, signEd25519OffThread, verifyEd25519OffThread } from '../src/node/index.js';
 import { codeOf, seed } from './fixtures.js';
 
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;
@@ -33,6 +33,13 @@ const torsion: readonly Point[] = (() => {
   for (let i = 1; i < 8; i++) points.push(points[i - 1].add(eighth));
   return points;
 })();
+
+test('a signature made off the thread is the same', async () => {
+  for (const length of [0, 1, 1000]) {
+    const [own, message] = [seed(`signer ${length}`), new Uint8Array(length).fill(length)];
+    assert.equal(await signEd25519OffThread(own, message), portableEd25519.sign(own, message));
+  }
+});
 
 test('there are eight points of small order, and none is taken as a public key', async () => {
   assert.is(new Set(torsion.map((point) => point.toHex())).size, 8);

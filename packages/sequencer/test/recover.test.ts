@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -202,6 +202,17 @@ test('the file anchor replaces itself whole, in the order of the calls, and surv
   assert.is(new TextDecoder().decode((await anchor.read()) as Uint8Array), 'head 49');
   writeFileSync(`${path}.new`, 'what a crash left');
   assert.is(new TextDecoder().decode((await createFileAnchor(path).read()) as Uint8Array), 'head 49');
+  // A head of the same length is written over the one before, another length and a missing file take the long way.
+  const inode = (): number => statSync(path).ino;
+  const before = inode();
+  await anchor.write(new TextEncoder().encode('head 51'), false);
+  assert.is(inode(), before);
+  await anchor.write(new TextEncoder().encode('head 100'), false);
+  assert.is.not(inode(), before);
+  assert.is(new TextDecoder().decode((await anchor.read()) as Uint8Array), 'head 100');
+  rmSync(path);
+  await anchor.write(new TextEncoder().encode('head 101'), false);
+  assert.is(new TextDecoder().decode((await anchor.read()) as Uint8Array), 'head 101');
   await anchor.write(new TextEncoder().encode('head 50'), true);
   assert.is(new TextDecoder().decode((await anchor.read()) as Uint8Array), 'head 50');
 });

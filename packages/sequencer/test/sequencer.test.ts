@@ -163,6 +163,40 @@ test('the JavaScript of the tree without native code comes to the same head', as
   assert.equal((await portable.head())?.note, (await native.head())?.note, 'Ed25519 has one signature for one message');
 });
 
+test('a commit waits for what was announced, until all has come', async () => {
+  const sequencer = await open(createMemoryStorage(), { gather: 60_000 });
+  const commits: number[] = [];
+  sequencer.onCommit((_, entries) => commits.push(entries.length));
+  const come = [1, 2, 3].map(() => sequencer.announce());
+  const first = sequencer.submit(submission('first'));
+  come[0]();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(commits, [], 'two are still on their way');
+  const second = sequencer.submit(submission('second'));
+  come[1]();
+  // The third will not be submitted: it was refused at the door.
+  come[2]();
+  await Promise.all([first, second]);
+  assert.equal(commits, [2]);
+  await sequencer.close();
+});
+
+test('a commit does not wait long for what is announced and does not come', async () => {
+  const sequencer = await open(createMemoryStorage(), { gather: 5 });
+  sequencer.announce();
+  assert.is((await sequencer.submit(submission('alone'))).index, 0);
+  await sequencer.close();
+});
+
+test('a log that closes waits for nobody', async () => {
+  const sequencer = await open(createMemoryStorage(), { gather: 60_000 });
+  sequencer.announce();
+  const last = sequencer.submit(submission('last'));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await sequencer.close();
+  assert.is((await last).index, 0);
+});
+
 test.after(() => rmSync(folder, { recursive: true }));
 test('heads of another history end the log once, and the largest of them stays the anchor', async () => {
   const other = await open(createMemoryStorage());

@@ -3,7 +3,13 @@ import * as assert from 'uvu/assert';
 import * as face from '../src/index.js';
 
 test('the public face is this', () => {
-  assert.equal(Object.keys(face).sort(), ['isUnused', 'openDatabase', 'openSqliteStorage', 'toStorageError']);
+  assert.equal(Object.keys(face).sort(), [
+    'isUnused',
+    'openDatabase',
+    'openSqliteStorage',
+    'openThreadedSqliteStorage',
+    'toStorageError',
+  ]);
 });
 
 test.run();
