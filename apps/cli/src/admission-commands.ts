@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { serveAdmissionCommand } from './commands/admission.js';
+import { lazy } from './lazy.js';
 import type { Commands } from './operator-commands.js';
+
+const serveAdmissionCommand = lazy(async () => (await import('./commands/admission.js')).serveAdmissionCommand);
 
 /** The commands of those who run clusters. */
 export function addAdmissionCommands(program: Command, { command, run, positive }: Commands): void {

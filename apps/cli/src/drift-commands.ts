@@ -1,9 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { drift } from './commands/drift.js';
-import { driftHistory } from './commands/drift-history.js';
-import { evaluate } from './commands/evaluate.js';
 import { UsageError } from './exit.js';
+import { lazy } from './lazy.js';
 import type { Commands } from './operator-commands.js';
+
+const drift = lazy(async () => (await import('./commands/drift.js')).drift);
+const driftHistory = lazy(async () => (await import('./commands/drift-history.js')).driftHistory);
+const evaluate = lazy(async () => (await import('./commands/evaluate.js')).evaluate);
 
 const DATASET = ['--dataset <file>', 'examples with the right answers, a line of JSON each: input, expected, slice'] as const;
 const ENVIRONMENT = ['--env <environment>', 'the environment, such as prod'] as const;

@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { check } from './commands/check.js';
-import { gate } from './commands/gate.js';
+import { lazy } from './lazy.js';
 import type { Commands } from './operator-commands.js';
+
+const check = lazy(async () => (await import('./commands/check.js')).check);
+const gate = lazy(async () => (await import('./commands/gate.js')).gate);
 
 /** Where a model and its configuration lie. */
 function withParts(command: Command): Command {

@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
-import { type PermitSession, permitVerify } from './commands/permit.js';
+import type { PermitSession } from './commands/permit.js';
+import { lazy } from './lazy.js';
 import type { CommonFlags } from './settings.js';
+
+const permitVerify = lazy(async () => (await import('./commands/permit.js')).permitVerify);
 
 /** How a command is made, and run in a session that knows no log. */
 export interface PermitCommands {
