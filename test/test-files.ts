@@ -51,7 +51,7 @@ function isTaken(file: string, { quick, faults }: Selection): boolean {
   const isFault = file.startsWith('test/fault/');
   if (faults) return isFault;
   if (isFault && file.endsWith('.full.test.ts')) return false;
-  return !(quick && /^test\/(e2e\/|fault\/|fuzz\/|docs)/.test(file));
+  return !(quick && /^test\/(e2e\/|fault\/|fuzz\/|docs\/)/.test(file));
 }
 
 function allTestFiles(root: string): string[] {

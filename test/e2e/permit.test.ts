@@ -61,21 +61,18 @@ interface Ended {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** Milliseconds. */
-  readonly took: number;
 }
 
 /** Runs Node in the folder of the service, without a network where that can be. */
 function offline(args: readonly string[], env: Readonly<Record<string, string>> = {}): Ended {
   const [command, ...before] = ALONE ? ['unshare', '-rn', process.execPath] : [process.execPath];
-  const begin = performance.now();
   const { status, stdout, stderr } = spawnSync(command, [...before, ...args], {
     cwd: host.folder,
     env: { PATH: process.env.PATH, HOME: host.path('home'), ...env },
     encoding: 'utf8',
     timeout: 60_000,
   });
-  return { code: status, stdout, stderr, took: performance.now() - begin };
+  return { code: status, stdout, stderr };
 }
 
 const MAIN = fileURLToPath(new URL('../../apps/cli/dist/main.js', import.meta.url));
@@ -94,7 +91,7 @@ const verify = (...more: readonly string[]): string[] => [
 const PARTS = ['--model', 'wink', '--config', 'config/limits.yaml', 'config/prompt.txt', '--image', `sha256:${IMAGE}`];
 const elsewhere = (): string[] => verify().map((arg) => (arg === 'prod' ? 'test' : arg));
 
-test('it is permitted without a network, with the witnesses of the log, quickly', () => {
+test('it is permitted without a network, with the witnesses of the log', () => {
   if (!ALONE) {
     if (process.env.CI !== undefined) throw new Error('no network namespace can be made here');
     console.log('with a network: no network namespace can be made here');
@@ -104,13 +101,6 @@ test('it is permitted without a network, with the witnesses of the log, quickly'
   assert.match(stdout, /It is permitted\./);
   assert.match(stdout, /The model and the configuration that lie here are those that it permits\./);
   assert.not.match(stdout, /No quorum of witnesses was asked for/);
-  const fastest = (args: readonly string[]): number => Math.min(...[1, 2, 3].map(() => offline([COMMAND, ...args]).took));
-  const [image, all, version] = [fastest(verify('--image', IMAGE)), fastest(verify(...PARTS)), fastest(['--version'])];
-  console.log(
-    `permit verify: ${image.toFixed(0)} ms with an image, ${all.toFixed(0)} ms with everything; --version: ${version.toFixed(0)} ms`,
-  );
-  // On a machine that is busy otherwise everything takes longer, and this not more so.
-  assert.ok(Math.max(image, all) < Math.max(3000, 1.5 * version), 'an entry point waits for it');
 });
 
 test('what is not permitted ends with 1, and is not run', () => {

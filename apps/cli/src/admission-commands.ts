@@ -1,7 +1,10 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { serveAdmissionCommand } from './commands/admission.js';
+import { lazy } from './lazy.js';
 import type { Commands } from './operator-commands.js';
+import { timeSpan } from './time-span.js';
+
+const serveAdmissionCommand = lazy(async () => (await import('./commands/admission.js')).serveAdmissionCommand);
 
 /** The commands of those who run clusters. */
 export function addAdmissionCommands(program: Command, { command, run, positive }: Commands): void {
@@ -23,7 +26,7 @@ export function addAdmissionCommands(program: Command, { command, run, positive 
       new Option('--allow-connect <subresource...>', 'ways into running pods that start processes').choices(['exec', 'attach']),
     )
     .option('--namespace <namespace=environment...>', 'the environment of a namespace: its pods belong to no other')
-    .option('--max-age <time>', 'how old a permit may be: 3600, 12h, 7d')
+    .option('--max-age <time>', 'how old a permit may be: 3600, 12h, 7d', timeSpan)
     .option('--connections <n>', 'open connections', positive)
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .action((flags) => run((s) => serveAdmissionCommand(s, flags))(flags));

@@ -1,11 +1,16 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { attest } from './commands/attest.js';
-import { ATTESTATION_HANDLE, attestKey } from './commands/attest-key.js';
-import { verifyQuoteFile } from './commands/verify-quote.js';
+import { lazy } from './lazy.js';
 import type { Commands } from './operator-commands.js';
+
+const attest = lazy(async () => (await import('./commands/attest.js')).attest);
+const attestKey = lazy(async () => (await import('./commands/attest-key.js')).attestKey);
+const verifyQuoteFile = lazy(async () => (await import('./commands/verify-quote.js')).verifyQuoteFile);
 
 /** A register that only a reset of the machine sets back, and that hardly any boot chain uses (docs/attestation.md). */
 const REGISTER = 13;
+
+/** Where in the TPM the attestation key is kept, unless it is said: in the owner's range of persistent handles. */
+const ATTESTATION_HANDLE = '0x81010010';
 
 /** The commands by which a host shows what it has loaded. */
 export function addAttestationCommands(program: Command, { command, remote, signing, run, positive }: Commands): void {

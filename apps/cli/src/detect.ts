@@ -5,9 +5,7 @@ import { parse } from 'yaml';
 import { kindOf } from './commands/foreign.js';
 import { UsageError } from './exit.js';
 import { isHuggingFaceFolder } from './huggingface.js';
-
-/** Kinds of what `treering record` can record by itself. */
-export const KINDS = ['model', 'config', 'foreign', 'record', 'batch'] as const;
+import type { KINDS } from './kinds.js';
 
 /** What a path is taken for, and why. */
 export interface Detected {

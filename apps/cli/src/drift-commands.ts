@@ -1,18 +1,17 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { drift } from './commands/drift.js';
-import { driftHistory } from './commands/drift-history.js';
-import { evaluate } from './commands/evaluate.js';
 import { UsageError } from './exit.js';
+import { lazy } from './lazy.js';
 import type { Commands } from './operator-commands.js';
+import { timerSpan } from './time-span.js';
+
+const drift = lazy(async () => (await import('./commands/drift.js')).drift);
+const driftHistory = lazy(async () => (await import('./commands/drift-history.js')).driftHistory);
+const evaluate = lazy(async () => (await import('./commands/evaluate.js')).evaluate);
 
 const DATASET = ['--dataset <file>', 'examples with the right answers, a line of JSON each: input, expected, slice'] as const;
 const ENVIRONMENT = ['--env <environment>', 'the environment, such as prod'] as const;
 const SERVICE = ['--service <service>', 'the service, such as triage'] as const;
 const SVG = ['--svg <file>', 'also draw the metrics over time as a picture'] as const;
-/** Milliseconds of the units that a time is said in. */
-const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-/** Timers count no further. */
-const LONGEST = 24 * UNITS.d;
 
 /** The commands that ask a deployed model, and compare its answers with what was logged. */
 export function addDriftCommands(program: Command, { remote, signing, run, positive }: Commands): void {
@@ -49,7 +48,7 @@ export function addDriftCommands(program: Command, { remote, signing, run, posit
     .option(...SERVICE)
     .option(...DATASET)
     .option('--evaluation <entry>', 'the evaluation to compare with (the newest that passed before the deployment)')
-    .option('--every <time>', 'again and again, such as 15m, 1h or 1d, until it is told to end', duration)
+    .option('--every <time>', 'again and again, such as 15m, 1h or 1d, until it is told to end', timerSpan)
     .option(...SVG)
     .option('--dry-run', 'record nothing')
     .action((rest, flags) => run((s) => drift(s, withArguments(required(flags, ['env', 'service', 'dataset']), rest)))(flags));
@@ -79,12 +78,4 @@ function withArguments<F extends { readonly command?: readonly string[] }>(flags
 function share(text: string): number {
   if (!/^0(?:\.[0-9]{1,6})?$/.test(text)) throw new InvalidArgumentError('It takes a share from 0 to less than 1.');
   return Number(text);
-}
-
-/** Milliseconds of a time such as 15m. */
-function duration(text: string): number {
-  const [, count, unit] = /^([1-9][0-9]{0,3})([smhd])$/.exec(text) ?? [];
-  const milliseconds = count === undefined ? Number.NaN : Number(count) * UNITS[unit];
-  if (!(milliseconds <= LONGEST)) throw new InvalidArgumentError('It takes a time such as 30s, 15m, 1h or 1d, at most 24d.');
-  return milliseconds;
 }

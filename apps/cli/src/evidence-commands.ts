@@ -1,10 +1,16 @@
-import { DISCLOSURES } from '@treering/evidence';
+import type { Question } from '@treering/evidence';
 import { type Command, Option } from 'commander';
-import { recordDecisions } from './commands/decisions.js';
-import { exportEvidence } from './commands/evidence-export.js';
-import { evidencePage } from './commands/evidence-page.js';
-import { listPresets, retentionReport } from './commands/retention.js';
+import { lazy } from './lazy.js';
 import type { Commands } from './operator-commands.js';
+
+const recordDecisions = lazy(async () => (await import('./commands/decisions.js')).recordDecisions);
+const exportEvidence = lazy(async () => (await import('./commands/evidence-export.js')).exportEvidence);
+const evidencePage = lazy(async () => (await import('./commands/evidence-page.js')).evidencePage);
+const listPresets = lazy(async () => (await import('./commands/retention.js')).listPresets);
+const retentionReport = lazy(async () => (await import('./commands/retention.js')).retentionReport);
+
+/** Which attachments can be disclosed. The names of the package are not loaded for them, but checked against it. */
+const DISCLOSURES: Readonly<Record<Question['attachments'], true>> = { none: true, public: true, restricted: true };
 
 /** The commands by which others are shown what a log says. */
 export function addEvidenceCommands(program: Command, { command, remote, signing, run }: Commands): void {
@@ -15,7 +21,7 @@ export function addEvidenceCommands(program: Command, { command, remote, signing
     .option('--to <time>', 'its end; a day alone is meant whole')
     .addOption(
       new Option('--attachments <which>', 'attachments to disclose; restricted ones need a key that may read them')
-        .choices(DISCLOSURES)
+        .choices(Object.keys(DISCLOSURES))
         .default('public'),
     )
     .option('--everything', 'all entries of the log, so that the file proves what is not there as well')

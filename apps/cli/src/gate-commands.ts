@@ -1,7 +1,10 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { check } from './commands/check.js';
-import { gate } from './commands/gate.js';
+import { type Command, Option } from 'commander';
+import { lazy } from './lazy.js';
 import type { Commands } from './operator-commands.js';
+import { timerSpan } from './time-span.js';
+
+const check = lazy(async () => (await import('./commands/check.js')).check);
+const gate = lazy(async () => (await import('./commands/gate.js')).gate);
 
 /** Where a model and its configuration lie. */
 function withParts(command: Command): Command {
@@ -31,7 +34,7 @@ export function addGateCommands(program: Command, { remote, run, positive }: Com
     .option('--supersede', 'go on although another run has announced a deployment and not ended it')
     .option('--replaces <entry>', 'the deployment that this one undoes: a rollback')
     .option('--replicas <n>', 'how many are started', positive)
-    .option('--wait-for-approval <time>', 'how long to wait for approvals of the deployment itself: 30s, 15m, 2h', duration, 0)
+    .option('--wait-for-approval <time>', 'how long to wait for approvals of the deployment itself: 30s, 15m, 2h', timerSpan, 0)
     .option('--break-glass', 'go without approvals and gates, where the policy allows it; it is always an alarm')
     .option('--ticket <ticket>', 'reference into your change management')
     .option('--resume <file>', 'replay the log from where an earlier call ended, and remember where this one does')
@@ -48,9 +51,9 @@ export function addGateCommands(program: Command, { remote, run, positive }: Com
     .option('--system-prompt <file>', 'which of the files is the system prompt, as when it was recorded')
     .option('--image <digest>', 'digest of the image that runs')
     .option('--pid-file <file>', 'file with the number of its process')
-    .option('--every <time>', 'again and again: 30s, 5m, 1h', duration)
-    .option('--full-every <time>', 'how often files are read that the file system calls unchanged', duration, 86_400)
-    .option('--record-every <time>', 'how often an unchanged result is recorded again', duration, 86_400)
+    .option('--every <time>', 'again and again: 30s, 5m, 1h', timerSpan)
+    .option('--full-every <time>', 'how often files are read that the file system calls unchanged', timerSpan, 86_400)
+    .option('--record-every <time>', 'how often an unchanged result is recorded again', timerSpan, 86_400)
     .option('--no-record', 'only look')
     .addOption(
       new Option('--access <who>', 'who may read the report that is attached')
@@ -59,16 +62,4 @@ export function addGateCommands(program: Command, { remote, run, positive }: Com
     )
     .option('--resume <file>', 'replay the log from where an earlier call ended, and remember where this one does')
     .action((flags) => run((s) => check(s, flags))(flags));
-}
-
-/** Seconds that a timer can wait: 24 days. */
-const LONGEST = 24 * 86_400;
-
-/** Seconds of a time such as 90, 90s, 15m, 2h or 1d. */
-function duration(text: string): number {
-  const [, digits, unit = 's'] = /^([1-9][0-9]{0,8})([smhd])?$/.exec(text) ?? [];
-  if (digits === undefined) throw new InvalidArgumentError('It takes a time such as 90s, 15m, 2h or 1d.');
-  const seconds = Number(digits) * { s: 1, m: 60, h: 3600, d: 86_400 }[unit as 's' | 'm' | 'h' | 'd'];
-  if (seconds > LONGEST) throw new InvalidArgumentError('It takes at most 24 days.');
-  return seconds;
 }

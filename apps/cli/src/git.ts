@@ -6,7 +6,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { printable } from '@treering/record';
-import { withoutSecrets } from '@treering/recorder';
+import { withoutSecrets } from '@treering/recorder/without-secrets';
 
 /*
  * A folder that is recorded may come from anybody, and with it the configuration of its repository, which can name programs for git

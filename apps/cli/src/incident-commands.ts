@@ -1,7 +1,11 @@
 import { type Command, Option } from 'commander';
-import { closeIncident, openIncident, updateIncident } from './commands/incident.js';
-import { listIncidents } from './commands/incident-list.js';
+import { lazy } from './lazy.js';
 import type { Commands } from './operator-commands.js';
+
+const closeIncident = lazy(async () => (await import('./commands/incident.js')).closeIncident);
+const openIncident = lazy(async () => (await import('./commands/incident.js')).openIncident);
+const updateIncident = lazy(async () => (await import('./commands/incident.js')).updateIncident);
+const listIncidents = lazy(async () => (await import('./commands/incident-list.js')).listIncidents);
 
 const SEVERITIES = ['low', 'medium', 'high', 'critical'];
 const HARMS = ['death', 'health', 'critical-infrastructure', 'fundamental-rights', 'property-or-environment', 'widespread'];

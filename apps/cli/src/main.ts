@@ -1,43 +1,54 @@
 import { readFileSync } from 'node:fs';
-import { recordSchemas } from '@treering/record';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { addAdmissionCommands } from './admission-commands.js';
 import { addAttestationCommands } from './attestation-commands.js';
-import { approve } from './commands/approve.js';
-import { erase, getAttachment } from './commands/attachment.js';
-import { audit } from './commands/audit.js';
-import { recordBatch } from './commands/batch.js';
-import { recordConfig } from './commands/config.js';
-import { recordForeign } from './commands/foreign.js';
-import { revoke } from './commands/identity.js';
-import { initProject, keygen } from './commands/keys.js';
-import { activateKey, prepareKey, retireKey } from './commands/log-keys.js';
-import { login } from './commands/login.js';
-import { backup, fsck } from './commands/maintain.js';
-import { recordModel } from './commands/model.js';
-import { checkPolicy, diffPolicy, setPolicy, showPolicy, testPolicy } from './commands/policy.js';
-import { diff, history, show } from './commands/read.js';
-import { recordFile } from './commands/record-file.js';
-import { init, serve } from './commands/serve.js';
-import { up } from './commands/up.js';
-import { verify } from './commands/verify.js';
 import { addDriftCommands } from './drift-commands.js';
 import { addEvidenceCommands } from './evidence-commands.js';
 import { EXIT, exitOf } from './exit.js';
+import { FILE_RECORDS } from './file-records.js';
 import { addGateCommands } from './gate-commands.js';
 import { addIncidentCommands } from './incident-commands.js';
+import { lazy } from './lazy.js';
 import { addMonitorCommands, addWitnessCommands } from './operator-commands.js';
 import { addPermitCommands } from './permit-commands.js';
 import { addRecorderCommands } from './recorder-commands.js';
-import { createSession, type Session } from './session.js';
+import type { Session } from './session.js';
 import type { CommonFlags } from './settings.js';
 import type { Streams } from './terminal.js';
 
+const approve = lazy(async () => (await import('./commands/approve.js')).approve);
+const erase = lazy(async () => (await import('./commands/attachment.js')).erase);
+const getAttachment = lazy(async () => (await import('./commands/attachment.js')).getAttachment);
+const audit = lazy(async () => (await import('./commands/audit.js')).audit);
+const recordBatch = lazy(async () => (await import('./commands/batch.js')).recordBatch);
+const recordConfig = lazy(async () => (await import('./commands/config.js')).recordConfig);
+const recordForeign = lazy(async () => (await import('./commands/foreign.js')).recordForeign);
+const revoke = lazy(async () => (await import('./commands/identity.js')).revoke);
+const initProject = lazy(async () => (await import('./commands/keys.js')).initProject);
+const keygen = lazy(async () => (await import('./commands/keys.js')).keygen);
+const activateKey = lazy(async () => (await import('./commands/log-keys.js')).activateKey);
+const prepareKey = lazy(async () => (await import('./commands/log-keys.js')).prepareKey);
+const retireKey = lazy(async () => (await import('./commands/log-keys.js')).retireKey);
+const login = lazy(async () => (await import('./commands/login.js')).login);
+const backup = lazy(async () => (await import('./commands/maintain.js')).backup);
+const fsck = lazy(async () => (await import('./commands/maintain.js')).fsck);
+const recordModel = lazy(async () => (await import('./commands/model.js')).recordModel);
+const checkPolicy = lazy(async () => (await import('./commands/policy.js')).checkPolicy);
+const diffPolicy = lazy(async () => (await import('./commands/policy.js')).diffPolicy);
+const setPolicy = lazy(async () => (await import('./commands/policy.js')).setPolicy);
+const showPolicy = lazy(async () => (await import('./commands/policy.js')).showPolicy);
+const testPolicy = lazy(async () => (await import('./commands/policy.js')).testPolicy);
+const diff = lazy(async () => (await import('./commands/read.js')).diff);
+const history = lazy(async () => (await import('./commands/read.js')).history);
+const show = lazy(async () => (await import('./commands/read.js')).show);
+const recordFile = lazy(async () => (await import('./commands/record-file.js')).recordFile);
+const init = lazy(async () => (await import('./commands/serve.js')).init);
+const serve = lazy(async () => (await import('./commands/serve.js')).serve);
+const up = lazy(async () => (await import('./commands/up.js')).up);
+const verify = lazy(async () => (await import('./commands/verify.js')).verify);
+
 /** For what names the newest record of its subject. */
 const NO_REBASE = ['--no-rebase', 'end when somebody else has recorded something on the subject meanwhile'] as const;
-
-/** Record types that have a command of their own, or that no person writes. */
-const OWN_WAY: readonly string[] = ['charter', 'model', 'config', 'policy', 'map-head'];
 
 /** Everything outside that a call touches. */
 export type Surroundings = Streams & { readonly cwd: string };
@@ -109,6 +120,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
   const run =
     <A extends readonly unknown[]>(work: (session: Session, ...args: A) => Promise<unknown>) =>
     async (flags: CommonFlags, ...args: A): Promise<void> => {
+      const { createSession } = await import('./session.js');
       const session = createSession(flags, around);
       try {
         const code = await work(session, ...args);
@@ -190,7 +202,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option(...NO_REBASE)
     .addOption(access('restricted'))
     .action((files, flags) => run((s) => recordConfig(s, files, flags))(flags));
-  for (const type of Object.keys(recordSchemas).filter((name) => !OWN_WAY.includes(name))) {
+  for (const type of FILE_RECORDS) {
     signing(record, type, `a ${type} record from a YAML or JSON file`)
       .requiredOption('--file <file>', 'the record')
       .option('--reason <sentence>', 'why, instead of the reason in the file')

@@ -1,9 +1,17 @@
 import type { Command } from 'commander';
-import { feedMirror } from './commands/feed.js';
-import { acknowledge, listAlarms, monitorOnce, serveMonitorCommand, writeProof } from './commands/monitor.js';
-import { addLog, serveWitnessCommand, unlock } from './commands/witness.js';
+import { lazy } from './lazy.js';
 import type { Session } from './session.js';
 import type { CommonFlags } from './settings.js';
+
+const feedMirror = lazy(async () => (await import('./commands/feed.js')).feedMirror);
+const acknowledge = lazy(async () => (await import('./commands/monitor.js')).acknowledge);
+const listAlarms = lazy(async () => (await import('./commands/monitor.js')).listAlarms);
+const monitorOnce = lazy(async () => (await import('./commands/monitor.js')).monitorOnce);
+const serveMonitorCommand = lazy(async () => (await import('./commands/monitor.js')).serveMonitorCommand);
+const writeProof = lazy(async () => (await import('./commands/monitor.js')).writeProof);
+const addLog = lazy(async () => (await import('./commands/witness.js')).addLog);
+const serveWitnessCommand = lazy(async () => (await import('./commands/witness.js')).serveWitnessCommand);
+const unlock = lazy(async () => (await import('./commands/witness.js')).unlock);
 
 /** How `main` makes a command, and runs one. */
 export interface Commands {

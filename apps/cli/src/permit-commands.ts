@@ -1,6 +1,10 @@
 import type { Command } from 'commander';
-import { type PermitSession, permitVerify } from './commands/permit.js';
+import type { PermitSession } from './commands/permit.js';
+import { lazy } from './lazy.js';
 import type { CommonFlags } from './settings.js';
+import { timeSpan } from './time-span.js';
+
+const permitVerify = lazy(async () => (await import('./commands/permit.js')).permitVerify);
 
 /** How a command is made, and run in a session that knows no log. */
 export interface PermitCommands {
@@ -26,7 +30,7 @@ export function addPermitCommands(program: Command, { command, run }: PermitComm
     .option('--config <files...>', 'the configuration that lies here')
     .option('--system-prompt <file>', 'which of its files is the system prompt')
     .option('--image <digest>', 'digest of the image, or a reference that ends with it')
-    .option('--max-age <time>', 'how old the permit may be: 3600, 12h, 7d')
+    .option('--max-age <time>', 'how old the permit may be: 3600, 12h, 7d', timeSpan)
     .option('--quiet', 'print nothing when it is permitted, and what failed on standard error')
     .option('--verbose', 'how each claim was found')
     .action((file: string | undefined, flags) => run((s) => permitVerify(s, file, flags))(flags));

@@ -48,14 +48,3 @@ function signerKey(text: string): CoseKey {
     throw new UsageError('--signer takes a verifier key of type 0x01, as "treering keygen" prints it');
   return createCoseKey('Ed25519', key.publicKey);
 }
-
-/**
- * Reads a time span: seconds, or a number with s, m, h or d behind it.
- * @returns seconds
- * @throws UsageError
- */
-export function readMaxAge(text: string): number {
-  const [, digits, unit] = /^([1-9][0-9]{0,8})([smhd]?)$/.exec(text) ?? [];
-  if (digits === undefined) throw new UsageError(`--max-age reads 3600, 60m, 12h or 7d, and not ${text}`);
-  return Number(digits) * { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }[unit as '' | 's' | 'm' | 'h' | 'd'];
-}

@@ -1,10 +1,13 @@
 import { Command, Option } from 'commander';
-import { exportBom } from './commands/bom-export.js';
-import { importBom } from './commands/bom-import.js';
-import { recordPath } from './commands/record-path.js';
-import { listEvents, serveRecorderCommand } from './commands/recorder.js';
-import { KINDS } from './detect.js';
+import { KINDS } from './kinds.js';
+import { lazy } from './lazy.js';
 import type { Commands } from './operator-commands.js';
+
+const exportBom = lazy(async () => (await import('./commands/bom-export.js')).exportBom);
+const importBom = lazy(async () => (await import('./commands/bom-import.js')).importBom);
+const recordPath = lazy(async () => (await import('./commands/record-path.js')).recordPath);
+const listEvents = lazy(async () => (await import('./commands/recorder.js')).listEvents);
+const serveRecorderCommand = lazy(async () => (await import('./commands/recorder.js')).serveRecorderCommand);
 
 const CHANGES = ['new', 'weights', 'finetune', 'adapter', 'quantisation', 'merge'];
 const NO_REBASE = ['--no-rebase', 'end when somebody else has recorded something on the subject meanwhile'] as const;

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { dataFolder, nearest } from '@treering/log';
+import { nearest } from '@treering/log/config';
+import { dataFolder } from '@treering/log/data-folder';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { UsageError } from './exit.js';

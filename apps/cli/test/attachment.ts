@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ACCESS_CONTENT_TYPE } from '@treering/log';
+import { ACCESS_CONTENT_TYPE } from '@treering/log/content-types';
 import { nodeEd25519, readKeyFile } from '@treering/note/node';
 import { createStatementSigner, encodeBase64Url, signStatement } from '@treering/statement';
 import type { LogDesk } from './fixture.js';

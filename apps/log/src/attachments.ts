@@ -6,15 +6,13 @@ import { decodeBase64Url, parseStatement, type SignedStatement, StatementError, 
 import { checkSignatureOffThread } from '@treering/statement/node';
 import type { Storage } from '@treering/storage';
 import type { GovernedAdmission } from './admission.js';
+import { ACCESS_CONTENT_TYPE } from './content-types.js';
 import { ERASED, Erasure } from './erasure.js';
 import { Staging } from './staging.js';
 import { isWaitingNote } from './waiting-evidence.js';
 
 /** First byte of a stored blob: who may read it. */
 export const MARK = { public: 0x70, restricted: 0x72 } as const;
-
-/** The content type of the statement that proves who reads or uploads an attachment. */
-export const ACCESS_CONTENT_TYPE = 'application/vnd.treering.access';
 
 /** Bytes of uploads that may wait for their statements. */
 const STAGED_BYTES = 64 * 1024 * 1024;

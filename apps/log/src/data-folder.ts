@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { createFileAnchor, type HeadAnchor } from '@treering/sequencer';
 
 /** Where things lie in a log's data folder. */
 export interface DataFolder {
@@ -42,9 +41,4 @@ export function dataFolder(data: string, anchor?: string): DataFolder {
     beginning: join(data, 'keys', 'beginning'),
     anchor: anchor ?? join(data, 'anchor', 'head'),
   };
-}
-
-/** The head anchor of a data folder. */
-export function openAnchor(folder: DataFolder): HeadAnchor {
-  return createFileAnchor(folder.anchor);
 }

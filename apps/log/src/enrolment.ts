@@ -18,13 +18,11 @@ import {
   signStatement,
 } from '@treering/statement';
 import { checkSignatureOffThread } from '@treering/statement/node';
+import { ENROLMENT_CONTENT_TYPE } from './content-types.js';
 import type { Accepted, Log } from './log.js';
 import type { TokenVerifier, VerifiedToken } from './oidc.js';
 import { formatEvidence } from './oidc-evidence.js';
 import { bindingMistake } from './token-binding.js';
-
-/** The content type of the statement that asks for an enrolment, signed with the key that is to be enrolled. */
-export const ENROLMENT_CONTENT_TYPE = 'application/vnd.treering.enrolment';
 
 /** What came of an enrolment. */
 export interface Enrolled {

@@ -1,9 +1,9 @@
 export { type AdmissionOptions, GovernedAdmission } from './admission.js';
+export { openAnchor } from './anchor.js';
 export { createApp } from './app.js';
-export { ACCESS_CONTENT_TYPE } from './attachments.js';
-export { ConfigError, configSchema, type LogConfig, nearest, parseConfig } from './config.js';
-export { type DataFolder, dataFolder, openAnchor } from './data-folder.js';
-export { ENROLMENT_CONTENT_TYPE, type Enrolled, pseudonymSecret, Registrar } from './enrolment.js';
+export { ConfigError, configSchema, type LogConfig, parseConfig } from './config.js';
+export { type DataFolder, dataFolder } from './data-folder.js';
+export { type Enrolled, pseudonymSecret, Registrar } from './enrolment.js';
 export { type Finding, type FsckReport, fsck } from './fsck.js';
 export { hasLog, type InitOptions, initLog, STARTING_POLICY } from './init.js';
 export { activateKeys, type LogKeyPair, type LogKeys, logKeysFrom, openLogKeys, retireKeys } from './keys.js';

@@ -7,9 +7,10 @@ import { ByteBudget, createLogger, type Listening, listen, RateLimit } from '@tr
 import { StorageError } from '@treering/storage';
 import { openThreadedSqliteStorage } from '@treering/storage-sqlite';
 import type { Logger } from 'pino';
+import { openAnchor } from './anchor.js';
 import { createApp } from './app.js';
 import type { LogConfig } from './config.js';
-import { dataFolder, openAnchor } from './data-folder.js';
+import { dataFolder } from './data-folder.js';
 import { pseudonymSecret, Registrar } from './enrolment.js';
 import { endBeginning } from './init.js';
 import { openLogKeys } from './keys.js';

@@ -3,7 +3,7 @@ import { type Attachment, createAttachment } from '@treering/record';
 import { encodeBase64Url, encodeCbor, RECORD_CONTENT_TYPE, type StatementSigner, signStatement } from '@treering/statement';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ACCESS_CONTENT_TYPE } from '../src/index.js';
+import { ACCESS_CONTENT_TYPE } from '../src/content-types.js';
 import { identityRecord, makeStatement, memoryLog, ORIGIN, SEED, signerFrom } from './fixture.js';
 
 let now = Date.now();

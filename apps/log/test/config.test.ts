@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ConfigError, configSchema, nearest, parseConfig } from '../src/index.js';
+import { ConfigError, configSchema, nearest, parseConfig } from '../src/config.js';
 
 /** The message of a configuration's refusal. */
 function refusal(value: Record<string, unknown>): string {

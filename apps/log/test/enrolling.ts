@@ -7,15 +7,8 @@ import { encodeCbor, encodeCoseKey, type StatementSigner, signStatement } from '
 import type { Storage } from '@treering/storage';
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
-import {
-  createApp,
-  createMetrics,
-  ENROLMENT_CONTENT_TYPE,
-  parseConfig,
-  Registrar,
-  STARTING_POLICY,
-  TokenVerifier,
-} from '../src/index.js';
+import { ENROLMENT_CONTENT_TYPE } from '../src/content-types.js';
+import { createApp, createMetrics, parseConfig, Registrar, STARTING_POLICY, TokenVerifier } from '../src/index.js';
 import { identityRecord, makeStatement, memoryLog, ORIGIN, signerFrom } from './fixture.js';
 
 /** How a request for an enrolment differs from the usual one. */

@@ -12,17 +12,9 @@ import type { Storage } from '@treering/storage';
 import { openSqliteStorage } from '@treering/storage-sqlite';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { ACCESS_CONTENT_TYPE } from '../src/content-types.js';
 import { tombstoneOf } from '../src/erasure.js';
-import {
-  ACCESS_CONTENT_TYPE,
-  createSnapshotFile,
-  dataFolder,
-  fsck,
-  Log,
-  openAnchor,
-  openLogKeys,
-  serveLog,
-} from '../src/index.js';
+import { createSnapshotFile, dataFolder, fsck, Log, openAnchor, openLogKeys, serveLog } from '../src/index.js';
 import {
   type Answer,
   identityRecord,

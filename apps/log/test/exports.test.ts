@@ -1,12 +1,13 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import * as config from '../src/config.js';
+import * as contentTypes from '../src/content-types.js';
+import * as folder from '../src/data-folder.js';
 import * as log from '../src/index.js';
 
 test('what the package exports', () => {
   assert.equal(Object.keys(log).sort(), [
-    'ACCESS_CONTENT_TYPE',
     'ConfigError',
-    'ENROLMENT_CONTENT_TYPE',
     'GovernedAdmission',
     'Log',
     'Registrar',
@@ -25,7 +26,6 @@ test('what the package exports', () => {
     'initLog',
     'jwkThumbprint',
     'logKeysFrom',
-    'nearest',
     'openAnchor',
     'openApi',
     'openLogKeys',
@@ -35,6 +35,12 @@ test('what the package exports', () => {
     'serveLog',
     'toProblem',
   ]);
+});
+
+test('what a command takes that runs no log', () => {
+  assert.equal(Object.keys(config).sort(), ['ConfigError', 'configSchema', 'nearest', 'parseConfig']);
+  assert.equal(Object.keys(contentTypes).sort(), ['ACCESS_CONTENT_TYPE', 'ENROLMENT_CONTENT_TYPE']);
+  assert.equal(Object.keys(folder).sort(), ['dataFolder']);
 });
 
 test.run();

@@ -6,7 +6,7 @@ import { createMemoryStorage, StorageError } from '@treering/storage';
 import { base64url, calculateJwkThumbprint, type JWK } from 'jose';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ACCESS_CONTENT_TYPE } from '../src/index.js';
+import { ACCESS_CONTENT_TYPE } from '../src/content-types.js';
 import { isWaitingNote } from '../src/waiting-evidence.js';
 import { type Enrolment, enrollingLog } from './enrolling.js';
 import { identityRecord, makeStatement, ORIGIN, signerFrom } from './fixture.js';

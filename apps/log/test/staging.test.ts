@@ -3,7 +3,8 @@ import { type Attachment, type AttachmentRef, type ChangeRecord, createAttachmen
 import { encodeBase64Url, type StatementSigner, signStatement } from '@treering/statement';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ACCESS_CONTENT_TYPE, STARTING_POLICY } from '../src/index.js';
+import { ACCESS_CONTENT_TYPE } from '../src/content-types.js';
+import { STARTING_POLICY } from '../src/index.js';
 import { Staging } from '../src/staging.js';
 import { identityRecord, makeStatement, memoryLog, ORIGIN, SEED, type StatementParts, signerFrom } from './fixture.js';
 

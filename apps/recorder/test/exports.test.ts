@@ -1,6 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as recorder from '../src/index.js';
+import * as segment from '../src/segment.js';
+import * as withoutSecrets from '../src/without-secrets.js';
 
 test('what the package exports', () => {
   assert.equal(Object.keys(recorder).sort(), [
@@ -13,12 +15,15 @@ test('what the package exports', () => {
     'parseMapping',
     'recorderStore',
     'resolveSource',
-    'segmentOf',
     'serveRecorder',
     'signDelivery',
     'verifyDelivery',
-    'withoutSecrets',
   ]);
+});
+
+test('what a command takes that runs no recorder', () => {
+  assert.equal(Object.keys(segment), ['segmentOf']);
+  assert.equal(Object.keys(withoutSecrets).sort(), ['shownSource', 'withoutSecrets']);
 });
 
 test.run();

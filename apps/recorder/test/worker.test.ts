@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseEvent, parseMapping, RecorderError, RecorderStore, segmentOf, type Waiting, Worker } from '../src/index.js';
+import { parseEvent, parseMapping, RecorderError, RecorderStore, type Waiting, Worker } from '../src/index.js';
+import { segmentOf } from '../src/segment.js';
 import { body, created, FakeLog, folder, NOW, recorder, silent } from './fixture.js';
 
 /** A store with a worker over a log that is faked, and models in a folder. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { nearest } from '@treering/log';
+import { nearest } from '@treering/log/config';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { UsageError } from '../exit.js';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { AdmissionError, configSchema, serveAdmission } from '@treering/admission';
 import { EXIT, UsageError } from '../exit.js';
-import { type PermitTrustFlags, readMaxAge, readPermitTrust } from '../permit-trust.js';
+import { type PermitTrustFlags, readPermitTrust } from '../permit-trust.js';
 import type { Session } from '../session.js';
 import { untilSignal } from '../signals.js';
 
@@ -15,7 +15,8 @@ export interface AdmissionFlags extends Omit<PermitTrustFlags, 'logKey'> {
   readonly allowImage?: readonly string[];
   readonly allowConnect?: readonly string[];
   readonly namespace?: readonly string[];
-  readonly maxAge?: string;
+  /** Seconds. */
+  readonly maxAge?: number;
   readonly connections?: number;
   readonly logLevel?: string;
 }
@@ -35,7 +36,7 @@ export async function serveAdmissionCommand(session: Session, flags: AdmissionFl
         allow_images: flags.allowImage,
         allow_connect: flags.allowConnect,
         namespaces: namespacesOf(flags.namespace ?? []),
-        max_age: flags.maxAge === undefined ? undefined : readMaxAge(flags.maxAge),
+        max_age: flags.maxAge,
         connections: flags.connections,
         log_level: flags.logLevel ?? env.TREERING_LOG_LEVEL,
       }),

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { ClientError, type LogClient, type ReadEntry } from '@treering/client';
-import { ACCESS_CONTENT_TYPE } from '@treering/log';
+import { ACCESS_CONTENT_TYPE } from '@treering/log/content-types';
 import { type AttachmentRef, openAttachment, printable, type RecordOf } from '@treering/record';
 import { encodeBase64Url, signStatement } from '@treering/statement';
 import { UsageError } from '../exit.js';

@@ -9,9 +9,6 @@ import { UsageError } from '../exit.js';
 import type { Session } from '../session.js';
 import { Tpm } from '../tpm.js';
 
-/** Where in the TPM the attestation key is kept, unless it is said: in the owner's range of persistent handles. */
-export const ATTESTATION_HANDLE = '0x81010010';
-
 /** Flags of `attest key`. */
 export interface AttestKeyFlags {
   readonly out?: string;

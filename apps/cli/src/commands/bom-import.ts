@@ -8,7 +8,7 @@ import { equalBytes } from '@treering/merkle';
 import { nodeEd25519 } from '@treering/note/node';
 import { createAttachment, manifestRoot, printable, type RecordOf, validateRecord } from '@treering/record';
 import type { ModelFiles } from '@treering/record/node';
-import { segmentOf } from '@treering/recorder';
+import { segmentOf } from '@treering/recorder/segment';
 import { type BomMetric, type ModelBom, readModelBom } from '../cyclonedx.js';
 import { UsageError } from '../exit.js';
 import type { Session } from '../session.js';

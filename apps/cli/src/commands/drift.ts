@@ -29,7 +29,7 @@ export interface DriftFlags extends QuestionFlags {
   readonly env: string;
   readonly service: string;
   readonly evaluation?: string;
-  /** Milliseconds from one run to the next. */
+  /** Seconds from one run to the next. */
   readonly every?: number;
   readonly svg?: string;
   readonly dryRun?: boolean;
@@ -52,7 +52,7 @@ export async function drift(session: Session, flags: DriftFlags): Promise<number
   const ended = new AbortController();
   untilSignal().then(() => ended.abort());
   while (!ended.signal.aborted) {
-    const next = performance.now() + flags.every;
+    const next = performance.now() + flags.every * 1000;
     try {
       await run(session, flags, ended.signal);
     } catch (error) {

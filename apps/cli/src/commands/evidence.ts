@@ -1,6 +1,6 @@
 import { ClientError, type LogClient } from '@treering/client';
 import type { AuditFinding, Candidate, GovernanceState } from '@treering/governance';
-import { type EnrolmentEntry, examineEvidence } from '@treering/log';
+import type { EnrolmentEntry } from '@treering/log';
 import { RecordError } from '@treering/record';
 import type { Session } from '../session.js';
 import { fetchAttachment } from './attachment.js';
@@ -56,6 +56,8 @@ export class EvidenceAudit {
     const ref = attachments.find(({ digest }) => Buffer.compare(digest, evidence?.digest ?? new Uint8Array(0)) === 0);
     if (ref === undefined) return { mistakes: ['the entry names evidence that is none of its attachments'], pinned: false };
     try {
+      // Few audits look at evidence: the others need not load a log.
+      const { examineEvidence } = await import('@treering/log');
       return await examineEvidence(await fetchAttachment(session, client, ref), entry);
     } catch (error) {
       if (error instanceof ClientError && error.status === 410) return 'erased';

@@ -6,7 +6,7 @@ import { nodeEd25519 } from '@treering/note/node';
 import { manifestRoot, printable } from '@treering/record';
 import { EXIT, UsageError } from '../exit-codes.js';
 import { parseImageDigest } from '../image-digest.js';
-import { type PermitTrustFlags, readMaxAge, readPermitTrust } from '../permit-trust.js';
+import { type PermitTrustFlags, readPermitTrust } from '../permit-trust.js';
 import type { Session } from '../session.js';
 import { printClaims } from './print-claims.js';
 
@@ -19,7 +19,8 @@ export interface PermitFlags extends PermitTrustFlags {
   readonly config?: readonly string[];
   readonly systemPrompt?: string;
   readonly image?: string;
-  readonly maxAge?: string;
+  /** Seconds. */
+  readonly maxAge?: number;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
 }
@@ -60,13 +61,12 @@ export async function permitVerify(session: PermitSession, path: string | undefi
 async function readQuestion(flags: PermitFlags, cwd: string): Promise<PermitQuestion> {
   const content = await readContent(flags, cwd);
   const image = flags.image === undefined ? undefined : parseImageDigest(flags.image);
-  const within = flags.maxAge === undefined ? undefined : readMaxAge(flags.maxAge);
   return {
     environment: flags.env,
     service: flags.service,
     content,
     image,
-    fresh: within === undefined ? undefined : { now: Math.floor(Date.now() / 1000), within },
+    fresh: flags.maxAge === undefined ? undefined : { now: Math.floor(Date.now() / 1000), within: flags.maxAge },
   };
 }
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { printable } from '@treering/record';
-import { segmentOf } from '@treering/recorder';
+import { segmentOf } from '@treering/recorder/segment';
 import { parse } from 'yaml';
 import { GENERATION_CONFIG } from '../config-content.js';
 import { type Detected, detectKind } from '../detect.js';

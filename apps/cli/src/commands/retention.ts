@@ -1,5 +1,5 @@
 import type { Candidate } from '@treering/governance';
-import { nearest } from '@treering/log';
+import { nearest } from '@treering/log/config';
 import {
   type AttachmentRef,
   type Hold,
