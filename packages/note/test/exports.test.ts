@@ -60,6 +60,7 @@ test('what the package exports for Node alone', () => {
     'nodeEd25519',
     'readKeyFile',
     'readSecretFile',
+    'signEd25519OffThread',
     'verifyEd25519OffThread',
     'writeKeyFile',
     'writeSecretFile',
