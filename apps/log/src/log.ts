@@ -13,7 +13,7 @@ import {
   type Submission,
 } from '@treering/sequencer';
 import { Problem } from '@treering/server';
-import { type CoseKey, issueReceipt, parseStatement, type StatementSigner } from '@treering/statement';
+import { type CoseKey, parseStatement, ReceiptIssuer, type StatementSigner } from '@treering/statement';
 import type { Storage, StoredHead } from '@treering/storage';
 import { GovernedAdmission, requireAdmitted } from './admission.js';
 import { Attachments } from './attachments.js';
@@ -69,6 +69,7 @@ export class Log {
   readonly clock: () => number;
   readonly #means: Means;
   readonly #keys: LogKeys;
+  readonly #receipts: ReceiptIssuer;
   readonly #erasures: ErasureQueue;
 
   private constructor(
@@ -94,6 +95,7 @@ export class Log {
     this.evidence = new WaitingEvidence(parts.storage, this.attachments, logged);
     this.#means = parts.means;
     this.#keys = parts.keys;
+    this.#receipts = new ReceiptIssuer(this.origin, this.#receiptSigner);
   }
 
   /**
@@ -310,7 +312,7 @@ export class Log {
   /** A COSE receipt for an entry under a head. */
   receipt(sub: string, proof: { index: number; head: StoredHead; inclusion: readonly Uint8Array[] }): Promise<Uint8Array> {
     const { index, head, inclusion } = proof;
-    return issueReceipt({ iss: this.origin, sub }, { size: head.size, index, path: inclusion }, head.root, this.#receiptSigner);
+    return this.#receipts.issue(sub, { size: head.size, index, path: inclusion }, head.root);
   }
 
   /** Answers what is waiting, publishes what was committed, and closes the store. */

@@ -441,9 +441,16 @@ export class GovernanceState {
   }
 }
 
+/** What was worked out last for a leaf hash: an entry is looked for at the door, when it is admitted, and entered after that. */
+const entryKeys = new WeakMap<Uint8Array, { readonly subject: string; readonly key: Uint8Array }>();
+
 /** What stands for an entry in `entries`: one hash for its leaf hash and its subject, 32 bytes. */
 function entryKey(leaf: Uint8Array, subject: string): Uint8Array {
-  return sha256.create().update(leaf).update(encodeUtf8(subject)).digest();
+  const known = entryKeys.get(leaf);
+  if (known?.subject === subject) return known.key;
+  const key = sha256.create().update(leaf).update(encodeUtf8(subject)).digest();
+  entryKeys.set(leaf, { subject, key });
+  return key;
 }
 
 /** Days since the epoch, UTC, of a time in seconds. */

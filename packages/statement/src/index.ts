@@ -13,7 +13,7 @@ export {
 export { type DsseEnvelope, dsseFromJson, dssePae, parseDsse, verifyDsse } from './dsse.js';
 export { StatementError, type StatementErrorCode } from './errors.js';
 export { decodeBase64Url, encodeBase64Url, fromJson, type Json, toJson } from './json-view.js';
-export { issueReceipt, parseReceipt, type Receipt, type ReceiptProof, verifyReceipt } from './receipt.js';
+export { issueReceipt, parseReceipt, type Receipt, ReceiptIssuer, type ReceiptProof, verifyReceipt } from './receipt.js';
 export {
   checkSignature,
   createStatementSigner,

@@ -1,4 +1,4 @@
-import { type Hasher, MerkleInputError, ProofError, portableHasher, rootFromInclusion } from '@treering/merkle';
+import { equalBytes, type Hasher, MerkleInputError, ProofError, portableHasher, rootFromInclusion } from '@treering/merkle';
 import { concatBytes, type Ed25519 } from '@treering/note';
 import { cborHead, decodeCbor, encodeCbor } from './cbor.js';
 import type { CborInput, CborValue } from './cbor-value.js';
@@ -38,41 +38,91 @@ export interface Receipt {
   readonly proof: ReceiptProof;
 }
 
+/** Subjects of which an issuer remembers the signature under the newest root. */
+const REMEMBERED = 4096;
+
+/** Issues receipts of one log: its signature over a root, with the path that leads there. */
+export class ReceiptIssuer {
+  readonly #iss: string;
+  readonly #signer: StatementSigner;
+  /** The root of the newest receipt, and by subject what was signed under it: all entries of one commit have one root. */
+  #root: Uint8Array | undefined;
+  readonly #signed = new Map<string, Promise<Signed>>();
+
+  /** @param iss the log's origin */
+  constructor(iss: string, signer: StatementSigner) {
+    this.#iss = iss;
+    this.#signer = signer;
+  }
+
+  /**
+   * A receipt of an entry.
+   * @param sub subject of the entry
+   * @param root 32 bytes
+   */
+  async issue(sub: string, proof: ReceiptProof, root: Uint8Array): Promise<Uint8Array> {
+    if (this.#root === undefined || !equalBytes(this.#root, root)) {
+      this.#root = root.slice();
+      this.#signed.clear();
+    }
+    let signed = this.#signed.get(sub);
+    if (signed === undefined) {
+      signed = this.#sign(sub, root);
+      if (this.#signed.size < REMEMBERED) this.#signed.set(sub, signed);
+    }
+    const { protectedBytes, signature } = await signed.catch((error) => {
+      // Another attempt may succeed: the key may be elsewhere.
+      this.#signed.delete(sub);
+      throw error;
+    });
+    // Every entry gets a receipt, so its fixed frame is written as bytes: tag 18, an array of four, a map from 396 to a map from -1 to
+    // an array of one proof; and nil for the payload.
+    const inclusion = formatProof(proof);
+    return concatBytes(
+      Uint8Array.of(0xd2, 0x84),
+      ...[cborHead(2, protectedBytes.length), protectedBytes],
+      Uint8Array.of(0xa1, 0x19, 0x01, 0x8c, 0xa1, 0x20, 0x81),
+      ...[cborHead(2, inclusion.length), inclusion],
+      Uint8Array.of(0xf6),
+      ...[cborHead(2, signature.length), signature],
+    );
+  }
+
+  async #sign(sub: string, root: Uint8Array): Promise<Signed> {
+    const header: [number, CborInput][] = [
+      [HEADER.algorithm, this.#signer.algorithm],
+      [HEADER.keyId, coseKeyThumbprint(this.#signer.key)],
+      [
+        HEADER.cwtClaims,
+        new Map([
+          [1, this.#iss],
+          [2, sub],
+        ]),
+      ],
+      [HEADER.verifiableDataStructure, RFC9162_SHA256],
+    ];
+    const protectedBytes = encodeCbor(new Map(header));
+    return { protectedBytes, signature: await this.#signer.sign(sigStructure(protectedBytes, root)) };
+  }
+}
+
+/** What is the same in all receipts of a subject under one root. */
+interface Signed {
+  readonly protectedBytes: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
 /**
- * Issues a receipt: the log's signature over the root, with the path that leads to it.
+ * Issues one receipt: the log's signature over the root, with the path that leads to it.
  * @param root 32 bytes
  */
-export async function issueReceipt(
+export function issueReceipt(
   claims: { iss: string; sub: string },
   proof: ReceiptProof,
   root: Uint8Array,
   signer: StatementSigner,
 ): Promise<Uint8Array> {
-  const header: [number, CborInput][] = [
-    [HEADER.algorithm, signer.algorithm],
-    [HEADER.keyId, coseKeyThumbprint(signer.key)],
-    [
-      HEADER.cwtClaims,
-      new Map([
-        [1, claims.iss],
-        [2, claims.sub],
-      ]),
-    ],
-    [HEADER.verifiableDataStructure, RFC9162_SHA256],
-  ];
-  const protectedBytes = encodeCbor(new Map(header));
-  const signature = await signer.sign(sigStructure(protectedBytes, root));
-  // Every entry gets one, so its fixed frame is written as bytes: tag 18, an array of four, a map from 396 to a map from -1 to an
-  // array of one proof; and nil for the payload.
-  const inclusion = formatProof(proof);
-  return concatBytes(
-    Uint8Array.of(0xd2, 0x84),
-    ...[cborHead(2, protectedBytes.length), protectedBytes],
-    Uint8Array.of(0xa1, 0x19, 0x01, 0x8c, 0xa1, 0x20, 0x81),
-    ...[cborHead(2, inclusion.length), inclusion],
-    Uint8Array.of(0xf6),
-    ...[cborHead(2, signature.length), signature],
-  );
+  return new ReceiptIssuer(claims.iss, signer).issue(claims.sub, proof, root);
 }
 
 /** [tree size, leaf index, [hash, ...]] */

@@ -10,6 +10,7 @@ test('the public face of @treering/statement', () => {
     'HEADER',
     'MAX_STATEMENT_SIZE',
     'RECORD_CONTENT_TYPE',
+    'ReceiptIssuer',
     'StatementError',
     'attachReceipts',
     'checkSignature',

@@ -8,6 +8,7 @@ import {
   createStatementSigner,
   issueReceipt,
   parseReceipt,
+  ReceiptIssuer,
   StatementError,
   verifyReceipt,
 } from '../src/index.js';
@@ -174,6 +175,55 @@ test('a proof that does not fit its place in the tree is refused', async () => {
     'receipt/proof-failed',
     'a leaf hash of 31 bytes',
   );
+});
+
+test('an issuer signs once for all entries of a subject under one root, and anew under another', async () => {
+  let signatures = 0;
+  const key = createStatementSigner(new Uint8Array(32).fill(9), nodeEd25519);
+  const counting = {
+    ...key,
+    async sign(message: Uint8Array) {
+      signatures++;
+      return key.sign(message);
+    },
+  };
+  const issuer = new ReceiptIssuer('log.example/a', counting);
+  const roots = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
+  const proof = (index: number) => ({ size: 9, index, path: [new Uint8Array(32).fill(index)] });
+  const made = await Promise.all([
+    issuer.issue('model/a', proof(1), roots[0]),
+    issuer.issue('model/a', proof(2), roots[0]),
+    issuer.issue('model/b', proof(3), roots[0]),
+  ]);
+  assert.is(signatures, 2);
+  const later = await issuer.issue('model/a', proof(1), roots[1]);
+  assert.is(signatures, 3);
+  for (const [i, sub] of ['model/a', 'model/a', 'model/b'].entries()) {
+    const alone = await issueReceipt({ iss: 'log.example/a', sub }, proof(i + 1), roots[0], key);
+    assert.equal(made[i], alone, `receipt ${i}`);
+    assert.is(parseReceipt(made[i]).proof.index, i + 1);
+  }
+  assert.is.not(Buffer.compare(later, made[0]), 0);
+});
+
+test('a signature that could not be made is tried again', async () => {
+  let fails = true;
+  const key = createStatementSigner(new Uint8Array(32).fill(9), nodeEd25519);
+  const issuer = new ReceiptIssuer('log.example/a', {
+    ...key,
+    async sign(message: Uint8Array) {
+      if (fails) throw new Error('the token is not there');
+      return key.sign(message);
+    },
+  });
+  const ask = (): Promise<Uint8Array> => issuer.issue('model/a', { size: 1, index: 0, path: [] }, new Uint8Array(32));
+  let thrown: unknown;
+  await ask().catch((error) => {
+    thrown = error;
+  });
+  assert.match((thrown as Error).message, 'the token is not there');
+  fails = false;
+  assert.is(parseReceipt(await ask()).iss, 'log.example/a');
 });
 
 test.run();

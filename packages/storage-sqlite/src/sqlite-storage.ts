@@ -59,12 +59,15 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
     'SELECT idx, leaf, topic FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx',
   );
   const indexOf = db.prepare<[Uint8Array], number>('SELECT idx FROM entries WHERE leaf = ?').pluck();
+  // One row instead of one for each hash, which the driver would make a buffer of: every commit reads the right edge.
   const leavesOf = db
-    .prepare<[number, number], Uint8Array>('SELECT leaf FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx')
+    .prepare<[number, number], Uint8Array | null>(
+      "SELECT unhex(group_concat(hex(leaf), '' ORDER BY idx)) FROM entries WHERE idx >= ? AND idx < ?",
+    )
     .pluck();
   const rootsOf = db
-    .prepare<[number, number, number], Uint8Array>(
-      'SELECT root FROM tiles WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx',
+    .prepare<[number, number, number], Uint8Array | null>(
+      "SELECT unhex(group_concat(hex(root), '' ORDER BY idx)) FROM tiles WHERE level = ? AND idx >= ? AND idx < ?",
     )
     .pluck();
   const countTopic = db.prepare(
@@ -139,15 +142,6 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
       throw new StorageError('storage/missing', `entries ${start} to ${end} are not all stored; there are ${count.get()}`);
     }
   };
-  const join = (hashes: readonly Uint8Array[], width: number): Uint8Array | null => {
-    if (hashes.length !== width) return null;
-    const out = new Uint8Array(width * 32);
-    hashes.forEach((hash, i) => {
-      out.set(hash, i * 32);
-    });
-    return out;
-  };
-
   /** Moves everything into the database file and empties the write-ahead log; a reader may be in the way of that. */
   const truncateWal = (): void => {
     db.pragma('busy_timeout = 0');
@@ -186,7 +180,8 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
         const full = tileRow.get(level, index);
         if (full !== undefined) return plain(full.hashes).slice(0, width * 32);
         const first = index * 256;
-        return join(level === 0 ? leavesOf.all(first, first + width) : rootsOf.all(level - 1, first, first + width), width);
+        const hashes = level === 0 ? leavesOf.get(first, first + width) : rootsOf.get(level - 1, first, first + width);
+        return hashes?.length === width * 32 ? plain(hashes) : null;
       }),
     topics: (prefix, after, limit) =>
       run(() =>
