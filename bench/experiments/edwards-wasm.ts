@@ -19,6 +19,10 @@ export interface EdwardsModule {
   multiply(out: number, a: number, b: number): void;
   /** out = a², of field elements */
   square(out: number, a: number): void;
+  /** out = out · a^times, by so many products one after the other; `times` is at least 1 */
+  multiplyTimes(out: number, a: number, times: number): void;
+  /** out = a to the power 2^times, by so many squarings; `times` is at least 1 */
+  squareTimes(out: number, a: number, times: number): void;
   /** out = a⁻¹, of field elements, with three of scratch space */
   invert(out: number, a: number, scratch: number): void;
   /** Writes the 32 canonical bytes of a field element. */
@@ -97,10 +101,7 @@ function encodeEdwards(): Uint8Array<ArrayBuffer> {
       seq(
         set(digit, i32.load16S(get(digits))),
         when(i32.gtS(get(digit), i32.const(0)), add(get(point), entryOf(get(digit)), get(scratch))),
-        when(
-          i32.ltS(get(digit), i32.const(0)),
-          subtract(get(point), entryOf(i32.sub(i32.const(0), get(digit))), get(scratch)),
-        ),
+        when(i32.ltS(get(digit), i32.const(0)), subtract(get(point), entryOf(i32.sub(i32.const(0), get(digit))), get(scratch))),
         set(digits, i32.add(get(digits), i32.const(2))),
         set(table, i32.add(get(table), i32.shl(i32.const(ENTRY_BYTES), get(log)))),
         set(count, i32.sub(get(count), i32.const(1))),

@@ -1,4 +1,16 @@
-import { type Code, type FunctionBuilder, get, i32, i64, type Local, type ModuleBuilder, repeat, seq, set, when } from './wasm-module.js';
+import {
+  type Code,
+  type FunctionBuilder,
+  get,
+  i32,
+  i64,
+  type Local,
+  type ModuleBuilder,
+  repeat,
+  seq,
+  set,
+  when,
+} from './wasm-module.js';
 
 // Arithmetic modulo p = 2^255 - 19 as WebAssembly. An element is ten limbs of 26 and 25 bits in turn, each an i32 in memory and
 // an i64 in a local. A product leaves limbs below 2^26 and (just above) 2^25; sums and differences are not carried. The factors
@@ -27,7 +39,7 @@ export interface FieldCalls {
   readonly toBytes: (out: Code, a: Code) => Code;
 }
 
-/** Adds `multiply`, `square`, `invert` and `toBytes` to a module. */
+/** Adds `multiply`, `square`, `invert` and `toBytes` to a module, and `multiplyTimes` and `squareTimes` as chains of the first two. */
 export function defineField(module: ModuleBuilder): FieldCalls {
   const multiply = module.define('multiply', 3, (f) => {
     const [out, a, b] = f.parameters;
@@ -43,15 +55,20 @@ export function defineField(module: ModuleBuilder): FieldCalls {
     const again = seq(square(get(out), get(out)), set(times, i32.sub(get(times), i32.const(1))));
     return seq(square(get(out), get(a)), when(more, repeat(again, more)));
   });
+  module.define('multiplyTimes', 3, (f) => {
+    const [out, a, times] = f.parameters;
+    const again = seq(multiply(get(out), get(out), get(a)), set(times, i32.sub(get(times), i32.const(1))));
+    return repeat(again, i32.gtS(get(times), i32.const(0)));
+  });
   const invert = module.define('invert', 3, (f) => inversion(f, multiply, squareTimes));
   const toBytes = module.define('toBytes', 2, encoding);
   return { multiply, square, invert, toBytes };
 }
 
 /** Reads limb i of an element. */
-export type Load = (limb: number) => Code;
+type Load = (limb: number) => Code;
 /** Writes limb i of an element. */
-export type Store = (limb: number, value: Code) => Code;
+type Store = (limb: number, value: Code) => Code;
 
 /** The element at an address. */
 export const loader =
@@ -66,7 +83,7 @@ export const storer =
     i64.store32(address, value, offset + 4 * limb);
 
 /** out = a · b, by columns: what lies above 2^255 comes down times 19, and two odd limbs meet half a bit too high. */
-export function product(f: FunctionBuilder, a: Load, b: Load, out: Store): Code {
+function product(f: FunctionBuilder, a: Load, b: Load, out: Store): Code {
   const as = Array.from({ length: LIMBS }, () => f.local('i64'));
   const bs = Array.from({ length: LIMBS }, () => f.local('i64'));
   const doubled = as.map((local, i) => (i % 2 === 1 ? f.local('i64') : local));
@@ -88,7 +105,7 @@ export function product(f: FunctionBuilder, a: Load, b: Load, out: Store): Code 
 }
 
 /** out = a², with each mixed term taken once. */
-export function squared(f: FunctionBuilder, a: Load, out: Store): Code {
+function squared(f: FunctionBuilder, a: Load, out: Store): Code {
   const as = Array.from({ length: LIMBS }, () => f.local('i64'));
   const doubled = as.map(() => f.local('i64'));
   const folded = as.map((_, i) => (i >= 5 ? f.local('i64') : undefined));

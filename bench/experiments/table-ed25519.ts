@@ -26,7 +26,8 @@ const PAGE = 65536;
 const DIGITS = 0;
 const SCRATCH = 256;
 const CONSTANT_2D = SCRATCH + 8 * FIELD_BYTES;
-const PREFIX = CONSTANT_2D + 2 * FIELD_BYTES;
+const NEUTRAL = CONSTANT_2D + 2 * FIELD_BYTES;
+const PREFIX = NEUTRAL + POINT_BYTES;
 
 /**
  * Strict Ed25519 verification from tables: the multiples of the base point and of each key are computed once, so that S·B - k·A
@@ -65,6 +66,7 @@ export class TableEd25519 {
     this.#bytes = new Uint8Array(buffer);
     this.#view = new DataView(buffer);
     this.#writeField(CONSTANT_2D, (2n * D) % P);
+    this.#writePoint(NEUTRAL, 0n, 1n);
     this.#fillTable(this.#base, BASE_WINDOW, Point.BASE);
   }
 
@@ -106,7 +108,7 @@ export class TableEd25519 {
 
   /** point = S·B - k·A; false, and the neutral point, when the key or S is not acceptable. */
   #sum({ publicKey, message, signature }: SignedMessage, table: number | null, point: number): boolean {
-    this.#writePoint(point, 0n, 1n);
+    this.#copyPoint(point, NEUTRAL);
     if (table === null || !hasCanonicalS(signature)) return false;
     const k = challenge(signature.subarray(0, 32), publicKey, message);
     const module = this.#module;
@@ -149,8 +151,7 @@ export class TableEd25519 {
       const first = part * perPart;
       for (let multiple = 1; multiple <= perPart; multiple++) {
         const sum = pointAt(first + multiple - 1);
-        if (multiple === 1) this.#writePoint(sum, 0n, 1n);
-        else this.#copyPoint(sum, sum - POINT_BYTES);
+        this.#copyPoint(sum, multiple === 1 ? NEUTRAL : sum - POINT_BYTES);
         module.add(sum, table + first * ENTRY_BYTES, SCRATCH);
       }
     }
@@ -202,7 +203,7 @@ export class TableEd25519 {
 }
 
 /** How many table entries a window of so many bits takes. */
-export const entriesOf = (window: number): number => partsOf(window) * 2 ** (window - 1);
+const entriesOf = (window: number): number => partsOf(window) * 2 ** (window - 1);
 const partsOf = (window: number): number => Math.ceil(SCALAR_BITS / window);
 const align = (address: number): number => Math.ceil(address / ENTRY_BYTES) * ENTRY_BYTES;
 
@@ -224,8 +225,17 @@ const littleEndian = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(byte
 /** k = SHA-512(R, A, message) mod L as 32 bytes, little-endian. */
 function challenge(r: Uint8Array, publicKey: Uint8Array, message: Uint8Array): Uint8Array {
   const digest = hash('sha512', Buffer.concat([r, publicKey, message]), 'buffer');
-  const k = BigInt(`0x${digest.reverse().toString('hex')}`) % L;
-  return Buffer.from(k.toString(16).padStart(64, '0'), 'hex').reverse();
+  const words = new DataView(digest.buffer, digest.byteOffset, 64);
+  let k = 0n;
+  for (let at = 56; at >= 0; at -= 8) k = (k << 64n) | words.getBigUint64(at, true);
+  k %= L;
+  const bytes = new Uint8Array(32);
+  const out = new DataView(bytes.buffer);
+  for (let at = 0; at < 32; at += 8) {
+    out.setBigUint64(at, BigInt.asUintN(64, k), true);
+    k >>= 64n;
+  }
+  return bytes;
 }
 
 /** Writes a scalar as digits between -2^(window-1) + 1 and 2^(window-1), the lowest first, and returns how many there are. */

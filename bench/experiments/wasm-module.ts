@@ -121,7 +121,10 @@ export class ModuleBuilder {
         [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
         section(1, types),
         section(2, [memory]),
-        section(3, functions.map((_, index) => unsigned(index))),
+        section(
+          3,
+          functions.map((_, index) => unsigned(index)),
+        ),
         section(7, exported),
         section(10, bodies),
       ),
