@@ -9,6 +9,9 @@ export const POINT_BYTES = 4 * FIELD_BYTES;
 /** Bytes of a table entry in memory. */
 export const ENTRY_BYTES = 128;
 
+/** d of the curve's equation -x² + y² = 1 + dx²y². */
+export const D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
+
 const LIMB_COUNT = FIELD_BYTES / 4;
 const [Y, Z, T] = [1, 2, 3].map((coordinate) => coordinate * FIELD_BYTES);
 
@@ -25,10 +28,19 @@ export interface EdwardsModule {
   squareTimes(out: number, a: number, times: number): void;
   /** out = a⁻¹, of field elements, with three of scratch space */
   invert(out: number, a: number, scratch: number): void;
+  /** out = a^((p - 5)/8), of field elements, with three of scratch space; `out` and `a` differ */
+  power(out: number, a: number, scratch: number): void;
+  /** out = a + b and out = a - b, of field elements, without carrying */
+  plus(out: number, a: number, b: number): void;
+  minus(out: number, a: number, b: number): void;
   /** Writes the 32 canonical bytes of a field element. */
   toBytes(out: number, a: number): void;
   /** point = point + entry, with four field elements of scratch space. */
   add(point: number, entry: number, scratch: number): void;
+  /** point = point - entry, with four field elements of scratch space. */
+  subtract(point: number, entry: number, scratch: number): void;
+  /** point = point + other, both with any Z; needs six field elements of scratch space, 2d in front of them. */
+  addPoint(point: number, other: number, scratch: number): void;
   /** point = 2 · point, with four field elements of scratch space. */
   double(point: number, scratch: number): void;
   /** Makes the table entry of x and y, with two field elements of scratch space that begin with 2d. */
@@ -58,6 +70,26 @@ function encodeEdwards(): Uint8Array<ArrayBuffer> {
   const subtract = module.define('subtract', 3, (f) => {
     const [point, entry, scratch] = f.parameters.map((parameter) => get(parameter));
     return mixedAddition(multiply, point, entry, scratch, -1);
+  });
+
+  module.define('plus', 3, (f) => {
+    const [out, a, b] = f.parameters.map((parameter) => get(parameter));
+    return linear(out, [a, 1], [b, 1]);
+  });
+  module.define('minus', 3, (f) => {
+    const [out, a, b] = f.parameters.map((parameter) => get(parameter));
+    return linear(out, [a, 1], [b, -1]);
+  });
+  module.define('addPoint', 3, (f) => {
+    const [point, other, scratch] = f.parameters.map((parameter) => get(parameter));
+    const entry = at(scratch, 5 * FIELD_BYTES);
+    return seq(
+      linear(entry, [at(other, Y), 1], [other, 1]),
+      linear(at(entry, FIELD_BYTES), [at(other, Y), 1], [other, -1]),
+      multiply(at(entry, 2 * FIELD_BYTES), at(other, T), scratch),
+      multiply(at(point, Z), at(point, Z), at(other, Z)),
+      mixedAddition(multiply, point, entry, at(scratch, FIELD_BYTES), 1),
+    );
   });
 
   module.define('double', 2, (f) => {

@@ -27,6 +27,16 @@ export const LIMB_OFFSETS: readonly number[] = [0, 26, 51, 77, 102, 128, 153, 17
 const widthOf = (limb: number): number => (limb % 2 === 0 ? 26 : 25);
 const maskOf = (limb: number): Code => i64.const((1n << BigInt(widthOf(limb))) - 1n);
 
+/** The order of the field. */
+export const P = 2n ** 255n - 19n;
+
+/** Writes a value between 0 and 2^255 as an element. */
+export function writeElement(view: DataView, at: number, value: bigint): void {
+  LIMB_OFFSETS.forEach((offset, limb) => {
+    view.setInt32(at + 4 * limb, Number(BigInt.asUintN(widthOf(limb), value >> BigInt(offset))), true);
+  });
+}
+
 /** Calls of the functions that work on elements in memory; each argument is an address. */
 export interface FieldCalls {
   /** out = a · b */
@@ -60,7 +70,8 @@ export function defineField(module: ModuleBuilder): FieldCalls {
     const again = seq(multiply(get(out), get(out), get(a)), set(times, i32.sub(get(times), i32.const(1))));
     return repeat(again, i32.gtS(get(times), i32.const(0)));
   });
-  const invert = module.define('invert', 3, (f) => inversion(f, multiply, squareTimes));
+  const invert = module.define('invert', 3, (f) => power(f, multiply, squareTimes, 'inverse'));
+  module.define('power', 3, (f) => power(f, multiply, squareTimes, 'root'));
   const toBytes = module.define('toBytes', 2, encoding);
   return { multiply, square, invert, toBytes };
 }
@@ -154,8 +165,13 @@ function carry(f: FunctionBuilder, h: readonly Local[], limb: number): Code {
   );
 }
 
-/** a^(p-2): 254 squarings and 11 products. */
-function inversion(f: FunctionBuilder, multiply: FieldCalls['multiply'], squareTimes: FieldCalls['multiply']): Code {
+/** a^(p-2), the inverse, or a^((p-5)/8), from which square roots are made: about 252 squarings and 11 products. */
+function power(
+  f: FunctionBuilder,
+  multiply: FieldCalls['multiply'],
+  squareTimes: FieldCalls['multiply'],
+  which: 'inverse' | 'root',
+): Code {
   const [out, a, scratch] = f.parameters;
   const slot = (index: number): Code => i32.add(get(scratch), i32.const(index * FIELD_BYTES));
   const [t, u, v] = [slot(0), slot(1), slot(2)];
@@ -180,8 +196,7 @@ function inversion(f: FunctionBuilder, multiply: FieldCalls['multiply'], squareT
       // The result may overwrite what it is multiplied by: the run goes through `out`.
       return seq(times(get(out), from, bits), multiply(to, get(out), by));
     }),
-    times(u, u, 5),
-    multiply(get(out), u, t),
+    which === 'inverse' ? seq(times(u, u, 5), multiply(get(out), u, t)) : seq(times(u, u, 2), multiply(get(out), u, get(a))),
   );
 }
 

@@ -1,19 +1,10 @@
-import { hash } from 'node:crypto';
 import { Point } from '@noble/ed25519';
 import { checkEd25519PublicKey } from '@treering/note';
-import { compileEdwards, type EdwardsModule, ENTRY_BYTES, POINT_BYTES } from './edwards-wasm.js';
-import { FIELD_BYTES, LIMB_OFFSETS } from './field-wasm.js';
-
-/** A signature to check: 32 bytes of public key, the message, 64 bytes of signature. */
-export interface SignedMessage {
-  readonly publicKey: Uint8Array;
-  readonly message: Uint8Array;
-  readonly signature: Uint8Array;
-}
-
-const L = 2n ** 252n + 27742317777372353535851937790883648493n;
-const P = 2n ** 255n - 19n;
-const D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
+import { compileEdwards, D, type EdwardsModule, ENTRY_BYTES, POINT_BYTES } from './edwards-wasm.js';
+import { FIELD_BYTES, P, writeElement } from './field-wasm.js';
+import { invertAll } from './invert-all.js';
+import { recode, scalarBytes } from './scalar.js';
+import { challenge, hasCanonicalS, idOf, type SignedMessage } from './signed-message.js';
 
 /** Scalars are below 2^253, and a signed digit may carry once more. */
 const SCALAR_BITS = 254;
@@ -65,7 +56,7 @@ export class TableEd25519 {
     this.#digits = new Int16Array(buffer, DIGITS, SCRATCH / 2);
     this.#bytes = new Uint8Array(buffer);
     this.#view = new DataView(buffer);
-    this.#writeField(CONSTANT_2D, (2n * D) % P);
+    writeElement(this.#view, CONSTANT_2D, (2n * D) % P);
     this.#writePoint(NEUTRAL, 0n, 1n);
     this.#fillTable(this.#base, BASE_WINDOW, Point.BASE);
   }
@@ -75,7 +66,7 @@ export class TableEd25519 {
    * @throws RangeError when there is no room for another key
    */
   load(publicKey: Uint8Array): number | null {
-    const id = Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.length).toString('latin1');
+    const id = idOf(publicKey);
     const known = this.#keys.get(id);
     if (known !== undefined) return known;
     const point = decodeKey(publicKey);
@@ -89,7 +80,10 @@ export class TableEd25519 {
     return table;
   }
 
-  /** The verdict on each signature, in order. */
+  /**
+   * The verdict on each signature, in order.
+   * @throws RangeError when there is no room for another key
+   */
   verifyMany(items: readonly SignedMessage[]): boolean[] {
     const verdicts: boolean[] = [];
     for (let start = 0; start < items.length; start += BATCH) {
@@ -111,11 +105,12 @@ export class TableEd25519 {
     this.#copyPoint(point, NEUTRAL);
     if (table === null || !hasCanonicalS(signature)) return false;
     const k = challenge(signature.subarray(0, 32), publicKey, message);
-    const module = this.#module;
-    const baseParts = recode(signature.subarray(32), BASE_WINDOW, this.#digits);
-    module.accumulate(point, DIGITS, baseParts, this.#base, BASE_WINDOW - 1, SCRATCH);
-    const parts = recode(k, this.#window, this.#digits);
-    module.accumulate(point, DIGITS, parts, table, this.#window - 1, SCRATCH);
+    const addMultiple = (scalar: Uint8Array, window: number, from: number): void => {
+      recode(scalar, window, partsOf(window), this.#digits);
+      this.#module.accumulate(point, DIGITS, partsOf(window), from, window - 1, SCRATCH);
+    };
+    addMultiple(signature.subarray(32), BASE_WINDOW, this.#base);
+    addMultiple(scalarBytes(k), this.#window, table);
     return true;
   }
 
@@ -159,21 +154,10 @@ export class TableEd25519 {
     for (let index = 0; index < parts * perPart; index++) this.#writeEntry(table + index * ENTRY_BYTES, pointAt(index));
   }
 
-  /** Replaces the Z of the first points by their inverses, with one inversion (Montgomery). */
+  /** Replaces the Z of the first points by their inverses. */
   #invertZ(count: number): void {
-    const module = this.#module;
-    const z = (index: number): number => this.#points + index * POINT_BYTES + 2 * FIELD_BYTES;
-    const prefix = (index: number): number => PREFIX + index * FIELD_BYTES;
-    const [inverse, product, scratch] = [SCRATCH, SCRATCH + FIELD_BYTES, SCRATCH + 2 * FIELD_BYTES];
-    this.#bytes.copyWithin(prefix(0), z(0), z(0) + FIELD_BYTES);
-    for (let i = 1; i < count; i++) module.multiply(prefix(i), prefix(i - 1), z(i));
-    module.invert(inverse, prefix(count - 1), scratch);
-    for (let i = count - 1; i > 0; i--) {
-      module.multiply(product, inverse, prefix(i - 1));
-      module.multiply(inverse, inverse, z(i));
-      this.#bytes.copyWithin(z(i), product, product + FIELD_BYTES);
-    }
-    this.#bytes.copyWithin(z(0), inverse, inverse + FIELD_BYTES);
+    const elements = Array.from({ length: count }, (_, index) => this.#points + index * POINT_BYTES + 2 * FIELD_BYTES);
+    invertAll(this.#module, elements, PREFIX, SCRATCH);
   }
 
   /** Makes a table entry of a point whose Z is already inverted. */
@@ -190,14 +174,7 @@ export class TableEd25519 {
 
   #writePoint(at: number, x: bigint, y: bigint): void {
     [x, y, 1n, (x * y) % P].forEach((value, coordinate) => {
-      this.#writeField(at + coordinate * FIELD_BYTES, value);
-    });
-  }
-
-  #writeField(at: number, value: bigint): void {
-    LIMB_OFFSETS.forEach((offset, limb) => {
-      const width = limb % 2 === 0 ? 26 : 25;
-      this.#view.setInt32(at + 4 * limb, Number(BigInt.asUintN(width, value >> BigInt(offset))), true);
+      writeElement(this.#view, at + coordinate * FIELD_BYTES, value);
     });
   }
 }
@@ -213,42 +190,4 @@ function decodeKey(publicKey: Uint8Array): Point | undefined {
   } catch {
     return undefined;
   }
-}
-
-function hasCanonicalS(signature: Uint8Array): boolean {
-  if (signature.length !== 64) return false;
-  return signature[63] < 0x10 || littleEndian(signature.subarray(32)) < L;
-}
-
-const littleEndian = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
-
-/** k = SHA-512(R, A, message) mod L as 32 bytes, little-endian. */
-function challenge(r: Uint8Array, publicKey: Uint8Array, message: Uint8Array): Uint8Array {
-  const digest = hash('sha512', Buffer.concat([r, publicKey, message]), 'buffer');
-  const words = new DataView(digest.buffer, digest.byteOffset, 64);
-  let k = 0n;
-  for (let at = 56; at >= 0; at -= 8) k = (k << 64n) | words.getBigUint64(at, true);
-  k %= L;
-  const bytes = new Uint8Array(32);
-  const out = new DataView(bytes.buffer);
-  for (let at = 0; at < 32; at += 8) {
-    out.setBigUint64(at, BigInt.asUintN(64, k), true);
-    k >>= 64n;
-  }
-  return bytes;
-}
-
-/** Writes a scalar as digits between -2^(window-1) + 1 and 2^(window-1), the lowest first, and returns how many there are. */
-function recode(scalar: Uint8Array, window: number, digits: Int16Array): number {
-  const parts = partsOf(window);
-  const half = 2 ** (window - 1);
-  let carry = 0;
-  for (let part = 0; part < parts; part++) {
-    const bit = part * window;
-    const pair = scalar[bit >> 3] | ((scalar[(bit >> 3) + 1] ?? 0) << 8);
-    const digit = ((pair >> (bit & 7)) & (2 * half - 1)) + carry;
-    carry = digit > half ? 1 : 0;
-    digits[part] = carry === 1 ? digit - 2 * half : digit;
-  }
-  return parts;
 }
