@@ -155,6 +155,13 @@ test('with every window, valid signatures hold and one changed bit breaks them',
     assert.equal(verifier.verifyMany(broken), new Array(items.length).fill(false));
     assert.is(verifier.verifyMany([]).length, 0);
   }
+  for (const size of [1, 2, 16, 130]) {
+    const verifier = new BatchEd25519(size, seeds.length);
+    verifier.verifyMany(items);
+    assert.is(verifier.leftToNative, 0, 'valid signatures are decided by the equation');
+    verifier.verifyMany(items.map((item, i) => (i === 129 ? broken[1] : item)));
+    assert.ok(verifier.leftToNative > 0 && verifier.leftToNative <= 4, `beside a bad one: ${verifier.leftToNative}`);
+  }
 });
 
 test('one bad signature among many is refused alone', () => {

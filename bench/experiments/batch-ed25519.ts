@@ -48,6 +48,7 @@ export class BatchEd25519 {
     Record<'twoD' | 'neutral' | 'total' | 'running' | 'buckets' | 'points' | 'prefix' | 'base' | 'entries', number>
   >;
   #keyCount = 0;
+  #leftToNative = 0;
 
   /**
    * @param size signatures in one equation, at most
@@ -86,6 +87,11 @@ export class BatchEd25519 {
     this.#module.toEntry(base, points, points + FIELD_BYTES, twoD);
   }
 
+  /** How many signatures the equation did not decide: node:crypto did. */
+  get leftToNative(): number {
+    return this.#leftToNative;
+  }
+
   /**
    * The verdict on each signature, in order.
    * @throws RangeError when there is no room for another key
@@ -121,8 +127,13 @@ export class BatchEd25519 {
       candidates.push({ index, s, k, r: this.#at.entries + at * ENTRY_BYTES, key });
     });
     this.#bisect(candidates, items, verdicts);
-    for (const index of oneByOne) verdicts[index] = natively(items[index]);
+    for (const index of oneByOne) verdicts[index] = this.#natively(items[index]);
     return verdicts;
+  }
+
+  #natively({ publicKey, message, signature }: SignedMessage): boolean {
+    this.#leftToNative++;
+    return nodeEd25519.verify(publicKey, message, signature);
   }
 
   #bisect(candidates: readonly Candidate[], items: readonly SignedMessage[], verdicts: boolean[]): void {
@@ -130,7 +141,7 @@ export class BatchEd25519 {
     if (this.#holds(candidates)) {
       for (const { index } of candidates) verdicts[index] = true;
     } else if (candidates.length <= SMALLEST) {
-      for (const { index } of candidates) verdicts[index] = natively(items[index]);
+      for (const { index } of candidates) verdicts[index] = this.#natively(items[index]);
     } else {
       const middle = candidates.length >> 1;
       this.#bisect(candidates.slice(0, middle), items, verdicts);
@@ -250,9 +261,6 @@ export class BatchEd25519 {
     this.#bytes.copyWithin(to, from, from + POINT_BYTES);
   }
 }
-
-const natively = ({ publicKey, message, signature }: SignedMessage): boolean =>
-  nodeEd25519.verify(publicKey, message, signature);
 
 function cheapestWindow(short: number, long: number): number {
   let best = 1;
