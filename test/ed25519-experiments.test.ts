@@ -5,7 +5,7 @@ import { nodeEd25519 } from '@treering/note/node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BatchEd25519 } from '../bench/experiments/batch-ed25519.js';
-import { compileEdwards } from '../bench/experiments/edwards-wasm.js';
+import { instantiateEdwards } from '../bench/experiments/edwards-wasm.js';
 import { LIMB_OFFSETS } from '../bench/experiments/field-wasm.js';
 import type { SignedMessage } from '../bench/experiments/signed-message.js';
 import { PointDecoder } from '../bench/experiments/subgroup.js';
@@ -67,7 +67,7 @@ function sameVerdicts(items: readonly SignedMessage[], what: string): number {
 }
 
 test('the field arithmetic is that of BigInt, from the smallest limbs to the largest', () => {
-  const { memory, multiply, square, multiplyTimes, squareTimes, invert, toBytes } = compileEdwards(1);
+  const { memory, multiply, square, multiplyTimes, squareTimes, invert, toBytes } = instantiateEdwards(1);
   const view = new DataView(memory.buffer);
   const [a, b, out, bytes, scratch] = [0, 64, 128, 192, 256];
   const write = (at: number, value: (limb: number) => number): void =>
@@ -110,7 +110,7 @@ test('the field arithmetic is that of BigInt, from the smallest limbs to the lar
 });
 
 test('a point is decoded as the portable implementation decodes it, and only multiples of the base point pass as such', () => {
-  const module = compileEdwards(1);
+  const module = instantiateEdwards(1);
   const [x, y, n, scratch] = [0, 64, 128, 192];
   const decoder = new PointDecoder(module, 1024);
   let outside = 0;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Point } from '@noble/ed25519';
 import { nodeEd25519 } from '@treering/note/node';
-import { compileEdwards, D, type EdwardsModule, ENTRY_BYTES, POINT_BYTES } from './edwards-wasm.js';
+import { D, type EdwardsModule, ENTRY_BYTES, instantiateEdwards, POINT_BYTES } from './edwards-wasm.js';
 import { FIELD_BYTES, P, writeElement } from './field-wasm.js';
 import { invertAll } from './invert-all.js';
 import { L, littleEndian, recode, scalarBytes } from './scalar.js';
@@ -74,7 +74,7 @@ export class BatchEd25519 {
       base: take(ENTRY_BYTES),
       entries: take((size + keyLimit) * ENTRY_BYTES),
     };
-    this.#module = compileEdwards(Math.ceil(end / PAGE));
+    this.#module = instantiateEdwards(Math.ceil(end / PAGE));
     this.#decoder = new PointDecoder(this.#module, 0);
     this.#bytes = new Uint8Array(this.#module.memory.buffer);
     const { twoD, neutral, base, points } = this.#at;

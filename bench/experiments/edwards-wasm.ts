@@ -52,10 +52,14 @@ export interface EdwardsModule {
   accumulate(point: number, digits: number, count: number, table: number, log: number, scratch: number): void;
 }
 
-/** Compiles the module over `pages` pages of 64 KiB. */
-export function compileEdwards(pages: number): EdwardsModule {
+/** Compiled once: what has become fast in one instance is fast in the next. */
+let compiled: WebAssembly.Module | undefined;
+
+/** An instance of the module over `pages` pages of 64 KiB. */
+export function instantiateEdwards(pages: number): EdwardsModule {
+  compiled ??= new WebAssembly.Module(encodeEdwards());
   const memory = new WebAssembly.Memory({ initial: pages });
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(encodeEdwards()), { env: { memory } });
+  const instance = new WebAssembly.Instance(compiled, { env: { memory } });
   return { ...(instance.exports as Omit<EdwardsModule, 'memory'>), memory };
 }
 

@@ -1,6 +1,6 @@
 import { Point } from '@noble/ed25519';
 import { checkEd25519PublicKey } from '@treering/note';
-import { compileEdwards, D, type EdwardsModule, ENTRY_BYTES, POINT_BYTES } from './edwards-wasm.js';
+import { D, type EdwardsModule, ENTRY_BYTES, instantiateEdwards, POINT_BYTES } from './edwards-wasm.js';
 import { FIELD_BYTES, P, writeElement } from './field-wasm.js';
 import { invertAll } from './invert-all.js';
 import { recode, scalarBytes } from './scalar.js';
@@ -51,7 +51,7 @@ export class TableEd25519 {
     this.#points = align(PREFIX + largest * FIELD_BYTES);
     this.#base = align(this.#points + largest * POINT_BYTES);
     const end = this.#base + entriesOf(BASE_WINDOW) * ENTRY_BYTES + keyLimit * this.#keyBytes;
-    this.#module = compileEdwards(Math.ceil(end / PAGE));
+    this.#module = instantiateEdwards(Math.ceil(end / PAGE));
     const { buffer } = this.#module.memory;
     this.#digits = new Int16Array(buffer, DIGITS, SCRATCH / 2);
     this.#bytes = new Uint8Array(buffer);
