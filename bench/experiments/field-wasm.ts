@@ -43,13 +43,9 @@ export interface FieldCalls {
   readonly multiply: (out: Code, a: Code, b: Code) => Code;
   /** out = a² */
   readonly square: (out: Code, a: Code) => Code;
-  /** out = a⁻¹, with three elements of scratch space; zero becomes zero */
-  readonly invert: (out: Code, a: Code, scratch: Code) => Code;
-  /** the 32 bytes of the one value below p, little-endian */
-  readonly toBytes: (out: Code, a: Code) => Code;
 }
 
-/** Adds `multiply`, `square`, `invert` and `toBytes` to a module, and `multiplyTimes` and `squareTimes` as chains of the first two. */
+/** Adds the field's functions to a module; what each does stands at `EdwardsModule`. */
 export function defineField(module: ModuleBuilder): FieldCalls {
   const multiply = module.define('multiply', 3, (f) => {
     const [out, a, b] = f.parameters;
@@ -70,10 +66,10 @@ export function defineField(module: ModuleBuilder): FieldCalls {
     const again = seq(multiply(get(out), get(out), get(a)), set(times, i32.sub(get(times), i32.const(1))));
     return repeat(again, i32.gtS(get(times), i32.const(0)));
   });
-  const invert = module.define('invert', 3, (f) => power(f, multiply, squareTimes, 'inverse'));
+  module.define('invert', 3, (f) => power(f, multiply, squareTimes, 'inverse'));
   module.define('power', 3, (f) => power(f, multiply, squareTimes, 'root'));
-  const toBytes = module.define('toBytes', 2, encoding);
-  return { multiply, square, invert, toBytes };
+  module.define('toBytes', 2, encoding);
+  return { multiply, square };
 }
 
 /** Reads limb i of an element. */

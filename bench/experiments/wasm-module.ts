@@ -27,19 +27,15 @@ const binary =
   (left: Code, right: Code): Code =>
     seq(left, right, [opcode]);
 
-/** Operations on 32-bit integers. Addresses are of this type; loads and stores take a constant offset in bytes. */
+/** Operations on 32-bit integers. Addresses are of this type; a load takes a constant offset in bytes. */
 export const i32 = {
   const: (value: number): Code => [0x41, ...signed(BigInt(value))],
   add: binary(0x6a),
   sub: binary(0x6b),
-  mul: binary(0x6c),
   shl: binary(0x74),
   gtS: binary(0x4a),
   ltS: binary(0x48),
-  load: (address: Code, offset = 0): Code => seq(address, [0x28, 2, ...unsigned(offset)]),
-  load8S: (address: Code, offset = 0): Code => seq(address, [0x2c, 0, ...unsigned(offset)]),
   load16S: (address: Code, offset = 0): Code => seq(address, [0x2e, 1, ...unsigned(offset)]),
-  store: (address: Code, value: Code, offset = 0): Code => seq(address, value, [0x36, 2, ...unsigned(offset)]),
 };
 
 /** Operations on 64-bit integers; `load32` sign-extends, `store32` keeps the low half. */
