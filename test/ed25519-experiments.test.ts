@@ -83,21 +83,21 @@ test('the field arithmetic is that of BigInt, from the smallest limbs to the lar
     toBytes(bytes, at);
     return littleEndian(new Uint8Array(memory.buffer, bytes, 32));
   };
-  // What additions leave between two products: a factor of four of 2^26 and 2^25, of either sign.
-  const extreme = (sign: number) => (limb: number) => sign * 2 ** (limb % 2 === 0 ? 28 : 27);
-  const alternating = (limb: number): number => (limb % 3 === 0 ? -1 : 1) * 2 ** (limb % 2 === 0 ? 27 : 26);
+  // The largest factors that are allowed: sums of four products and of three, of one sign or of both.
+  const extreme = (sign: number) => (limb: number) => sign * 4 * 2 ** (limb % 2 === 0 ? 26 : 25);
+  const triple = (limb: number): number => 3 * 2 ** (limb % 2 === 0 ? 26 : 25);
+  const alternating = (limb: number): number => (limb % 3 === 0 ? -1 : 1) * triple(limb);
   const edges = [0n, 1n, 18n, 19n, P - 1n, P, P + 1n, 2n ** 255n - 1n];
   const random = Array.from({ length: 64 }, (_, i) => littleEndian(sha(`field ${i}`)) >> 1n);
   const written = [extreme(1), extreme(-1), alternating, ...[...edges, ...random].map(limbs)];
   written.forEach((left, i) => {
     const right = written[(i * 7 + 3) % written.length];
-    // Of two factors one may be a sum of four products and the other of two.
     write(a, left);
-    write(b, i < 3 ? alternating : right);
+    write(b, i < 2 ? triple : i === 2 ? alternating : right);
     multiply(out, a, b);
     assert.is(encoded(out), residue(read(a) * read(b)), `product ${i}`);
     assert.is(encoded(a), residue(read(a)), `encoding ${i}`);
-    write(a, i < 2 ? alternating : left);
+    write(a, i < 2 ? triple : left);
     square(out, a);
     assert.is(encoded(out), residue(read(a) ** 2n), `square ${i}`);
     squareTimes(out, a, 3);

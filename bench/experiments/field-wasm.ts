@@ -13,8 +13,8 @@ import {
 } from './wasm-module.js';
 
 // Arithmetic modulo p = 2^255 - 19 as WebAssembly. An element is ten limbs of 26 and 25 bits in turn, each an i32 in memory and
-// an i64 in a local. A product leaves limbs below 2^26 and (just above) 2^25; sums and differences are not carried. The factors
-// of a product may be sums of two products and of four: the sum of its columns then stays below 2^62.
+// an i64 in a local. A product leaves limbs below 2^26 and (just above) 2^25; sums and differences are not carried. A sum of m
+// products times one of n has columns below 2^59 · m · n: with m · n up to 12, which nothing here exceeds, they fit an i64.
 
 const LIMBS = 10;
 
