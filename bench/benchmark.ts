@@ -2,7 +2,7 @@
 export type Figures = Readonly<Record<string, number>>;
 
 /** What one trial measures. */
-interface Subject {
+export interface Subject {
   readonly name: string;
   /** The subject of the same benchmark that this one is compared with; a rival itself has none. */
   readonly rival?: string;

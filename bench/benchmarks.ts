@@ -8,4 +8,5 @@ export const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   audit: async () => (await import('./audit.js')).audit,
   pack: async () => (await import('./pack.js')).pack,
   witness: async () => (await import('./witness.js')).witness,
+  ed25519: async () => (await import('./ed25519.js')).ed25519,
 };

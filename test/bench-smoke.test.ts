@@ -30,6 +30,7 @@ const RATES: Readonly<Record<string, string>> = {
   audit: 'entries/s',
   pack: 'records/s',
   witness: 'requests/s',
+  ed25519: 'signatures/s',
 };
 
 async function runBench(...args: string[]): Promise<string> {
@@ -99,7 +100,7 @@ test('an unknown benchmark is refused with the names of those that there are', a
     failure = error as typeof failure;
   }
   assert.is(failure.code, 2);
-  assert.match(failure.stderr ?? '', /tree-bild.*tree-build, append, http-submit, audit, pack, witness/);
+  assert.match(failure.stderr ?? '', /tree-bild.*tree-build, append, http-submit, audit, pack, witness, ed25519/);
 });
 
 test.run();
