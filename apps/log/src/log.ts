@@ -244,11 +244,12 @@ export class Log {
     const statement = parseStatement(bytes);
     const leafHash = nodeHasher.hashLeaf(statement.entry);
     let candidate = createCandidate(statement, leafHash);
-    if (!(await this.#isLogged(leafHash))) {
-      try {
-        candidate = await this.#checkAtTheDoor(candidate);
-      } catch (error) {
-        // A copy of it may be in the commit under way, and be the reason for the refusal: a key that revokes itself, say.
+    try {
+      candidate = await this.#checkAtTheDoor(candidate);
+    } catch (error) {
+      // What is logged already may be refused now: its key was revoked, or its time has passed. A copy of it may be in the commit under
+      // way, and be the reason for the refusal: a key that revokes itself, say.
+      if (!(await this.#isLogged(leafHash))) {
         await this.sequencer.afterBatch();
         if (!(await this.#isLogged(leafHash))) throw error;
       }

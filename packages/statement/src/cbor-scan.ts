@@ -9,6 +9,8 @@ export interface CborProfile {
   readonly tags?: readonly number[];
   /** The most items, counted at every depth: small ones take far more memory than bytes. */
   readonly items?: number;
+  /** Byte strings are views of the input, which the caller owns and leaves as it is, instead of copies. */
+  readonly views?: boolean;
 }
 
 /** Containers and tags inside one another beyond this depth are refused. */
@@ -46,6 +48,7 @@ class Scanner {
   readonly #sorted: boolean;
   readonly #tags: readonly number[];
   readonly #most: number;
+  readonly #views: boolean;
   #items = 0;
 
   constructor(bytes: Uint8Array, profile: CborProfile) {
@@ -53,6 +56,7 @@ class Scanner {
     this.#sorted = (profile.order ?? 'deterministic') === 'deterministic';
     this.#tags = profile.tags ?? [18];
     this.#most = profile.items ?? Number.POSITIVE_INFINITY;
+    this.#views = profile.views ?? false;
   }
 
   /** The item with the one tag that it may have. */
@@ -82,7 +86,7 @@ class Scanner {
         return -1 - argument;
       case 2:
         // Not slice(): a Buffer would give a view instead of a copy.
-        return new Uint8Array(this.#take(argument, start));
+        return this.#views ? this.#take(argument, start) : new Uint8Array(this.#take(argument, start));
       case 3:
         return this.#text(argument, start);
       case 4:

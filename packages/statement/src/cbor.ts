@@ -24,7 +24,7 @@ function tagged(tag: number, content: Uint8Array): Uint8Array {
 }
 
 /**
- * Reads one deterministic CBOR item that fills `bytes`. Bytes in the result are copies.
+ * Reads one deterministic CBOR item that fills `bytes`. Bytes in the result are copies, unless the profile says otherwise.
  * @throws StatementError with the offset of what is wrong
  */
 export function decodeCbor(bytes: Uint8Array, profile: CborProfile = {}): CborValue {

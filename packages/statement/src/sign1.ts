@@ -41,7 +41,12 @@ export interface Sign1 {
  * @throws StatementError cose/malformed or a cbor code
  */
 export function parseSign1(bytes: Uint8Array, order: CborProfile['order'] = 'deterministic'): Sign1 {
-  const message = decodeCbor(bytes, { order });
+  return readSign1(new Uint8Array(bytes), order);
+}
+
+/** As `parseSign1`, of bytes that nobody changes: the parts are views of them. */
+export function readSign1(bytes: Uint8Array, order: CborProfile['order']): Sign1 {
+  const message = decodeCbor(bytes, { order, views: true });
   if (!(message instanceof CborTag) || message.tag !== 18 || !Array.isArray(message.value) || message.value.length !== 4) {
     throw new StatementError('cose/malformed', 'this is no tagged COSE_Sign1: tag 18 around an array of four');
   }

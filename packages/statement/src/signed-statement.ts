@@ -3,7 +3,7 @@ import { encodeCbor } from './cbor.js';
 import type { CborInput } from './cbor-value.js';
 import { ALG, coseKeyThumbprint } from './cose-key.js';
 import { StatementError } from './errors.js';
-import { formatSign1, HEADER, parseSign1, type Sign1, type StatementSigner, sigStructure } from './sign1.js';
+import { formatSign1, HEADER, readSign1, type Sign1, type StatementSigner, sigStructure } from './sign1.js';
 import { CLAIM, isOwnContentType, RECORD_CONTENT_TYPE, readHeader, type StatementHeader } from './statement-header.js';
 
 /** The largest entry of the log, in bytes: what an entry bundle of tlog-tiles can hold. */
@@ -80,7 +80,8 @@ export async function signStatement(
  */
 export function parseStatement(bytes: Uint8Array): SignedStatement {
   if (bytes.length > MAX_STATEMENT_SIZE * 4) throw tooLarge(bytes.length);
-  const { received, own } = readSign1(bytes);
+  const copy = new Uint8Array(bytes);
+  const { received, own } = readStrictly(copy);
   const sign1: Sign1 = { ...received, unprotectedHeader: new Map() };
   const algorithm = sign1.protectedHeader.get(HEADER.algorithm);
   if (typeof algorithm !== 'number') throw new StatementError('statement/malformed', 'the protected header names no algorithm');
@@ -89,19 +90,19 @@ export function parseStatement(bytes: Uint8Array): SignedStatement {
     // Both s and n - s verify. If both were taken, anybody could log a statement of somebody else a second time.
     throw new StatementError('statement/malformed', 'the ECDSA signature must have the smaller of its two values of s');
   }
-  const entry = received.unprotectedHeader.size === 0 ? new Uint8Array(bytes) : formatSign1(sign1);
+  const entry = received.unprotectedHeader.size === 0 ? copy : formatSign1(sign1);
   if (entry.length > MAX_STATEMENT_SIZE) throw tooLarge(entry.length);
   return { ...readHeader(sign1, own), entry, sign1, payload: sign1.payload };
 }
 
 /** Strictly, or in any order when it has a foreign content type. */
-function readSign1(bytes: Uint8Array): { received: Sign1; own: boolean } {
+function readStrictly(bytes: Uint8Array): { received: Sign1; own: boolean } {
   const isOwn = ({ protectedHeader }: Sign1): boolean => isOwnContentType(protectedHeader.get(HEADER.contentType));
   let strict: Sign1;
   try {
-    strict = parseSign1(bytes);
+    strict = readSign1(bytes, 'deterministic');
   } catch (error) {
-    const received = parseSign1(bytes, 'any');
+    const received = readSign1(bytes, 'any');
     if (isOwn(received)) throw error;
     return { received, own: false };
   }
