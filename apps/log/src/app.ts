@@ -1,4 +1,4 @@
-import { createServerApp, type Env } from '@treering/server';
+import { type AppOptions, createServerApp, type Env } from '@treering/server';
 import type { Hono } from 'hono';
 import type { Logger } from 'pino';
 import { toProblem } from './problem.js';
@@ -22,8 +22,7 @@ export function createApp(server: Server, logger: Logger): Hono<Env> {
     bodies: server.bodies,
     toProblem,
     hint: 'GET /v1/openapi.json describes what there is',
-    observe: ({ method, path, status }, seconds) =>
-      server.metrics.requests.observe({ method, route: routeLabel(path), status }, seconds),
+    observe: observeRequest(server),
   });
   for (const routes of [
     entryRoutes,
@@ -40,6 +39,11 @@ export function createApp(server: Server, logger: Logger): Hono<Env> {
   ])
     app.route('/', routes(server));
   return app;
+}
+
+/** Counts an answer and the time that it took. */
+export function observeRequest({ metrics }: Server): AppOptions['observe'] {
+  return ({ method, path, status }, seconds) => metrics.requests.observe({ method, route: routeLabel(path), status }, seconds);
 }
 
 /** Labels stay few however many paths clients think of. */

@@ -3,12 +3,12 @@ import { nodeMeans } from '@treering/foreign/node';
 import { type OpenedKey, openKey } from '@treering/keys';
 import { formatVerifierKey, parsePolicy } from '@treering/note';
 import { SequencerError } from '@treering/sequencer';
-import { ByteBudget, createLogger, type Listening, listen, RateLimit } from '@treering/server';
+import { ByteBudget, createLogger, KeptAnswers, type Listening, listen, RateLimit } from '@treering/server';
 import { StorageError } from '@treering/storage';
 import { openThreadedSqliteStorage } from '@treering/storage-sqlite';
 import type { Logger } from 'pino';
 import { openAnchor } from './anchor.js';
-import { createApp } from './app.js';
+import { createApp, observeRequest } from './app.js';
 import type { LogConfig } from './config.js';
 import { dataFolder } from './data-folder.js';
 import { pseudonymSecret, Registrar } from './enrolment.js';
@@ -20,6 +20,9 @@ import { TokenVerifier } from './oidc.js';
 import type { Server } from './routes/context.js';
 import { createSnapshotFile } from './snapshot.js';
 import type { WitnessOptions } from './witnesses.js';
+
+/** Bytes of tiles and bundles that are kept ready. */
+const KEPT_BYTES = 64 * 1024 * 1024;
 
 /** A log that listens. */
 export interface ServedLog {
@@ -91,10 +94,12 @@ export async function serveLog(
     url: () => url,
     closing: closing.signal,
   };
-  const http: Listening = await listen(createApp(server, logger).fetch, config).catch(async (error) => {
-    await log.close();
-    throw error;
-  });
+  const http: Listening = await listen(createApp(server, logger).fetch, { ...config, kept: keptTiles(server) }).catch(
+    async (error) => {
+      await log.close();
+      throw error;
+    },
+  );
   url ||= http.url;
   const stopPublishing = publishRegularly(log, config, logger);
   logger.info({ url, origin: log.origin, size: log.sequencer.head?.size ?? 0 }, 'the log is open');
@@ -114,6 +119,11 @@ export async function serveLog(
       logger.info({ size: log.sequencer.head?.size ?? 0 }, 'the log is closed');
     },
   };
+}
+
+/** Tiles and entry bundles never change, so that they are built and compressed once. */
+function keptTiles(server: Server): KeptAnswers {
+  return new KeptAnswers({ bytes: KEPT_BYTES, isKept: (path) => path.startsWith('/tile/'), observe: observeRequest(server) });
 }
 
 /** The witnesses of the policy that the configuration names. @throws NoteError (note/bad-policy) */

@@ -1,5 +1,6 @@
 export { type AppOptions, createServerApp } from './app.js';
 export { ByteBudget, readBody } from './body.js';
+export { KeptAnswers, type KeptAnswersOptions } from './kept-answers.js';
 export { createLogger, type Listening, type ListenOptions, listen, type TlsIdentity } from './listen.js';
 export { Problem, type ProblemDetails, problemBody, TITLES } from './problem.js';
 export { RateLimit } from './rate-limit.js';

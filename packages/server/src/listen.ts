@@ -1,8 +1,9 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { serve } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { type Logger, pino } from 'pino';
+import type { KeptAnswers } from './kept-answers.js';
 
 /** Where and how a server listens. */
 export interface ListenOptions {
@@ -14,6 +15,8 @@ export interface ListenOptions {
   readonly tls?: TlsIdentity | undefined;
   /** Milliseconds in which a request has to have come; a minute by default. */
   readonly requestTimeout?: number | undefined;
+  /** Answers that are ready, sent without the app. */
+  readonly kept?: KeptAnswers | undefined;
 }
 
 /** How a server shows who it is: texts in PEM. */
@@ -44,31 +47,27 @@ const TLS_LIMITS = { minVersion: 'TLSv1.2', handshakeTimeout: 10_000 } as const;
 /** Listens with time-outs against clients that send or read slowly. Rejects when it cannot. */
 export function listen(
   fetch: (request: Request) => Response | Promise<Response>,
-  { listen: address, connections, tls, requestTimeout = 60_000 }: ListenOptions,
+  { listen: address, connections, tls, requestTimeout = 60_000, kept }: ListenOptions,
 ): Promise<Listening> {
   const colon = address.lastIndexOf(':');
   const hostname = address.slice(0, colon).replace(/^\[|\]$/g, '') || '127.0.0.1';
+  const handle = getRequestListener(kept === undefined ? fetch : kept.around(fetch), { hostname });
+  const listener: RequestListener = (request, response) => {
+    if (kept === undefined || !kept.answer(request, response)) handle(request, response);
+  };
   return new Promise((resolve, reject) => {
-    const http = serve(
-      {
-        fetch,
-        hostname,
-        port: Number(address.slice(colon + 1)),
-        ...(tls === undefined
-          ? { createServer, serverOptions: CHECKING }
-          : { createServer: createTlsServer, serverOptions: { ...CHECKING, ...TLS_LIMITS, ...tls } }),
-      },
-      () => {
-        http.off('error', reject);
-        resolve({
-          url: urlOf(http, tls === undefined ? 'http' : 'https'),
-          renew(identity) {
-            if (tls !== undefined) (http as TlsServer).setSecureContext({ ...TLS_LIMITS, ...identity });
-          },
-          close: () => closeServer(http),
-        });
-      },
-    ) as Server | TlsServer;
+    const http: Server | TlsServer =
+      tls === undefined ? createServer(CHECKING, listener) : createTlsServer({ ...CHECKING, ...TLS_LIMITS, ...tls }, listener);
+    http.listen(Number(address.slice(colon + 1)), hostname, () => {
+      http.off('error', reject);
+      resolve({
+        url: urlOf(http, tls === undefined ? 'http' : 'https'),
+        renew(identity) {
+          if (tls !== undefined) (http as TlsServer).setSecureContext({ ...TLS_LIMITS, ...identity });
+        },
+        close: () => closeServer(http),
+      });
+    });
     http.once('error', reject);
     http.maxConnections = connections;
     http.headersTimeout = 10_000;

@@ -26,7 +26,12 @@ export function hasMatch(c: Ctx, etag: string): boolean {
 
 /** Whether the client takes gzip (RFC 9110 section 12.5.3). */
 export function acceptsGzip(c: Ctx): boolean {
-  const codings = (c.req.header('accept-encoding') ?? '').split(',').map((item) =>
+  return takesGzip(c.req.header('accept-encoding'));
+}
+
+/** The same, from the value of the header. */
+export function takesGzip(accepted = ''): boolean {
+  const codings = accepted.split(',').map((item) =>
     item
       .trim()
       .toLowerCase()

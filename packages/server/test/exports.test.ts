@@ -6,6 +6,7 @@ test('the public face of @treering/server', () => {
   assert.equal(Object.keys(server).sort(), [
     'ByteBudget',
     'IMMUTABLE',
+    'KeptAnswers',
     'Problem',
     'RateLimit',
     'TITLES',
