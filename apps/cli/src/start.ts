@@ -12,7 +12,12 @@ export async function start(argv: readonly string[]): Promise<number> {
     if (exit !== undefined) return exit;
   }
   const { main } = await import('./main.js');
-  return main(argv);
+  const code = await main(argv);
+  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+    const { nodeHasher } = await import('@treering/merkle/node');
+    process.stdout.write(`SHA-256 by ${nodeHasher.name}\n`);
+  }
+  return code;
 }
 
 /** The exit code, or undefined when nothing could be said and nothing was printed. */
