@@ -119,16 +119,22 @@ class Walk {
 
   async chunk(start: number, end: number): Promise<void> {
     const entries = await this.#entries(start, end);
+    const readable = entries.flatMap(({ bytes }) => (bytes === undefined ? [] : [bytes]));
+    const hashes = new Uint8Array(readable.length * HASH_SIZE);
+    nodeHasher.hashLeaves(readable, hashes);
+    const leaves = new Uint8Array(entries.length * HASH_SIZE);
     const checks: Promise<void>[] = [];
+    let next = 0;
     for (const { index, bytes, info } of entries) {
-      const leaf = bytes === undefined ? undefined : nodeHasher.hashLeaf(bytes);
+      const leaf = bytes === undefined ? undefined : hashes.slice(next * HASH_SIZE, ++next * HASH_SIZE);
       if (bytes === undefined || info === undefined || leaf === undefined)
         this.#find(`entry ${index}`, 'it cannot be read from the store');
       else if (!equalBytes(leaf, info.leafHash)) this.#find(`entry ${index}`, 'its bytes do not hash to its leaf hash');
       if (bytes !== undefined && leaf !== undefined) await this.#govern(index, bytes, leaf, info, checks);
       // The tree is built from the leaf hashes that are stored, so that one bad entry does not hide what else is wrong.
-      await this.#append(index, info?.leafHash ?? leaf ?? new Uint8Array(HASH_SIZE));
+      leaves.set(info?.leafHash ?? leaf ?? new Uint8Array(HASH_SIZE), (index - start) * HASH_SIZE);
     }
+    await this.#append(start, leaves);
     await Promise.all(checks);
   }
 
@@ -205,21 +211,33 @@ class Walk {
     else known.add(access);
   }
 
-  async #append(index: number, leaf: Uint8Array): Promise<void> {
-    const full: { level: number; index: number; hash: Uint8Array }[] = [];
-    this.#range.append(leaf, (level, start, hashes) => {
-      if (level % 8 === 0) full.push({ level: level / 8, index: start, hash: hashes.slice(0, HASH_SIZE) });
-    });
-    for (const node of full) {
-      this.#open[node.level] ??= [];
-      this.#open[node.level].push(node.hash);
-      if (this.#open[node.level].length === TILE_WIDTH) {
-        await this.#compareTile(node.level, Math.floor(node.index / TILE_WIDTH), this.#open[node.level]);
-        this.#open[node.level] = [];
+  /** Leaf hashes from entry `start` on, in batches between the sizes at which a root is known. */
+  async #append(start: number, leaves: Uint8Array): Promise<void> {
+    const end = start + leaves.length / HASH_SIZE;
+    const known = [...this.#wanted.keys()].filter((size) => size > start && size < end).sort((a, b) => a - b);
+    let from = start;
+    for (const to of [...known, end]) {
+      await this.#grow(leaves.subarray((from - start) * HASH_SIZE, (to - start) * HASH_SIZE));
+      for (const { where, root } of this.#wanted.get(to) ?? []) {
+        if (!equalBytes(this.#range.root(), root)) this.#find(where, `its root is not that of the first ${to} entries`);
       }
+      from = to;
     }
-    for (const { where, root } of this.#wanted.get(index + 1) ?? []) {
-      if (!equalBytes(this.#range.root(), root)) this.#find(where, `its root is not that of the first ${index + 1} entries`);
+  }
+
+  async #grow(leaves: Uint8Array): Promise<void> {
+    const fresh: { level: number; start: number; hashes: Uint8Array }[] = [];
+    this.#range.appendMany(leaves, (level, start, hashes) => {
+      if (level % 8 === 0) fresh.push({ level: level / 8, start, hashes: hashes.slice() });
+    });
+    for (const { level, start, hashes } of fresh) {
+      this.#open[level] ??= [];
+      for (let i = 0; i < hashes.length / HASH_SIZE; i++) {
+        this.#open[level].push(hashes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE));
+        if (this.#open[level].length < TILE_WIDTH) continue;
+        await this.#compareTile(level, Math.floor((start + i) / TILE_WIDTH), this.#open[level]);
+        this.#open[level] = [];
+      }
     }
   }
 

@@ -7,7 +7,7 @@ import {
   GovernanceState,
   type Means,
 } from '@treering/governance';
-import { type CompactRange, equalBytes, type Hasher, restoreRange } from '@treering/merkle';
+import { type CompactRange, equalBytes, HASH_SIZE, type Hasher, restoreRange } from '@treering/merkle';
 import { storedTree } from '@treering/sequencer';
 import { parseStatement } from '@treering/statement';
 import type { Storage } from '@treering/storage';
@@ -37,11 +37,13 @@ export async function replay(size: number, root: Uint8Array | undefined, options
   for (let at = start; at < size; at += CHUNK) {
     const end = Math.min(at + CHUNK, size);
     const entries = await storage.entries(at, end);
+    const leaves = new Uint8Array(entries.length * HASH_SIZE);
+    hasher.hashLeaves(entries, leaves);
+    range.appendMany(leaves);
     const checks: Promise<void>[] = [];
     for (const [i, bytes] of entries.entries()) {
       const index = at + i;
-      const leaf = hasher.hashLeaf(bytes);
-      range.append(leaf);
+      const leaf = leaves.slice(i * HASH_SIZE, (i + 1) * HASH_SIZE);
       const candidate = read(index, bytes, leaf);
       // The key is looked up at once, in the state before this entry; the arithmetic may run beside what follows.
       const authenticated = authenticate(state, candidate, means);
