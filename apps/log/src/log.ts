@@ -34,6 +34,8 @@ export interface LogParts {
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
   readonly pool?: { readonly entries: number; readonly bytes: number };
+  /** Single submissions that are under way at most; as many as come when it is not given. */
+  readonly underWay?: number;
   readonly trustStore?: boolean;
   /** Who cosigns before anything is published. */
   readonly witnesses?: WitnessOptions | undefined;
@@ -70,6 +72,8 @@ export class Log {
   readonly #means: Means;
   readonly #keys: LogKeys;
   readonly #receipts: ReceiptIssuer;
+  readonly #mostUnderWay: number;
+  #underWay = 0;
   readonly #erasures: ErasureQueue;
 
   private constructor(
@@ -95,6 +99,7 @@ export class Log {
     this.evidence = new WaitingEvidence(parts.storage, this.attachments, logged);
     this.#means = parts.means;
     this.#keys = parts.keys;
+    this.#mostUnderWay = parts.underWay ?? Number.POSITIVE_INFINITY;
     this.#receipts = new ReceiptIssuer(this.origin, this.#receiptSigner);
   }
 
@@ -200,17 +205,24 @@ export class Log {
 
   /**
    * Logs a statement: parse, verify, admit, sequence, commit. The same statement again is answered with its first index.
-   * @throws StatementError, RecordError, Problem, SequencerError
+   * @throws SequencerError sequencer/overloaded while too many are under way; StatementError, RecordError, Problem, SequencerError
    */
   async submit(bytes: Uint8Array): Promise<Accepted> {
+    if (this.#underWay >= this.#mostUnderWay)
+      throw new SequencerError('sequencer/overloaded', `${this.#underWay} submissions are under way; try again in a second`);
+    this.#underWay++;
     const come = this.sequencer.announce();
     let committed: Promise<Accepted>;
     try {
-      committed = this.#commit(await this.#prepare(bytes));
+      try {
+        committed = this.#commit(await this.#prepare(bytes));
+      } finally {
+        come();
+      }
+      return await committed;
     } finally {
-      come();
+      this.#underWay--;
     }
-    return committed;
   }
 
   /**

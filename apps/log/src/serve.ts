@@ -60,6 +60,7 @@ export async function serveLog(
       means: nodeMeans,
       snapshots: createSnapshotFile(folder.snapshot),
       pool: { entries: config.pool_entries, bytes: config.pool_bytes },
+      underWay: config.under_way,
       trustStore: config.trust_store,
       witnesses: await readWitnesses(config, logger),
       refresh: config.refresh_interval,

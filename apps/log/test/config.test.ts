@@ -57,6 +57,7 @@ test('values out of bounds are refused by name', () => {
     ['publish_interval', 1.5],
     ['publish_interval', '1000'],
     ['pool_entries', 0],
+    ['under_way', 0],
     ['pool_bytes', 100],
     ['attachment_bytes', 10],
     ['connections', 0],

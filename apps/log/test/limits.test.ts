@@ -172,6 +172,21 @@ test('a full pool is 503 with Retry-After, and nothing of what was refused is lo
   }
 });
 
+test('of more submissions than may be under way, the rest is 503 at once, and later ones are taken again', async () => {
+  const small = await memoryLog({ config: { under_way: 5 } });
+  const statements = await Promise.all(Array.from({ length: 20 }, () => makeStatement()));
+  const answers = await Promise.all(statements.map(({ entry }) => small.post(entry)));
+  const statuses = answers.map(({ status }) => status);
+  assert.is(statuses.filter((status) => status === 201).length, 5);
+  assert.is(statuses.filter((status) => status === 503).length, 15);
+  assert.is(answers.find(({ status }) => status === 503)?.headers.get('retry-after'), '1');
+  for (const { entry } of statements) assert.ok((await small.post(entry)).status <= 201);
+  assert.is(small.size(), 21);
+  // A statement that is refused leaves its place as well.
+  for (let i = 0; i < 10; i++) assert.is((await small.post(new Uint8Array([1, 2, 3]))).status, 400);
+  assert.is((await small.post((await makeStatement()).entry)).status, 201);
+});
+
 test('headers that never end are cut off after about ten seconds', async () => {
   const { status, milliseconds } = await slowHeaders;
   assert.ok(milliseconds < 15_000, `after ${Math.round(milliseconds)} ms the connection was still open`);
