@@ -13,6 +13,7 @@ import { type Ed25519, type LogTrust, portableEd25519, type Signer } from '@tree
 import { type Storage, StorageError, type StoredEntry, type StoredHead } from '@treering/storage';
 import type { HeadAnchor } from './anchor.js';
 import { SequencerError } from './errors.js';
+import { Gathering } from './gathering.js';
 import { Growth } from './growth.js';
 import { openHead, signHead } from './head.js';
 import { Pool, type PoolLimits } from './pool.js';
@@ -112,6 +113,7 @@ const FATAL: readonly string[] = ['storage/io', 'storage/corrupt', 'storage/conf
 export class Sequencer<C> {
   readonly #options: Required<Omit<SequencerOptions<C>, 'onFatal'>> & Pick<SequencerOptions<C>, 'onFatal'>;
   readonly #pool: Pool<Waiting<C>>;
+  readonly #gathering: Gathering;
   readonly #tiles = new TileCache(1024);
   readonly #listeners = new Set<(head: StoredHead, entries: readonly StoredEntry[]) => void>();
   #position: Recovered;
@@ -120,10 +122,6 @@ export class Sequencer<C> {
   #running: Promise<void> | undefined;
   #batch: Promise<void> | undefined;
   #closing = false;
-  /** Submissions that were announced and have not come yet. */
-  #announced = 0;
-  /** Ends the wait for them. */
-  #allCame: (() => void) | undefined;
   /** Set while the position in memory may not be the one on disk: nothing is signed until a reload succeeds. */
   #stale: Error | undefined;
   #dead: Error | undefined;
@@ -134,6 +132,7 @@ export class Sequencer<C> {
     this.#options = withDefaults(options);
     this.#position = position;
     this.#pool = new Pool(this.#options.pool);
+    this.#gathering = new Gathering(this.#options.gather);
   }
 
   /**
@@ -189,11 +188,7 @@ export class Sequencer<C> {
    * commits wait for it, though not for long.
    */
   announce(): () => void {
-    this.#announced++;
-    return () => {
-      this.#announced--;
-      if (this.#announced === 0) this.#allCame?.();
-    };
+    return this.#gathering.announce();
   }
 
   /** Resolves when the batch that is in flight now, if any, is stored or lost. */
@@ -204,7 +199,7 @@ export class Sequencer<C> {
   /** Stops taking submissions, commits those that wait, and answers them. */
   async close(): Promise<void> {
     this.#closing = true;
-    this.#allCame?.();
+    this.#gathering.close();
     await this.#running;
   }
 
@@ -277,7 +272,7 @@ export class Sequencer<C> {
 
   async #run(): Promise<void> {
     while (this.#pool.length > 0) {
-      await this.#gather();
+      await this.#gathering.wait(() => this.#pool.length >= this.#options.batchSize);
       const batch = this.#pool.take(this.#options.batchSize);
       this.#batch = this.#sequence(batch).catch((error) => {
         for (const waiting of batch) waiting.reject(error);
@@ -285,21 +280,6 @@ export class Sequencer<C> {
       await this.#batch;
     }
     this.#running = undefined;
-  }
-
-  /** One turn of the event loop, so that everything that has arrived by now is in the batch, and a little time for what was announced. */
-  async #gather(): Promise<void> {
-    const { gather, batchSize } = this.#options;
-    await new Promise((resolve) => setImmediate(resolve));
-    if (this.#announced === 0 || this.#pool.length >= batchSize || this.#closing || gather === 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, gather);
-      this.#allCame = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#allCame = undefined;
   }
 
   async #sequence(batch: readonly Waiting<C>[]): Promise<void> {
