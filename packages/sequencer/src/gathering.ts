@@ -1,0 +1,48 @@
+/**
+ * The wait before a commit. Submissions that are being checked are announced; a commit that waits a little for them shares its costs,
+ * those of many entries, with them.
+ */
+export class Gathering {
+  readonly #most: number;
+  /** Announced, and not come yet. */
+  #announced = 0;
+  #closed = false;
+  #end: (() => void) | undefined;
+
+  /** @param most milliseconds that a commit waits at most; 0 waits for nobody */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Says that a submission may follow soon. Call what is returned once, when it has been submitted or will not be. */
+  announce(): () => void {
+    this.#announced++;
+    return () => {
+      this.#announced--;
+      if (this.#announced === 0) this.#end?.();
+    };
+  }
+
+  /**
+   * One turn of the event loop, so that everything that has arrived by now is in the batch, and a little time for what was announced.
+   * @param isFull whether the batch takes no more
+   */
+  async wait(isFull: () => boolean): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.#announced === 0 || this.#closed || this.#most === 0 || isFull()) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, this.#most);
+      this.#end = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#end = undefined;
+  }
+
+  /** Ends the wait under way, and all later ones. */
+  close(): void {
+    this.#closed = true;
+    this.#end?.();
+  }
+}
