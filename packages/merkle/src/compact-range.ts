@@ -15,7 +15,9 @@ export type NodeVisitor = (level: number, start: number, hashes: Uint8Array) => 
 export class CompactRange {
   readonly #hasher: Hasher;
   /** Slot `level` holds the hash of the complete subtree of 2^level leaves when bit `level` of the size is set. */
-  readonly #edge = new Uint8Array(53 * HASH_SIZE);
+  #edge = new Uint8Array(53 * HASH_SIZE);
+  /** What the edge becomes while a batch is appended; the two change places when it is complete. */
+  #nextEdge = new Uint8Array(53 * HASH_SIZE);
   #size = 0;
   #scratch: [Uint8Array, Uint8Array] = [new Uint8Array(0), new Uint8Array(0)];
 
@@ -116,7 +118,8 @@ export class CompactRange {
     const room = (count + 2) * HASH_SIZE;
     if (this.#scratch[0].length < room) this.#scratch = [new Uint8Array(room), new Uint8Array(room)];
     // The edge is replaced at the end, so that a visitor or hasher that throws leaves the range as it was.
-    const edge = this.#edge.slice();
+    const edge = this.#nextEdge;
+    edge.set(this.#edge);
     let [from, to] = this.#scratch;
     from.set(leafHashes, HASH_SIZE);
     // Invariant: `from` holds, from slot 1 on, the `count` new nodes of this level, the first with index `start`.
@@ -140,7 +143,7 @@ export class CompactRange {
       start /= 2;
       count = pairs;
     }
-    this.#edge.set(edge);
+    [this.#edge, this.#nextEdge] = [edge, this.#edge];
     this.#size = newSize;
   }
 
