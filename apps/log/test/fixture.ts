@@ -116,7 +116,7 @@ export interface LogOptions {
 
 /** A log in memory with its app. Nothing is published unless a test calls `log.publisher.publish()`. */
 export async function memoryLog(options: LogOptions = {}) {
-  const config = parseConfig({ data: 'memory', ...options.config });
+  const config = parseConfig({ data: 'memory', under_way: 100_000, ...options.config });
   const records: string[] = [];
   const logger = pino({ level: 'trace' }, { write: (line: string) => records.push(line) });
   let anchored: Uint8Array | null = null;
