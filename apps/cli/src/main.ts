@@ -6,6 +6,7 @@ import { addAttestationCommands } from './attestation-commands.js';
 import { approve } from './commands/approve.js';
 import { erase, getAttachment } from './commands/attachment.js';
 import { audit } from './commands/audit.js';
+import { auditByHashes } from './commands/audit-hashes.js';
 import { recordBatch } from './commands/batch.js';
 import { recordConfig } from './commands/config.js';
 import { recordForeign } from './commands/foreign.js';
@@ -266,7 +267,15 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option('--evidence', 'also compare the evidence of enrolments by token, with a key that may read it')
     .option('--key <key>', 'your key, for the evidence (TREERING_KEY)')
     .option('--resume <file>', 'go on where an earlier audit ended, and remember where this one does')
-    .action((url, flags) => run((s) => audit(s, flags))({ ...flags, ...(url === undefined ? {} : { url }) }));
+    .option('--hash-only', 'only hash the entries to the signed root, of any C2SP tlog-tiles log or of a folder with its files')
+    .option('--tiles', 'with --hash-only: also compare every tile of hashes with the entries')
+    .option('--trust <file>', 'with --hash-only: trust policy with the log, its witnesses and their quorum')
+    .action((place, flags) => {
+      if (!flags.hashOnly) return run((s) => audit(s, flags))({ ...flags, ...(place === undefined ? {} : { url: place }) });
+      const folder = place !== undefined && !/^https?:/.test(place) ? place : undefined;
+      const where = place === undefined ? {} : folder === undefined ? { url: place } : { folder };
+      return run((s) => auditByHashes(s, { ...flags, ...where }))({ ...flags, ...where });
+    });
   command(program, 'verify <file>', 'verify a proof file offline')
     .option('--key <vkey...>', 'verifier keys of the logs that you trust')
     .option('--policy <file>', 'a trust policy (https://c2sp.org/tlog-policy)')
