@@ -50,9 +50,14 @@ export function weakKeyReason(publicKey: Uint8Array): string | undefined {
   return undefined;
 }
 
+/** L in 32 bytes, the least significant first. */
+const L_BYTES = Uint8Array.from({ length: 32 }, (_, i) => Number((L >> BigInt(8 * i)) & 0xffn));
+
 /** True when the signature is 64 bytes with S < L. */
 export function hasCanonicalS(signature: Uint8Array): boolean {
-  return signature.length === 64 && littleEndian(signature.subarray(32)) < L;
+  if (signature.length !== 64) return false;
+  for (let i = 31; i >= 0; i--) if (signature[32 + i] !== L_BYTES[i]) return signature[32 + i] < L_BYTES[i];
+  return false;
 }
 
 /**

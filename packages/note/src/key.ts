@@ -131,9 +131,23 @@ export function p256Point(spki: Uint8Array): Uint8Array {
 
 /** Lower-case hex. */
 export function hex(bytes: Uint8Array): string {
+  if (bytes.length === HASH_BYTES) return hexOfHash(bytes);
   let text = '';
   for (let i = 0; i < bytes.length; i++) text += HEX[bytes[i]];
   return text;
 }
 
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** Hashes are what is written most, as keys of maps: made of one piece, their texts need not be put together when they are looked up. */
+const HASH_BYTES = 32;
+const DIGITS = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
+const codes: number[] = new Array(2 * HASH_BYTES).fill(0);
+
+function hexOfHash(bytes: Uint8Array): string {
+  for (let i = 0; i < HASH_BYTES; i++) {
+    codes[2 * i] = DIGITS[bytes[i] >> 4];
+    codes[2 * i + 1] = DIGITS[bytes[i] & 15];
+  }
+  return String.fromCharCode.apply(null, codes);
+}
