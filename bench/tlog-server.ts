@@ -4,18 +4,19 @@ import { CompactRange, formatEntryBundle, HASH_SIZE, parseTilePath, TILE_WIDTH }
 import { nodeHasher } from '@treering/merkle/node';
 import { formatCheckpoint, formatNote, formatVerifierKey } from '@treering/note';
 import { logKey, ORIGIN, signedEntry } from './evaluation-log.js';
+import { numberedEntries } from './numbered-entries.js';
 
-// tlog-server.ts <entries>: signs a log of so many entries, and serves it as tiles from memory. Prints its URL and verifier key.
+// tlog-server.ts <entries> signed|numbered: makes a log of so many entries, signed records or bytes of that size, and serves it as tiles
+// from memory. Prints its URL and verifier key.
 
 const COUNT = Number(process.argv[2]);
+const signed = process.argv[3] === 'signed';
 const bundles: Uint8Array[] = [];
 const levels: Uint8Array[] = [];
 const range = new CompactRange(nodeHasher);
 for (let first = 0; first < COUNT; first += TILE_WIDTH) {
-  const entries: Uint8Array[] = [];
-  for (let index = first; index < Math.min(first + TILE_WIDTH, COUNT); index++) {
-    entries.push(await signedEntry(index));
-  }
+  const width = Math.min(TILE_WIDTH, COUNT - first);
+  const entries = signed ? await signedEntries(first, width) : numberedEntries(first, width);
   bundles.push(formatEntryBundle(entries));
   const leaves = new Uint8Array(entries.length * HASH_SIZE);
   nodeHasher.hashLeaves(entries, leaves);
@@ -48,3 +49,9 @@ server.listen(0, '127.0.0.1', () => {
   console.log(JSON.stringify({ url: `http://127.0.0.1:${port}`, vkey: formatVerifierKey(logKey.key) }));
 });
 process.on('disconnect', () => process.exit());
+
+async function signedEntries(first: number, width: number): Promise<Uint8Array[]> {
+  const entries: Uint8Array[] = [];
+  for (let index = first; index < first + width; index++) entries.push(await signedEntry(index));
+  return entries;
+}

@@ -20,6 +20,7 @@ const approve = lazy(async () => (await import('./commands/approve.js')).approve
 const erase = lazy(async () => (await import('./commands/attachment.js')).erase);
 const getAttachment = lazy(async () => (await import('./commands/attachment.js')).getAttachment);
 const audit = lazy(async () => (await import('./commands/audit.js')).audit);
+const auditByHashes = lazy(async () => (await import('./commands/audit-hashes.js')).auditByHashes);
 const recordBatch = lazy(async () => (await import('./commands/batch.js')).recordBatch);
 const recordConfig = lazy(async () => (await import('./commands/config.js')).recordConfig);
 const recordForeign = lazy(async () => (await import('./commands/foreign.js')).recordForeign);
@@ -278,7 +279,15 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option('--evidence', 'also compare the evidence of enrolments by token, with a key that may read it')
     .option('--key <key>', 'your key, for the evidence (TREERING_KEY)')
     .option('--resume <file>', 'go on where an earlier audit ended, and remember where this one does')
-    .action((url, flags) => run((s) => audit(s, flags))({ ...flags, ...(url === undefined ? {} : { url }) }));
+    .option('--hash-only', 'only hash the entries to the signed root, of any C2SP tlog-tiles log or of a folder with its files')
+    .option('--tiles', 'with --hash-only: also compare every tile of hashes with the entries')
+    .option('--trust <file>', 'with --hash-only: trust policy with the log, its witnesses and their quorum')
+    .action((place, flags) => {
+      if (!flags.hashOnly) return run((s) => audit(s, flags))({ ...flags, ...(place === undefined ? {} : { url: place }) });
+      const folder = place !== undefined && !/^https?:/.test(place) ? place : undefined;
+      const where = place === undefined ? {} : folder === undefined ? { url: place } : { folder };
+      return run((s) => auditByHashes(s, { ...flags, ...where }))({ ...flags, ...where });
+    });
   command(program, 'verify <file>', 'verify a proof file offline')
     .option('--key <vkey...>', 'verifier keys of the logs that you trust')
     .option('--policy <file>', 'a trust policy (https://c2sp.org/tlog-policy)')

@@ -20,21 +20,51 @@ export interface ReplayProgress {
  * @throws UsageError when it is about another log, or no such file
  */
 export async function readProgress(path: string, origin: string): Promise<ReplayProgress | undefined> {
-  if (!existsSync(path)) return undefined;
+  const get = await readMembers(path, origin, 'replayed');
+  if (get === undefined) return undefined;
+  const [position, state, keysFrom] = [get('position'), get('state'), get('keysFrom')];
+  if (!(position instanceof Uint8Array) || !(state instanceof Uint8Array) || typeof keysFrom !== 'number')
+    throw new UsageError(`${path} does not say how far a log was replayed`);
   try {
-    const saved = decodeCbor(new Uint8Array(await readFile(path)), { tags: [] });
-    const get = (name: string): CborValue | undefined => (saved instanceof Map ? saved.get(name) : undefined);
-    const [position, state, keysFrom] = [get('position'), get('state'), get('keysFrom')];
-    if (!(position instanceof Uint8Array) || !(state instanceof Uint8Array) || typeof keysFrom !== 'number')
-      throw new UsageError(`${path} does not say how far a log was replayed`);
-    if (get('origin') !== origin) throw new UsageError(`${path} is about another log than ${origin}`);
     return { position, state: restoreState(state), keysFrom };
   } catch (error) {
     if (error instanceof GovernanceError) return undefined;
-    if (error instanceof StatementError)
-      throw new UsageError(`${path} does not say how far a log was replayed: ${error.message}`);
     throw error;
   }
+}
+
+/**
+ * Reads how far a log was hashed: a serialised compact range. undefined when the file is not there yet. As `readProgress`, it is the
+ * user's own word.
+ * @throws UsageError when it is about another log, or no such file
+ */
+export async function readHashed(path: string, origin: string): Promise<Uint8Array | undefined> {
+  const get = await readMembers(path, origin, 'hashed');
+  if (get === undefined) return undefined;
+  const hashed = get('hashed');
+  if (!(hashed instanceof Uint8Array)) throw new UsageError(`${path} does not say how far a log was hashed`);
+  return hashed;
+}
+
+/** A reader of the members of a file about a log. */
+async function readMembers(
+  path: string,
+  origin: string,
+  done: 'replayed' | 'hashed',
+): Promise<((name: string) => CborValue | undefined) | undefined> {
+  if (!existsSync(path)) return undefined;
+  let saved: CborValue;
+  try {
+    saved = decodeCbor(new Uint8Array(await readFile(path)), { tags: [] });
+  } catch (error) {
+    if (!(error instanceof StatementError)) throw error;
+    throw new UsageError(`${path} does not say how far a log was ${done}: ${error.message}`);
+  }
+  if (!(saved instanceof Map) || !saved.has(done === 'hashed' ? 'hashed' : 'position'))
+    throw new UsageError(`${path} does not say how far a log was ${done}`);
+  const members = saved;
+  if (members.get('origin') !== origin) throw new UsageError(`${path} is about another log than ${origin}`);
+  return (name) => members.get(name);
 }
 
 /** Replaces the file as a whole. */
@@ -43,7 +73,16 @@ export async function writeProgress(
   origin: string,
   { position, state, keysFrom }: ReplayProgress,
 ): Promise<void> {
+  await replaceFile(path, encodeCbor({ origin, position, state: saveState(state), keysFrom }));
+}
+
+/** As `writeProgress`, for what `readHashed` reads. */
+export function writeHashed(path: string, origin: string, hashed: Uint8Array): Promise<void> {
+  return replaceFile(path, encodeCbor({ origin, hashed }));
+}
+
+async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
   const fresh = `${path}.${process.pid}.new`;
-  await writeFile(fresh, encodeCbor({ origin, position, state: saveState(state), keysFrom }), { mode: 0o600 });
+  await writeFile(fresh, bytes, { mode: 0o600 });
   await rename(fresh, path);
 }

@@ -1,6 +1,13 @@
 import { ClientError, type LogClient, type VerifiedHead } from '@treering/client';
 import { nodeMeans } from '@treering/foreign/node';
-import { Audit, type AuditFinding, type Candidate, type GovernanceState, type Prepared } from '@treering/governance';
+import {
+  Audit,
+  type Audited,
+  type AuditFinding,
+  type Candidate,
+  type GovernanceState,
+  prepareAhead,
+} from '@treering/governance';
 import { type LogTrust, NoteError, openCheckpoint, parseVerifierKey } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import { printable } from '@treering/record';
@@ -40,29 +47,20 @@ export async function replayLog(session: Session, client: LogClient, listener: R
   let keys = state.logKeys;
   let keysFrom = begun?.keysFrom ?? 0;
   let clean = true;
-  const decide = async (batch: readonly Prepared[]): Promise<void> => {
-    for (const prepared of batch) {
-      listener.onRead?.(prepared.content instanceof Error ? undefined : prepared.content);
-      const audited = await replay.next(prepared);
-      const index = replay.size - 1;
-      if (audited.admitted) listener.onEntry?.(index, audited.candidate, state);
-      else {
-        clean = false;
-        listener.onFinding(audited.finding);
-      }
-      if (state.logKeys !== keys) [keys, keysFrom] = [state.logKeys, index];
+  const onDecided = (audited: Audited, index: number): void => {
+    if (audited.admitted) listener.onEntry?.(index, audited.candidate, state);
+    else {
+      clean = false;
+      listener.onFinding(audited.finding);
     }
-    bar.update(replay.size, head.size);
+    if (state.logKeys !== keys) [keys, keysFrom] = [state.logKeys, index];
   };
+  const { onRead } = listener;
   try {
-    // The signatures of one batch are checked on other cores while the one before is decided.
-    let ahead: readonly Prepared[] = [];
-    for await (const { entries } of follower.follow(head)) {
-      const prepared = replay.prepare(entries);
-      await decide(ahead);
-      ahead = prepared;
+    for await (const { prepared } of prepareAhead(replay, follower.follow(head))) {
+      await replay.decide(prepared, onRead === undefined ? { onDecided } : { onRead, onDecided });
+      bar.update(replay.size, head.size);
     }
-    await decide(ahead);
   } finally {
     bar.stop();
   }

@@ -1,5 +1,5 @@
 import { nodeMeans } from '@treering/foreign/node';
-import { Audit, type AuditFinding, GovernanceError } from '@treering/governance';
+import { Audit, type AuditFinding, GovernanceError, prepareAhead } from '@treering/governance';
 import { nodeHasher } from '@treering/merkle/node';
 import { nodeEd25519 } from '@treering/note/node';
 import type { ChangeRecord } from '@treering/record';
@@ -105,11 +105,12 @@ async function audited(url: string): Promise<{ size: number; findings: AuditFind
   const client = new LogClient({ url, trust, hasher: nodeHasher, ed25519: nodeEd25519 });
   const audit = new Audit(nodeMeans);
   const findings: AuditFinding[] = [];
-  for await (const { entries } of client.follower().follow(await client.head())) {
-    for (const prepared of audit.prepare(entries)) {
-      const result = await audit.next(prepared);
-      if (!result.admitted) findings.push(result.finding);
-    }
+  for await (const { prepared } of prepareAhead(audit, client.follower().follow(await client.head()))) {
+    await audit.decide(prepared, {
+      onDecided: (result) => {
+        if (!result.admitted) findings.push(result.finding);
+      },
+    });
   }
   return { size: audit.size, findings };
 }

@@ -7,6 +7,7 @@ import {
   GovernanceState,
   type Means,
   type Prepared,
+  prepareAhead,
   restoreState,
   saveState,
 } from '@treering/governance';
@@ -45,9 +46,7 @@ export interface Between {
 }
 
 /** Entries that were read and wait to be decided. */
-interface Read {
-  readonly batch: EntryBatch;
-  readonly prepared: readonly Prepared[];
+interface Read extends EntryBatch {
   readonly nodes: readonly NewNodes[];
   /** Where a follower goes on behind them. */
   readonly position: Uint8Array;
@@ -154,27 +153,24 @@ export class EntryAudit {
    * @throws ClientError for a log that does not give out what its tree contains
    */
   async follow(head: KnownHead, between: Between, until = Number.POSITIVE_INFINITY): Promise<boolean> {
-    let waiting: Read | undefined;
-    const decide = async (): Promise<void> => {
-      const read = waiting;
-      waiting = undefined;
-      if (read !== undefined) await this.#decide(read, head, between);
-    };
     try {
-      for await (const batch of this.#follower.follow(head)) {
-        const nodes = this.#nodes;
-        this.#nodes = [];
-        const read = { batch, prepared: this.#audit.prepare(batch.entries), nodes, position: this.#follower.position() };
-        await decide();
-        waiting = read;
-        if (performance.now() > until) break;
-      }
+      const enough = (): boolean => performance.now() > until;
+      for await (const { batch, prepared } of prepareAhead(this.#audit, this.#read(head), enough))
+        await this.#decide(batch, prepared, head, between);
     } finally {
-      await decide();
       this.#flush();
     }
     if (this.size - this.#saved >= Math.max(1024, this.size / 20)) this.save();
     return this.size === head.size;
+  }
+
+  /** The entries up to a head, with the nodes that they add to its tree. */
+  async *#read(head: KnownHead): AsyncGenerator<Read> {
+    for await (const batch of this.#follower.follow(head)) {
+      const nodes = this.#nodes;
+      this.#nodes = [];
+      yield { ...batch, nodes, position: this.#follower.position() };
+    }
   }
 
   /** Whether what was kept of the tree leads to the root of a head. */
@@ -213,15 +209,20 @@ export class EntryAudit {
   }
 
   /** Decides, and says what follows; changes nothing that lasts. */
-  async #decide(read: Read, head: KnownHead, between: Between): Promise<void> {
-    const { start, entries } = read.batch;
+  async #decide(read: Read, prepared: readonly Prepared[], head: KnownHead, between: Between): Promise<void> {
+    const { start, entries } = read;
     const actions: Action[] = [];
+    // As the policy before the entry has it.
+    let skew = 0;
     try {
-      for (const [i, prepared] of read.prepared.entries()) {
-        const skew = clockSkew(this.#audit.state);
-        const audited = await this.#audit.next(prepared);
-        actions.push(...this.#consequences(start + i, entries[i], audited, head, between, skew));
-      }
+      await this.#audit.decide(prepared, {
+        onRead: () => {
+          skew = clockSkew(this.#audit.state);
+        },
+        onDecided: (audited, index) => {
+          actions.push(...this.#consequences(index, entries[index - start], audited, head, between, skew));
+        },
+      });
     } catch (error) {
       // The state may have taken in a part: only what was saved is whole.
       this.#load(Number.POSITIVE_INFINITY);

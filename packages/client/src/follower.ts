@@ -15,6 +15,7 @@ import {
   TILE_WIDTH,
 } from '@treering/merkle';
 import { ClientError } from './errors.js';
+import { readAhead } from './read-ahead.js';
 import type { TlogReader } from './tlog-reader.js';
 import { held } from './verified.js';
 
@@ -116,23 +117,12 @@ export class Follower {
       throw new ClientError('client/not-verified', `the tree has ${size} entries, and ${this.size} were read`);
     const tree = this.#log.tree(size, root);
     await requireContained(tree, this.size, this.root(), this.#hasher);
-    const bundles: Promise<EntryBatch>[] = [];
-    let next = Math.floor(this.size / TILE_WIDTH);
-    const end = Math.ceil(size / TILE_WIDTH);
-    try {
-      while (this.size < size) {
-        for (; next < end && bundles.length < this.#ahead; next++) {
-          const bundle = this.#bundle(tree, next);
-          // It is awaited in its turn; until then a failure is nobody's.
-          bundle.catch(() => undefined);
-          bundles.push(bundle);
-        }
-        const batch = from(await (bundles.shift() as Promise<EntryBatch>), this.size);
-        this.#range.appendMany(batch.leaves, this.#visit);
-        yield batch;
-      }
-    } finally {
-      await Promise.allSettled(bundles);
+    if (size === this.size) return;
+    const [first, end] = [Math.floor(this.size / TILE_WIDTH), Math.ceil(size / TILE_WIDTH)];
+    for await (const bundle of readAhead(first, end, this.#ahead, (index) => this.#bundle(tree, index))) {
+      const batch = from(bundle, this.size);
+      this.#range.appendMany(batch.leaves, this.#visit);
+      yield batch;
     }
   }
 

@@ -1,23 +1,19 @@
 import { formatTlogProof } from '@treering/evidence';
 import {
-  emptyRoot,
   equalBytes,
   type Hasher,
   MerkleInputError,
   type Proof,
   ProofError,
   portableHasher,
-  safeSize,
   verifyConsistency,
   verifyInclusion,
 } from '@treering/merkle';
 import {
-  type Checkpoint,
   decodeBase64,
   type Ed25519,
   encodeUtf8,
   type LogTrust,
-  openCheckpoint,
   parseCheckpoint,
   parseNote,
   portableEd25519,
@@ -40,6 +36,7 @@ import { createHeadMemory, type HeadMemory } from './head-memory.js';
 import { type HttpOptions, LogHttp, parseJsonObject } from './http.js';
 import { readKeptHeads } from './kept-heads.js';
 import { hashesOf, indexOf, textOf } from './members.js';
+import { headOf, openHead, type VerifiedHead } from './open-head.js';
 import { ProvedTree } from './proved-tree.js';
 import { readSubjects } from './subject-list.js';
 import { TlogReader } from './tlog-reader.js';
@@ -55,15 +52,6 @@ export interface LogClientOptions extends HttpOptions {
   readonly ed25519?: Ed25519;
   /** The log's receipt keys; receipts are checked when some are given. */
   readonly receiptKeys?: readonly CoseKey[];
-}
-
-/** A signed head that was verified. */
-export interface VerifiedHead {
-  readonly size: number;
-  /** 32 bytes */
-  readonly root: Uint8Array;
-  /** The signed note. */
-  readonly note: Uint8Array;
 }
 
 /** An entry whose place in the log was verified. */
@@ -348,7 +336,7 @@ export class LogClient {
     const note = await this.#memory.load(this.#trust.origin);
     if (note === undefined) return undefined;
     const signed = !verified(() => isSignedByOthers(note, this.#trust.logKeys));
-    return { head: signed ? this.#open(note) : this.#headOf(note, () => parseCheckpoint(parseNote(note).text)), signed };
+    return { head: signed ? this.#open(note) : headOf(note, () => parseCheckpoint(parseNote(note).text)), signed };
   }
 
   async #checkConsistency(a: VerifiedHead, b: VerifiedHead): Promise<void> {
@@ -375,16 +363,7 @@ export class LogClient {
   }
 
   #open(note: Uint8Array): VerifiedHead {
-    return this.#headOf(note, () => openCheckpoint(note, this.#trust, this.#ed25519).checkpoint);
-  }
-
-  #headOf(note: Uint8Array, open: () => Checkpoint): VerifiedHead {
-    return verified(() => {
-      const checkpoint = open();
-      if (checkpoint.size === 0n && !equalBytes(checkpoint.root, emptyRoot()))
-        throw new ProofError('an empty tree has the hash of no bytes');
-      return { size: safeSize(checkpoint.size), root: checkpoint.root, note };
-    });
+    return openHead(note, this.#trust, this.#ed25519);
   }
 
   #checkReceipt(bytes: Uint8Array, leaf: Uint8Array, index: number, head: VerifiedHead): void {

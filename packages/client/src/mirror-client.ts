@@ -9,7 +9,6 @@ import {
   portableHasher,
   proveConsistency,
   proveSubtreeConsistency,
-  safeSize,
   TILE_WIDTH,
   verifySubtreeConsistency,
 } from '@treering/merkle';
@@ -21,7 +20,6 @@ import {
   formatAddEntriesHeader,
   type LogTrust,
   type MirrorInfo,
-  openCheckpoint,
   openNote,
   parseDecimal,
   parseMirrorInfo,
@@ -33,7 +31,7 @@ import {
 } from '@treering/note';
 import { ClientError } from './errors.js';
 import { type HttpOptions, LogHttp } from './http.js';
-import type { VerifiedHead } from './log-client.js';
+import { openHead, type VerifiedHead } from './open-head.js';
 import { TlogReader } from './tlog-reader.js';
 import { held, verified } from './verified.js';
 
@@ -125,11 +123,7 @@ export class MirrorClient {
 
   /** The checkpoint that the log publishes, signed by it. @throws ClientError */
   async #head(): Promise<VerifiedHead> {
-    const note = await this.#log.checkpoint();
-    return verified(() => {
-      const { checkpoint } = openCheckpoint(note, this.#trust, this.#ed25519);
-      return { size: safeSize(checkpoint.size), root: checkpoint.root, note };
-    });
+    return openHead(await this.#log.checkpoint(), this.#trust, this.#ed25519);
   }
 
   /**

@@ -7,6 +7,7 @@ import {
   portableHasher,
   type ReadTile,
   TILE_WIDTH,
+  type TileId,
   tilePath,
 } from '@treering/merkle';
 import { ClientError } from './errors.js';
@@ -15,6 +16,12 @@ import { type HttpOptions, LogHttp } from './http.js';
 /** How a log is read. */
 export interface TlogReaderOptions extends HttpOptions {
   readonly hasher?: Hasher;
+}
+
+/** The bytes of a tile or bundle, and the width that they were served at. */
+interface Served {
+  readonly bytes: Uint8Array;
+  readonly width: number;
 }
 
 /**
@@ -41,22 +48,26 @@ export class TlogReader {
   }
 
   /** A tile of hashes. Where a partial one is gone, the full one begins with the same hashes. @throws ClientError */
-  readonly tile: ReadTile = async ({ level, index, width }) => {
-    const bytes = await this.#partialOrFull((w) => tilePath({ level, index, width: w }), width);
-    return bytes.subarray(0, width * HASH_SIZE);
-  };
+  readonly tile: ReadTile = async (tile) => (await this.#tile(tile)).bytes.subarray(0, tile.width * HASH_SIZE);
+
+  /** As `tile`, for one that must have no byte more than its hashes. @throws ClientError (client/bad-answer) */
+  async wholeTile(tile: TileId): Promise<Uint8Array> {
+    const { bytes, width } = await this.#tile(tile);
+    if (bytes.length === width * HASH_SIZE) return bytes.subarray(0, tile.width * HASH_SIZE);
+    throw new ClientError('client/bad-answer', `it has ${bytes.length} bytes instead of ${width * HASH_SIZE}`);
+  }
+
+  #tile({ level, index, width }: TileId): Promise<Served> {
+    return this.#partialOrFull((w) => tilePath({ level, index, width: w }), width);
+  }
 
   /**
    * The first `width` entries of a bundle; views into one buffer.
    * @throws ClientError, or MerkleInputError when the bundle is malformed
    */
   async bundle(index: number, width: number): Promise<Uint8Array[]> {
-    let got = width;
-    const bytes = await this.#partialOrFull((w) => {
-      got = w;
-      return bundlePath({ index, width: w });
-    }, width);
-    return parseEntryBundle(bytes, got).slice(0, width);
+    const served = await this.#partialOrFull((w) => bundlePath({ index, width: w }), width);
+    return parseEntryBundle(served.bytes, served.width).slice(0, width);
   }
 
   /** The tree with this root: only hashes that lead to it come out. */
@@ -64,15 +75,16 @@ export class TlogReader {
     return new AuthenticTiles(size, root, this.tile, this.#hasher);
   }
 
-  async #partialOrFull(path: (width: number) => string, width: number): Promise<Uint8Array> {
+  async #partialOrFull(path: (width: number) => string, width: number): Promise<Served> {
     try {
-      return await this.#http.request(`/${path(width)}`);
+      return { bytes: await this.#http.request(`/${path(width)}`), width };
     } catch (error) {
       const gone = error instanceof ClientError && (error.status === 404 || error.status === 410);
       if (!gone || width === TILE_WIDTH) throw error;
-      return this.#http.request(`/${path(TILE_WIDTH)}`).catch((other) => {
+      const bytes = await this.#http.request(`/${path(TILE_WIDTH)}`).catch((other) => {
         throw other instanceof ClientError && other.status === 404 ? error : other;
       });
+      return { bytes, width: TILE_WIDTH };
     }
   }
 }

@@ -16,7 +16,9 @@ test('what the package exports', () => {
     'ProvedTree',
     'TlogReader',
     'WitnessClient',
+    'auditHashes',
     'createHeadMemory',
+    'openHead',
     'requireContained',
   ]);
 });

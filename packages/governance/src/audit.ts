@@ -1,8 +1,8 @@
-import { equalBytes } from '@treering/merkle';
+import { equalBytes, HASH_SIZE } from '@treering/merkle';
 import { RecordError } from '@treering/record';
 import { type CoseKey, encodeCoseKey, parseStatement, StatementError, signatureCheck } from '@treering/statement';
 import { admit } from './admit.js';
-import { authenticate, keyFor, type Means } from './authenticate.js';
+import { type Authenticated, authenticate, authenticateRecord, keyFor, type Means } from './authenticate.js';
 import { type Candidate, createCandidate } from './candidate.js';
 import type { Refusal } from './decision.js';
 import { GovernanceState } from './state.js';
@@ -27,8 +27,23 @@ export interface Prepared {
   readonly entry: Uint8Array;
   /** What it contains, or why it cannot be read. */
   readonly content: Candidate | StatementError | RecordError;
-  readonly key: CoseKey | undefined;
-  readonly holds: Promise<boolean> | undefined;
+  /** What was begun; undefined when the check has to wait for the entry's turn. */
+  readonly check: BegunCheck | undefined;
+}
+
+/** The check of a signature that was begun before the entry's turn. */
+interface BegunCheck {
+  readonly key: CoseKey;
+  readonly holds: Promise<boolean>;
+  /** What came of it, once it is known. */
+  verdict: boolean | undefined;
+}
+
+/** Told of entries that are decided, in their order. */
+export interface AuditListener {
+  /** Before an entry is decided; undefined for bytes that are no statement. */
+  readonly onRead?: (content: Candidate | undefined) => void;
+  readonly onDecided: (audited: Audited, index: number) => void;
 }
 
 /**
@@ -55,28 +70,61 @@ export class Audit {
   /**
    * Reads entries that come later and begins to check their signatures, under the keys that are enrolled now, so that other cores
    * work while earlier entries are decided. Whatever changes until their turn is taken into account then.
+   * @param leaves their RFC 6962 leaf hashes, 32 bytes each, when they are known already
    */
-  prepare(entries: readonly Uint8Array[]): Prepared[] {
-    return entries.map((entry) => {
-      const content = read(entry);
-      if (content instanceof Error) return { entry, content, key: undefined, holds: undefined };
+  prepare(entries: readonly Uint8Array[], leaves?: Uint8Array): Prepared[] {
+    return entries.map((entry, i) => {
+      const content = read(entry, leaves?.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE));
+      if (content instanceof Error) return { entry, content, check: undefined };
       const key = keyFor(this.state, content);
-      return { entry, content, key, holds: key === undefined ? undefined : this.#begin(content, key) };
+      return { entry, content, check: key === undefined ? undefined : this.#begin(content, key) };
     });
   }
 
-  #begin({ statement }: Candidate, key: CoseKey): Promise<boolean> | undefined {
+  #begin({ statement }: Candidate, key: CoseKey): BegunCheck | undefined {
     const check = this.#means.checkSignature;
     if (check === undefined) return undefined;
     try {
       const holds = Promise.resolve(check(signatureCheck(statement.sign1, key)));
-      // A failure is met when its turn comes.
-      holds.catch(() => undefined);
-      return holds;
+      const begun: BegunCheck = { key, holds, verdict: undefined };
+      holds.then(
+        (verdict) => {
+          begun.verdict = verdict;
+        },
+        // A failure is met when its turn comes.
+        () => undefined,
+      );
+      return begun;
     } catch {
       // As in its turn, where it is said why.
       return undefined;
     }
+  }
+
+  /**
+   * Examines the next entries. Their signatures are waited for once; after that only entries wait that have to be checked again, or
+   * that others than enrolled keys signed.
+   */
+  async decide(batch: readonly Prepared[], { onRead, onDecided }: AuditListener): Promise<void> {
+    // Checks end in about their order: mostly one wait is all.
+    for (let i = batch.length - 1; i >= 0; i--) {
+      const check = batch[i].check;
+      if (check !== undefined && check.verdict === undefined) await check.holds.catch(() => undefined);
+    }
+    for (const prepared of batch) {
+      onRead?.(prepared.content instanceof Error ? undefined : prepared.content);
+      const audited = this.#nextAtOnce(prepared) ?? (await this.next(prepared));
+      onDecided(audited, this.#size - 1);
+    }
+  }
+
+  /** The next entry when nothing has to be waited for, or undefined: `next` decides then. */
+  #nextAtOnce({ content, check }: Prepared): Audited | undefined {
+    if (content instanceof Error) return this.#unreadable(this.#size, content);
+    if (content.record === undefined || check?.verdict === undefined) return undefined;
+    const key = keyFor(this.state, content);
+    if (key === undefined || !isSameKey(key, check.key)) return undefined;
+    return this.#conclude(this.#size, authenticateRecord(content, check.verdict));
   }
 
   /**
@@ -85,15 +133,24 @@ export class Audit {
    */
   async next(entry: Uint8Array | Prepared, index = this.#size): Promise<Audited> {
     const prepared = entry instanceof Uint8Array ? undefined : entry;
-    this.#size = index + 1;
     const content = prepared?.content ?? read(entry as Uint8Array);
-    if (content instanceof Error)
-      return { admitted: false, finding: { index, code: content.code, rule: 'format', message: content.message } };
+    if (content instanceof Error) return this.#unreadable(index, content);
+    this.#size = index + 1;
     const authenticated = await authenticate(this.state, content, this.#meansFor(prepared)).catch((error: unknown) => {
       if (error instanceof StatementError)
         return { held: false, refusal: { code: error.code, rule: 'signature', message: error.message } as const } as const;
       throw error;
     });
+    return this.#conclude(index, authenticated);
+  }
+
+  #unreadable(index: number, { code, message }: StatementError | RecordError): Audited {
+    this.#size = index + 1;
+    return { admitted: false, finding: { index, code, rule: 'format', message } };
+  }
+
+  #conclude(index: number, authenticated: Authenticated | Unchecked): Audited {
+    this.#size = index + 1;
     if (!authenticated.held) return { admitted: false, finding: findingOf(index, authenticated.refusal) };
     const decision = admit(this.state, authenticated.candidate);
     if (!decision.admitted) return { admitted: false, finding: findingOf(index, decision) };
@@ -104,14 +161,19 @@ export class Audit {
   /** What was begun counts if it was begun under the key that is in force. */
   #meansFor(prepared: Prepared | undefined): Means {
     const { checkSignature } = this.#means;
-    const begun = prepared?.holds;
-    const key = prepared?.key;
-    if (begun === undefined || key === undefined || checkSignature === undefined) return this.#means;
+    const begun = prepared?.check;
+    if (begun === undefined || checkSignature === undefined) return this.#means;
     return {
       ...this.#means,
-      checkSignature: (check) => (isSameKey(check.key, key) ? begun : checkSignature(check)),
+      checkSignature: (check) => (isSameKey(check.key, begun.key) ? begun.holds : checkSignature(check)),
     };
   }
+}
+
+/** A signature that could not be checked at all. */
+interface Unchecked {
+  readonly held: false;
+  readonly refusal: Parameters<typeof findingOf>[1];
 }
 
 function emptyLog() {
@@ -122,9 +184,13 @@ function isSameKey(a: CoseKey, b: CoseKey): boolean {
   return a === b || equalBytes(encodeCoseKey(a), encodeCoseKey(b));
 }
 
-function read(entry: Uint8Array): Candidate | StatementError | RecordError {
+/** @param leaf the RFC 6962 leaf hash of these bytes, when it is known */
+function read(entry: Uint8Array, leaf?: Uint8Array): Candidate | StatementError | RecordError {
   try {
-    return createCandidate(parseStatement(entry));
+    const statement = parseStatement(entry);
+    // A statement that was logged with an unprotected header is another one without it, and shorter.
+    const isWhole = statement.entry.length === entry.length;
+    return leaf === undefined || !isWhole ? createCandidate(statement) : createCandidate(statement, leaf.slice());
   } catch (error) {
     if (error instanceof StatementError || error instanceof RecordError) return error;
     throw error;

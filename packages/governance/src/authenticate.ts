@@ -57,12 +57,11 @@ export async function authenticate(state: GovernanceState, candidate: Candidate,
   if (record !== undefined) {
     if (key === undefined) return failed('governance/unknown-key', 'identities', 'no identity is enrolled with this key');
     try {
-      if (!(await holds(statement, key, means))) return badSignature();
+      return authenticateRecord(candidate, await holds(statement, key, means));
     } catch (error) {
       if (!(error instanceof StatementError)) throw error;
       return failed(codeOf(error, 'cose/bad-signature'), 'signature', error.message);
     }
-    return { held: true, candidate: { ...candidate, verified: { enrolled: true, issuer: undefined } } };
   }
   try {
     if (key !== undefined) {
@@ -85,6 +84,12 @@ export async function authenticate(state: GovernanceState, candidate: Candidate,
       return failed(codeOf(error, 'governance/foreign-not-verified'), 'issuers', error.message);
     throw error;
   }
+}
+
+/** What follows for a record when it is known whether its signature holds under the enrolled key (`keyFor`). */
+export function authenticateRecord(candidate: Candidate, isHeld: boolean): Authenticated {
+  if (!isHeld) return badSignature();
+  return { held: true, candidate: { ...candidate, verified: { enrolled: true, issuer: undefined } } };
 }
 
 /**

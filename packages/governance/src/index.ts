@@ -1,6 +1,6 @@
 export { admit, checkClock, clockSkew, DEFAULT_CLOCK_SKEW } from './admit.js';
 export { rulesFor, type Tally, tallyApprovals } from './approvals.js';
-export { Audit, type Audited, type AuditFinding, type Prepared } from './audit.js';
+export { Audit, type Audited, type AuditFinding, type AuditListener, type Prepared } from './audit.js';
 export {
   type Authenticated,
   authenticate,
@@ -15,6 +15,7 @@ export { rolesFor } from './enrolment.js';
 export { GovernanceError, type RefusalCode } from './errors.js';
 export { explainPolicy, mistakesIn, type PolicyReading } from './explain.js';
 export { matchesGlob, matchesText } from './glob.js';
+export { prepareAhead } from './prepare-ahead.js';
 export { ruleFor } from './rules.js';
 export { restoreState, saveState } from './snapshot.js';
 export { GovernanceState } from './state.js';

@@ -1,6 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { hexToBytes } from '@noble/hashes/utils.js';
-import { encodeUtf8, hex } from '@treering/note';
+import { equalBytes } from '@treering/merkle';
+import { concatBytes, encodeUtf8, hex } from '@treering/note';
 import { type AttachmentRef, type ChangeRecord, configDigest, type PolicyBody, type RecordOf } from '@treering/record';
 import { type CoseKey, coseKeyThumbprint, parseCoseKey } from '@treering/statement';
 import type { Candidate } from './candidate.js';
@@ -38,6 +39,7 @@ export class GovernanceState {
   readonly #parts: StateParts;
   /** Newest versions by leaf hash in hex; follows `versions`. */
   readonly #byLeaf = new Map<string, Version>();
+  #lastKey: { readonly leaf: Uint8Array; readonly subject: string; readonly key: Uint8Array } | undefined;
 
   constructor(parts: StateParts = emptyParts()) {
     this.#parts = parts;
@@ -170,7 +172,15 @@ export class GovernanceState {
 
   /** The entry with this leaf hash (32 bytes) about this subject. */
   entry(leaf: Uint8Array, subject: string): number | undefined {
-    return this.#parts.entries.get(entryKey(leaf, subject));
+    return this.#parts.entries.get(this.#entryKey(leaf, subject));
+  }
+
+  /** What stands for an entry in `entries`. An entry is mostly looked for and then entered. */
+  #entryKey(leaf: Uint8Array, subject: string): Uint8Array {
+    const last = this.#lastKey;
+    if (last !== undefined && last.subject === subject && equalBytes(last.leaf, leaf)) return last.key;
+    this.#lastKey = { leaf: leaf.slice(), subject, key: entryKey(leaf, subject) };
+    return this.#lastKey.key;
   }
 
   /** Whether an entry with this leaf hash (hex) is about this subject. */
@@ -238,7 +248,7 @@ export class GovernanceState {
   }
 
   #enter(index: number, { leaf, statement }: Candidate): Undo {
-    const key = entryKey(leaf, statement.sub);
+    const key = this.#entryKey(leaf, statement.sub);
     return this.#parts.entries.get(key) === undefined ? this.#parts.entries.add(key, index) : () => undefined;
   }
 
@@ -448,7 +458,7 @@ const entryKeys = new WeakMap<Uint8Array, { readonly subject: string; readonly k
 function entryKey(leaf: Uint8Array, subject: string): Uint8Array {
   const known = entryKeys.get(leaf);
   if (known?.subject === subject) return known.key;
-  const key = sha256.create().update(leaf).update(encodeUtf8(subject)).digest();
+  const key = sha256(concatBytes(leaf, encodeUtf8(subject)));
   entryKeys.set(leaf, { subject, key });
   return key;
 }

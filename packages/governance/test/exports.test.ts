@@ -19,6 +19,7 @@ test('the public face of @treering/governance', () => {
     'matchesGlob',
     'matchesText',
     'mistakesIn',
+    'prepareAhead',
     'restoreState',
     'rolesFor',
     'ruleFor',

@@ -26,9 +26,6 @@ export interface Ed25519 {
 const P = 2n ** 255n - 19n;
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 
-/** L in 32 bytes, little-endian. */
-const L_BYTES = Uint8Array.from({ length: 32 }, (_, i) => Number((L >> BigInt(8 * i)) & 0xffn));
-
 /** The y coordinates of all points whose order divides 8. Both signs of x are of small order. */
 const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
   0n,
@@ -55,10 +52,9 @@ export function weakKeyReason(publicKey: Uint8Array): string | undefined {
 
 /** True when the signature is 64 bytes with S < L. */
 export function hasCanonicalS(signature: Uint8Array): boolean {
-  if (signature.length !== 64) return false;
-  // From the most significant byte down; nearly every signature is decided by the first.
-  for (let i = 31; i >= 0; i--) if (signature[32 + i] !== L_BYTES[i]) return signature[32 + i] < L_BYTES[i];
-  return false;
+  // L begins with 0x10, so that the last byte decides for all signatures but one in 2^124.
+  const last = signature[63];
+  return signature.length === 64 && (last < 0x10 || (last === 0x10 && littleEndian(signature.subarray(32)) < L));
 }
 
 /**

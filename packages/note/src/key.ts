@@ -129,11 +129,15 @@ export function p256Point(spki: Uint8Array): Uint8Array {
   return point;
 }
 
-/** Lower-case hex. */
+/** Lower-case hex. That of a hash is made of one piece, so that it need not be put together when it is looked up as the key of a map. */
 export function hex(bytes: Uint8Array): string {
   let text = '';
-  for (let i = 0; i < bytes.length; i++) text += HEX[bytes[i]];
+  for (let at = 0; at < bytes.length; at += 32) {
+    const codes: number[] = [];
+    for (const byte of bytes.subarray(at, at + 32)) codes.push(digit(byte >> 4), digit(byte & 15));
+    text += String.fromCharCode(...codes);
+  }
   return text;
 }
 
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const digit = (value: number): number => value + (value < 10 ? 48 : 87);

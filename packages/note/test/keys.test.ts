@@ -26,6 +26,14 @@ const P256_SPKI = new Uint8Array(
   ),
 );
 
+test('hex has two digits for each byte, at the length of a hash and at others', () => {
+  for (const length of [0, 1, 31, 32, 33, 64]) {
+    const bytes = Uint8Array.from({ length }, (_, i) => (i * 37 + 250) & 0xff);
+    assert.is(hex(bytes), Buffer.from(bytes).toString('hex'), `${length}`);
+    assert.is(hex(bytes), Buffer.from(bytes).toString('hex'), `${length} once more`);
+  }
+});
+
 for (const type of SIGNING) {
   test(`type ${type}: verifier key and key file survive their text form`, () => {
     const { key } = signer(NAME, type);

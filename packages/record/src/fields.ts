@@ -15,7 +15,8 @@ export function line(min: number, max: number): z.ZodType<string> {
     .string()
     .refine((text) => !UNREADABLE.test(text), 'must not hold control or direction characters')
     .refine((text) => {
-      const length = Array.from(text).length;
+      // Only characters beyond the first 65,536 are written with two units.
+      const length = /[\ud800-\udfff]/.test(text) ? Array.from(text).length : text.length;
       return length >= min && length <= max;
     }, `must have ${min} to ${max} characters`);
 }

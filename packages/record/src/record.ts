@@ -137,11 +137,14 @@ function toPlain(value: CborValue): unknown {
   if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;
   if (Array.isArray(value)) return value.map(toPlain);
   if (!(value instanceof Map)) throw new RecordError('record/invalid', 'a record holds no tags');
-  const entries = [...value].map(([key, item]): [string, unknown] => {
+  const plain: Record<string, unknown> = {};
+  for (const [key, item] of value) {
     if (typeof key !== 'string') throw new RecordError('record/invalid', 'the keys of a record are texts');
-    return [key, toPlain(item)];
-  });
-  return Object.fromEntries(entries);
+    if (key === '__proto__')
+      Object.defineProperty(plain, key, { value: toPlain(item), enumerable: true, configurable: true, writable: true });
+    else plain[key] = toPlain(item);
+  }
+  return plain;
 }
 
 /** Whether a member that JavaScript treats specially hides anywhere in a value. Schemas would pass over it in silence. */

@@ -30,7 +30,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export function scanCbor(bytes: Uint8Array, profile: CborProfile = {}): Scanned {
   const scanner = new Scanner(bytes, profile);
   const value = scanner.whole();
-  if (scanner.at !== bytes.length) throw new StatementError('cbor/malformed', 'there are bytes behind the item', scanner.at);
+  if (scanner.at !== bytes.length) throw malformed('there are bytes behind the item', scanner.at);
   return { value, large: scanner.large };
 }
 
@@ -40,6 +40,14 @@ interface Scanned {
   /** Whether an integer beyond 32 bits is in it. */
   readonly large: boolean;
 }
+
+const refusal =
+  (code: 'cbor/malformed' | 'cbor/not-deterministic' | 'cbor/not-in-profile') =>
+  (message: string, at: number): StatementError =>
+    new StatementError(code, message, at);
+const malformed = refusal('cbor/malformed');
+const notDeterministic = refusal('cbor/not-deterministic');
+const excluded = refusal('cbor/not-in-profile');
 
 class Scanner {
   at = 0;
@@ -63,15 +71,14 @@ class Scanner {
   whole(): CborValue {
     if ((this.#bytes[0] ?? 0) >> 5 !== 6) return this.#item(0);
     const tag = this.#argument(this.#byte() & 31, 0);
-    if (!this.#tags.includes(tag)) throw new StatementError('cbor/not-in-profile', `tag ${tag} has no place here`, 0);
+    if (!this.#tags.includes(tag)) throw excluded(`tag ${tag} has no place here`, 0);
     return new CborTag(tag, this.#item(1));
   }
 
   /** @param depth the containers and tags around this item */
   #item(depth: number): CborValue {
     const start = this.at;
-    if (++this.#items > this.#most)
-      throw new StatementError('cbor/not-in-profile', `there are more than ${this.#most} items`, start);
+    if (++this.#items > this.#most) throw excluded(`there are more than ${this.#most} items`, start);
     const initial = this.#byte();
     const major = initial >> 5;
     if (major === 7) return this.#simple(initial, start);
@@ -81,7 +88,7 @@ class Scanner {
         return argument;
       case 1:
         if (argument === Number.MAX_SAFE_INTEGER) {
-          throw new StatementError('cbor/not-in-profile', 'an integer is beyond 2^53 - 1', start);
+          throw excluded('an integer is beyond 2^53 - 1', start);
         }
         return -1 - argument;
       case 2:
@@ -94,7 +101,7 @@ class Scanner {
       case 5:
         return this.#map(argument, depth, start);
       default:
-        throw new StatementError('cbor/not-in-profile', 'a tag stands only around a whole item', start);
+        throw excluded('a tag stands only around a whole item', start);
     }
   }
 
@@ -114,11 +121,11 @@ class Scanner {
       const at = this.at;
       const key = this.#item(depth + 1);
       if (typeof key !== 'number' && typeof key !== 'string') {
-        throw new StatementError('cbor/not-in-profile', 'a map key is neither an integer nor text', at);
+        throw excluded('a map key is neither an integer nor text', at);
       }
-      if (map.has(key)) throw new StatementError('cbor/malformed', 'a map has the same key twice', at);
+      if (map.has(key)) throw malformed('a map has the same key twice', at);
       if (this.#sorted && i > 0 && this.#isBefore(at, this.at, from, to)) {
-        throw new StatementError('cbor/not-deterministic', 'the keys of a map are not sorted', at);
+        throw notDeterministic('the keys of a map are not sorted', at);
       }
       [from, to] = [at, this.at];
       map.set(key, this.#item(depth + 1));
@@ -138,31 +145,31 @@ class Scanner {
     const value = initial & 31;
     if (value === 20 || value === 21) return value === 21;
     if (value === 22) return null;
-    if (value === 31) throw new StatementError('cbor/malformed', 'a break stands outside an indefinite item', start);
-    if (value >= 28) throw new StatementError('cbor/malformed', 'the head of an item is reserved', start);
+    if (value === 31) throw malformed('a break stands outside an indefinite item', start);
+    if (value >= 28) throw malformed('the head of an item is reserved', start);
     if (value >= 25) {
-      throw new StatementError('cbor/not-in-profile', 'floats are not allowed; write a decimal as text', start);
+      throw excluded('floats are not allowed; write a decimal as text', start);
     }
-    throw new StatementError('cbor/not-in-profile', 'of the simple values only false, true and null are allowed', start);
+    throw excluded('of the simple values only false, true and null are allowed', start);
   }
 
   #argument(info: number, start: number): number {
     if (info < 24) return info;
-    if (info === 31) throw new StatementError('cbor/not-deterministic', 'indefinite lengths are not allowed', start);
-    if (info > 27) throw new StatementError('cbor/malformed', 'the head of an item is reserved', start);
+    if (info === 31) throw notDeterministic('indefinite lengths are not allowed', start);
+    if (info > 27) throw malformed('the head of an item is reserved', start);
     if (info === 24) return this.#notBelow(24, this.#byte(), start);
     if (info === 25) return this.#notBelow(0x100, this.#two(), start);
     if (info === 26) return this.#notBelow(0x1_0000, this.#four(), start);
     const upper = this.#four();
     const lower = this.#four();
-    if (upper > 0x1f_ffff) throw new StatementError('cbor/not-in-profile', 'an integer is beyond 2^53 - 1', start);
+    if (upper > 0x1f_ffff) throw excluded('an integer is beyond 2^53 - 1', start);
     this.large = true;
     return this.#notBelow(0x1_0000_0000, upper * 0x1_0000_0000 + lower, start);
   }
 
   /** A smaller number would have had room in a shorter head. */
   #notBelow(smallest: number, value: number, start: number): number {
-    if (value < smallest) throw new StatementError('cbor/not-deterministic', 'a number is written longer than needed', start);
+    if (value < smallest) throw notDeterministic('a number is written longer than needed', start);
     return value;
   }
 
@@ -175,13 +182,13 @@ class Scanner {
   }
 
   #byte(): number {
-    if (this.at >= this.#bytes.length) throw new StatementError('cbor/malformed', 'the item is cut short', this.at);
+    if (this.at >= this.#bytes.length) throw malformed('the item is cut short', this.at);
     return this.#bytes[this.at++];
   }
 
   #take(count: number, start: number): Uint8Array {
     if (count > this.#bytes.length - this.at) {
-      throw new StatementError('cbor/malformed', 'a length goes beyond the end', start);
+      throw malformed('a length goes beyond the end', start);
     }
     this.at += count;
     return this.#bytes.subarray(this.at - count, this.at);
@@ -190,10 +197,10 @@ class Scanner {
   /** Before a container: its depth, and that each of `count` items has a byte at least. */
   #enter(count: number, depth: number, start: number): void {
     if (depth >= MAX_DEPTH) {
-      throw new StatementError('cbor/not-in-profile', `items are nested more than ${MAX_DEPTH} deep`, start);
+      throw excluded(`items are nested more than ${MAX_DEPTH} deep`, start);
     }
     if (count > this.#bytes.length - this.at) {
-      throw new StatementError('cbor/malformed', 'a count goes beyond the end', start);
+      throw malformed('a count goes beyond the end', start);
     }
   }
 
@@ -202,7 +209,7 @@ class Scanner {
     try {
       return UTF8.decode(bytes);
     } catch {
-      throw new StatementError('cbor/malformed', 'a text is not valid UTF-8', this.at - length);
+      throw malformed('a text is not valid UTF-8', this.at - length);
     }
   }
 }

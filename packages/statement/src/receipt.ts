@@ -17,8 +17,6 @@ import { HEADER, parseSign1, type Sign1, type StatementSigner, sigStructure, ver
 
 const RFC9162_SHA256 = 1;
 const INCLUSION = -1;
-/** A byte string of 32 bytes. */
-const HASH_HEAD = cborHead(2, 32);
 
 /** An inclusion proof as a receipt carries it. */
 export interface ReceiptProof {
@@ -127,7 +125,8 @@ export function issueReceipt(
 
 /** [tree size, leaf index, [hash, ...]] */
 function formatProof({ size, index, path }: ReceiptProof): Uint8Array {
-  const hashes = path.flatMap((hash) => [HASH_HEAD, hash]);
+  const head = cborHead(2, 32);
+  const hashes = path.flatMap((hash) => [head, hash]);
   return concatBytes(Uint8Array.of(0x83), cborHead(0, size), cborHead(0, index), cborHead(4, path.length), ...hashes);
 }
 

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { AuditFinding } from '@treering/governance';
 import { printable } from '@treering/record';
-import { EXIT } from '../exit.js';
+import { EXIT, UsageError } from '../exit.js';
 import { replayLog } from '../replay.js';
 import type { Session } from '../session.js';
 import { EvidenceAudit, sentenceOf } from './evidence.js';
@@ -14,11 +14,16 @@ export interface AuditFlags {
   readonly evidence?: boolean;
   /** A file that says how far the log was audited before. */
   readonly resume?: string;
+  /** Only for an audit by hashes; refused here. */
+  readonly tiles?: boolean;
+  readonly trust?: string;
 }
 
 /** `audit`: replays a whole log from its entries, and decides every admission again under the rules that were in force. */
 export async function audit(session: Session, flags: AuditFlags = {}): Promise<number> {
   const { terminal } = session;
+  const misplaced = (['tiles', 'trust'] as const).find((name) => flags[name] !== undefined);
+  if (misplaced !== undefined) throw new UsageError(`--${misplaced} goes with --hash-only`);
   const client = session.client();
   const findings: AuditFinding[] = [];
   const onFinding = (finding: AuditFinding): void => {
