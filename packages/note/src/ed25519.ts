@@ -24,7 +24,8 @@ export interface Ed25519 {
 }
 
 const P = 2n ** 255n - 19n;
-const L = 2n ** 252n + 27742317777372353535851937790883648493n;
+/** The order of the base point. */
+export const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 
 /** L in 32 bytes, little-endian. */
 const L_BYTES = Uint8Array.from({ length: 32 }, (_, i) => Number((L >> BigInt(8 * i)) & 0xffn));

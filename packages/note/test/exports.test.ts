@@ -2,6 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as note from '../src/index.js';
 import * as node from '../src/node/index.js';
+import * as tables from '../src/tables/index.js';
 
 test('what the package exports', () => {
   assert.equal(Object.keys(note).sort(), [
@@ -65,6 +66,10 @@ test('what the package exports for Node alone', () => {
     'writeKeyFile',
     'writeSecretFile',
   ]);
+});
+
+test('what the package exports to verify from tables', () => {
+  assert.equal(Object.keys(tables).sort(), ['TableMismatchError', 'createTableEd25519']);
 });
 
 test.run();
