@@ -58,6 +58,7 @@ test('what the package exports', () => {
 
 test('what the package exports for Node alone', () => {
   assert.equal(Object.keys(node).sort(), [
+    'SignatureThread',
     'nodeEd25519',
     'readKeyFile',
     'readSecretFile',
