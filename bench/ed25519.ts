@@ -1,10 +1,8 @@
-import { createPublicKey, verify } from 'node:crypto';
+import { createPublicKey, hash, verify } from 'node:crypto';
 import { type Ed25519, portableEd25519 } from '@treering/note';
-import { nodeEd25519, verifyEd25519OffThread } from '@treering/note/node';
+import { nodeEd25519, SignatureThread, verifyEd25519OffThread } from '@treering/note/node';
+import { createTableEd25519, type SignedMessage } from '@treering/note/tables';
 import type { Benchmark, Figures, Subject } from './benchmark.js';
-import { BatchEd25519 } from './experiments/batch-ed25519.js';
-import type { SignedMessage } from './experiments/signed-message.js';
-import { TableEd25519 } from './experiments/table-ed25519.js';
 
 const MESSAGE_BYTES = 1024;
 const SIGNATURES = 4096;
@@ -12,9 +10,10 @@ const QUICK_SIGNATURES = 64;
 const NEW_KEYS = 2048;
 /** A table takes a millisecond. */
 const NEW_TABLES = 256;
-/** Calls that wait for a thread of the pool at a time. */
+/** Calls that wait for another thread at a time. */
 const IN_FLIGHT = 64;
 const NATIVE = 'node:crypto';
+const POOL = 'node:crypto, thread pool';
 const NATIVE_NEW = 'node:crypto, new keys as JWK';
 
 /** Verifying Ed25519 signatures under the strict rule, on one core and on all. */
@@ -31,8 +30,9 @@ export const ed25519: Benchmark = {
       measure: (quick) => measureNewKeys(quick, NEW_KEYS, () => oneByOne(nodeEd25519)),
     },
     { name: '@noble/ed25519', rival: NATIVE, measure: (quick) => measure(quick, 10, oneByOne(portableEd25519), 16) },
-    { name: 'node:crypto, thread pool', rival: NATIVE, measure: (quick) => measure(quick, 10, offThread) },
-    ...[1, 10, 100].map(
+    { name: POOL, rival: NATIVE, measure: (quick) => measure(quick, 10, inFlight(verifyEd25519OffThread)) },
+    { name: 'signature thread', rival: POOL, measure: measureThread },
+    ...[1, 10, 64].map(
       (keys): Subject => ({
         name: `tables, ${keys === 1 ? '1 key' : `${keys} keys`}`,
         rival: NATIVE,
@@ -41,19 +41,10 @@ export const ed25519: Benchmark = {
     ),
     { name: 'tables, 10 keys, singly', rival: NATIVE, measure: (quick) => measure(quick, 10, fromTables(10, 1)) },
     {
-      name: 'tables, new keys',
+      name: 'a table for each new key',
       rival: NATIVE_NEW,
       measure: (quick) => measureNewKeys(quick, NEW_TABLES, (keys) => fromTables(keys, SIGNATURES)),
     },
-    ...[64, 256, 1024].flatMap((size): Subject[] => [
-      { name: `batches of ${size}, 1 key`, rival: NATIVE, measure: (quick) => measure(quick, 1, inBatches(1, size)) },
-      { name: `batches of ${size}, 10 keys`, rival: NATIVE, measure: (quick) => measure(quick, 10, inBatches(10, size)) },
-      {
-        name: `batches of ${size}, new keys`,
-        rival: NATIVE_NEW,
-        measure: (quick) => measureNewKeys(quick, NEW_KEYS, (keys) => inBatches(keys, size)),
-      },
-    ]),
   ],
 };
 
@@ -98,30 +89,44 @@ const parsedFromJwk: Verify = async (items) => {
   }
 };
 
-const offThread: Verify = async (items) => {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < items.length) {
-      const { publicKey, message, signature } = items[next++];
-      accept(await verifyEd25519OffThread(publicKey, message, signature));
-    }
+/** Keeps so many calls of an asynchronous verification waiting. */
+function inFlight(verifyOne: (...item: Parameters<Ed25519['verify']>) => Promise<boolean>): Verify {
+  return async (items) => {
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (next < items.length) {
+        const { publicKey, message, signature } = items[next++];
+        accept(await verifyOne(publicKey, message, signature));
+      }
+    };
+    await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
   };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
-};
+}
 
+/** The thread from end to end, once it is running. */
+async function measureThread(quick: boolean): Promise<Figures> {
+  const fail = (error: Error): void => {
+    throw error;
+  };
+  const thread = new SignatureThread({ startAfter: 0, onLost: fail });
+  const verifyAll = inFlight((publicKey, message, signature) => thread.verify(publicKey, message, signature));
+  try {
+    const some = signedMessages(QUICK_SIGNATURES, 10);
+    while (thread.answered === 0) await verifyAll(some);
+    return await measure(quick, 10, verifyAll);
+  } finally {
+    await thread.close();
+  }
+}
+
+/** Each key has a table from its first signature on. */
 function fromTables(keys: number, batch: number): Verify {
-  const verifier = new TableEd25519(keys);
+  const sha512 = (message: Uint8Array): Uint8Array => hash('sha512', message, 'buffer');
+  const verifier = createTableEd25519(nodeEd25519, { after: 0, tables: keys, sha512 });
   return async (items) => {
     for (let start = 0; start < items.length; start += batch) {
       for (const valid of verifier.verifyMany(items.slice(start, start + batch))) accept(valid);
     }
-  };
-}
-
-function inBatches(keys: number, size: number): Verify {
-  const verifier = new BatchEd25519(size, keys);
-  return async (items) => {
-    for (const valid of verifier.verifyMany(items)) accept(valid);
   };
 }
 

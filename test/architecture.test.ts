@@ -12,8 +12,9 @@ const SCOPE = '@treering/';
 
 /** The direction of dependencies: each package, and all that it may and does depend on within the project. */
 const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
-  merkle: [],
-  note: [],
+  wasm: [],
+  merkle: ['wasm'],
+  note: ['wasm'],
   statement: ['merkle', 'note'],
   record: ['statement'],
   governance: ['merkle', 'note', 'record', 'statement'],
@@ -36,6 +37,7 @@ const STARTED_BY: Readonly<Record<string, readonly string[]>> = { cli: ['admissi
 
 /** These run in a browser; only what lies in their `src/node` may need Node. */
 const PORTABLE = [
+  'wasm',
   'merkle',
   'note',
   'statement',

@@ -24,7 +24,8 @@ export interface Ed25519 {
 }
 
 const P = 2n ** 255n - 19n;
-const L = 2n ** 252n + 27742317777372353535851937790883648493n;
+/** The order of the base point. */
+export const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 
 /** The y coordinates of all points whose order divides 8. Both signs of x are of small order. */
 const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([

@@ -2,6 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as note from '../src/index.js';
 import * as node from '../src/node/index.js';
+import * as tables from '../src/tables/index.js';
 
 test('what the package exports', () => {
   assert.equal(Object.keys(note).sort(), [
@@ -57,6 +58,7 @@ test('what the package exports', () => {
 
 test('what the package exports for Node alone', () => {
   assert.equal(Object.keys(node).sort(), [
+    'SignatureThread',
     'nodeEd25519',
     'readKeyFile',
     'readSecretFile',
@@ -65,6 +67,10 @@ test('what the package exports for Node alone', () => {
     'writeKeyFile',
     'writeSecretFile',
   ]);
+});
+
+test('what the package exports to verify from tables', () => {
+  assert.equal(Object.keys(tables).sort(), ['TableMismatchError', 'createTableEd25519']);
 });
 
 test.run();

@@ -1,5 +1,5 @@
+import { type Code, type FunctionBuilder, get, i32, ModuleBuilder, set, v128, whileLoop } from '@treering/wasm';
 import { INITIAL_HASH, ROUND_CONSTANTS, SIGMA_0, SIGMA_1, type Sigma } from './sha256-words.js';
-import { type Code, I32, V128, type WasmFunction, wasm, wasmModule } from './wasm.js';
 
 /*
  * SHA-256 (FIPS 180-4) of four messages at once: lane l of every vector belongs to message l. The module is written here, instruction
@@ -15,8 +15,7 @@ const PAGES = 12;
 /** Bytes of memory that are free. */
 export const ROOM = PAGES * 65_536 - FREE;
 
-const { get, set, i32, i32Add, i32Mul, i32GreaterThanZero, load, loadSplat, store, shuffle, and, or, xor, add, shl, shrU } =
-  wasm;
+const { load, loadSplat, store, shuffle, and, or, xor, add, shl, shrU } = v128;
 
 const LANES = 4;
 const STATE = 8;
@@ -38,7 +37,10 @@ export interface Kernel {
 
 /** The bytes of the module. The same on every machine. */
 export function kernelModule(): Uint8Array<ArrayBuffer> {
-  return wasmModule(kernelFunctions(), PAGES);
+  const module = new ModuleBuilder();
+  module.define('nodes', 4, nodes);
+  module.define('messages', 4, messages);
+  return module.encode({ pages: PAGES, maximum: PAGES });
 }
 
 /**
@@ -57,31 +59,12 @@ export function instantiateKernel(): Kernel {
   return kernel;
 }
 
-/** The locals of a function, numbered as they are asked for. */
-class Locals {
-  readonly types: number[] = [];
-  readonly #parameters: number;
-
-  constructor(parameters: number) {
-    this.#parameters = parameters;
-  }
-
-  one(type: number): number {
-    this.types.push(type);
-    return this.#parameters + this.types.length - 1;
-  }
-
-  many(type: number, count: number): number[] {
-    return Array.from({ length: count }, () => this.one(type));
-  }
-}
-
 const rotate = (value: Code, bits: number): Code => or(shrU(value, bits), shl(value, 32 - bits));
 const bigSigma = (value: Code, [a, b, c]: readonly number[]): Code =>
   xor(xor(rotate(value, a), rotate(value, b)), rotate(value, c));
 const smallSigma = (value: Code, [a, b, c]: Sigma): Code => xor(xor(rotate(value, a), rotate(value, b)), shrU(value, c));
 /** Constant i of a table, in all lanes. */
-const splat = (table: number, i: number): Code => loadSplat(table + 4 * i, i32(0));
+const splat = (table: number, i: number): Code => loadSplat(i32.const(0), table + 4 * i);
 
 /** Words between big-endian memory and lanes. */
 const swapBytes = (value: Code): Code => shuffle([3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12], value, value);
@@ -118,13 +101,13 @@ interface Registers {
   readonly differs: readonly number[];
 }
 
-function registers(locals: Locals): Registers {
+function registers(f: FunctionBuilder): Registers {
   return {
-    working: locals.many(V128, STATE),
-    state: locals.many(V128, STATE),
-    words: locals.many(V128, 16),
-    sum: locals.one(V128),
-    differs: locals.many(V128, 2),
+    working: f.locals('v128', STATE),
+    state: f.locals('v128', STATE),
+    words: f.locals('v128', 16),
+    sum: f.local('v128'),
+    differs: f.locals('v128', 2),
   };
 }
 
@@ -169,12 +152,12 @@ function storeState({ state, words }: Registers, output: Code): Code {
     const columns = words.slice(0, LANES);
     return [
       transpose(state.slice(first, first + 4), columns, words.slice(4, 8)),
-      columns.map((local, lane) => store(lane * 32 + first * 4, output, swapBytes(get(local)))),
+      columns.map((local, lane) => store(output, swapBytes(get(local)), lane * 32 + first * 4)),
     ];
   });
 }
 
-const advance = (local: number, by: Code): Code => set(local, i32Add(get(local), by));
+const advance = (local: number, by: Code): Code => set(local, i32.add(get(local), by));
 
 /** 16 words of each lane into `into`, from four addresses. */
 function loadBlock(
@@ -185,68 +168,90 @@ function loadBlock(
   return [0, 4, 8, 12].map((first) => {
     const rows = into.slice(first, first + 4);
     return [
-      rows.map((local, lane) => set(local, swapBytes(load(addresses[lane].offset + first * 4, addresses[lane].base)))),
+      rows.map((local, lane) => set(local, swapBytes(load(addresses[lane].base, addresses[lane].offset + first * 4)))),
       transpose(rows, rows, spare),
     ];
   });
 }
 
-/** The parameters of both functions; node hashing takes no notice of the last. */
-const [INPUT, OUTPUT, COUNT, BLOCKS] = [0, 1, 2, 3];
+/** The variables of both functions, behind the four parameters; node hashing takes no notice of the last of these. */
+interface Variables {
+  readonly input: number;
+  readonly output: number;
+  readonly count: number;
+  readonly blocks: number;
+  readonly registers: Registers;
+  readonly pairs: readonly number[];
+  readonly starts: readonly number[];
+  readonly left: number;
+  readonly length: number;
+}
 
-function kernelFunctions(): WasmFunction[] {
-  const locals = new Locals(4);
-  const r = registers(locals);
-  const pairs = locals.many(V128, 16);
-  const starts = locals.many(I32, LANES);
-  const [left, length] = locals.many(I32, 2);
-  const block = compress(r);
+function variables(f: FunctionBuilder): Variables {
+  const [input, output, count, blocks] = f.parameters;
+  return {
+    ...{ input, output, count, blocks },
+    registers: registers(f),
+    pairs: f.locals('v128', 16),
+    starts: f.locals('i32', LANES),
+    left: f.local('i32'),
+    length: f.local('i32'),
+  };
+}
 
-  /** Repeats for every four messages: their words, block by block, and what is left of them at the end. */
-  const perGroup = (begin: Code, perBlock: Code, size: Code): Code =>
-    wasm.while(i32GreaterThanZero(get(COUNT)), [
-      begin,
-      r.state.map((local, i) => set(local, splat(AT.initial, i))),
-      wasm.while(i32GreaterThanZero(get(left)), [perBlock, advance(left, i32(-1))]),
-      storeState(r, get(OUTPUT)),
-      advance(INPUT, i32Mul(size, i32(LANES))),
-      advance(OUTPUT, i32(LANES * 32)),
-      advance(COUNT, i32(-LANES)),
-    ]);
+/** Repeats for every four messages: their words, block by block, and what is left of them at the end. */
+function perGroup({ input, output, count, left, registers }: Variables, begin: Code, perBlock: Code, size: Code): Code {
+  return whileLoop(isPositive(count), [
+    begin,
+    registers.state.map((local, i) => set(local, splat(AT.initial, i))),
+    whileLoop(isPositive(left), [perBlock, advance(left, i32.const(-1))]),
+    storeState(registers, get(output)),
+    advance(input, i32.mul(size, i32.const(LANES))),
+    advance(output, i32.const(LANES * 32)),
+    advance(count, i32.const(-LANES)),
+  ]);
+}
 
+const isPositive = (local: number): Code => i32.gtS(get(local), i32.const(0));
+
+function nodes(f: FunctionBuilder): Code {
+  const v = variables(f);
+  const { words } = v.registers;
   // 0x01 in front moves everything by one byte: each word takes the last byte of the word before.
   const firstBlock = [
     loadBlock(
-      starts.map((_, lane) => ({ base: get(INPUT), offset: lane * 64 })),
-      pairs,
-      r.words.slice(0, 4),
+      v.starts.map((_, lane) => ({ base: get(v.input), offset: lane * 64 })),
+      v.pairs,
+      words.slice(0, 4),
     ),
-    r.words.map((local, i) =>
-      set(local, or(i === 0 ? splat(AT.prefix, 0) : shl(get(pairs[i - 1]), 24), shrU(get(pairs[i]), 8))),
+    words.map((local, i) =>
+      set(local, or(i === 0 ? splat(AT.prefix, 0) : shl(get(v.pairs[i - 1]), 24), shrU(get(v.pairs[i]), 8))),
     ),
   ];
   // The last byte, the bit that ends the message, and its length in bits.
   const secondBlock = [
-    r.words.map((local, i) => set(local, splat(AT.tail, i))),
-    set(r.words[0], or(get(r.words[0]), shl(get(pairs[15]), 24))),
+    words.map((local, i) => set(local, splat(AT.tail, i))),
+    set(words[0], or(get(words[0]), shl(get(v.pairs[15]), 24))),
   ];
-  const nodes = perGroup([firstBlock, set(left, i32(2))], [block, secondBlock], i32(64));
+  return perGroup(v, [firstBlock, set(v.left, i32.const(2))], [compress(v.registers), secondBlock], i32.const(64));
+}
 
+function messages(f: FunctionBuilder): Code {
+  const v = variables(f);
   const nextBlock = [
     loadBlock(
-      starts.map((local) => ({ base: get(local), offset: 0 })),
-      r.words,
-      r.working.slice(0, 4),
+      v.starts.map((local) => ({ base: get(local), offset: 0 })),
+      v.registers.words,
+      v.registers.working.slice(0, 4),
     ),
-    starts.map((local) => advance(local, i32(64))),
+    v.starts.map((local) => advance(local, i32.const(64))),
   ];
   const begin = [
-    starts.map((local, lane) => set(local, i32Add(get(INPUT), i32Mul(get(length), i32(lane))))),
-    set(left, get(BLOCKS)),
+    v.starts.map((local, lane) => set(local, i32.add(get(v.input), i32.mul(get(v.length), i32.const(lane))))),
+    set(v.left, get(v.blocks)),
   ];
-  const messages = [set(length, i32Mul(get(BLOCKS), i32(64))), perGroup(begin, [nextBlock, block], get(length))];
   return [
-    { name: 'nodes', parameters: 4, locals: locals.types, body: nodes },
-    { name: 'messages', parameters: 4, locals: locals.types, body: messages },
+    set(v.length, i32.mul(get(v.blocks), i32.const(64))),
+    perGroup(v, begin, [nextBlock, compress(v.registers)], get(v.length)),
   ];
 }

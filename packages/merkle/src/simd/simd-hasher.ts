@@ -1,6 +1,6 @@
+import { get, ModuleBuilder, set, v128 } from '@treering/wasm';
 import { checkBatch, checkOutput, HASH_SIZE, type Hasher } from '../hasher.js';
 import { FREE, instantiateKernel, type Kernel, ROOM } from './kernel.js';
-import { I32, V128, wasm, wasmModule } from './wasm.js';
 
 /** Bytes of a block of SHA-256. */
 const BLOCK = 64;
@@ -18,8 +18,12 @@ const WORTH_LANES = 2;
 /** Whether this runtime has WebAssembly with SIMD, and may use it: a page's content security policy can forbid it. */
 export function isSimdAvailable(): boolean {
   try {
-    const body = wasm.set(0, wasm.xor(wasm.get(0), wasm.get(0)));
-    return new WebAssembly.Module(wasmModule([{ name: 'probe', parameters: 0, locals: [V128, I32], body }], 1)) !== undefined;
+    const probe = new ModuleBuilder();
+    probe.define('probe', 0, (f) => {
+      const local = f.local('v128');
+      return set(local, v128.xor(get(local), get(local)));
+    });
+    return new WebAssembly.Module(probe.encode({ pages: 1 })) !== undefined;
   } catch {
     return false;
   }

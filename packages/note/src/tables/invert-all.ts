@@ -1,5 +1,5 @@
-import type { EdwardsModule } from './edwards-wasm.js';
-import { FIELD_BYTES } from './field-wasm.js';
+import type { EdwardsModule } from './edwards.js';
+import { FIELD_BYTES } from './field.js';
 
 /**
  * Replaces field elements, none of them zero, by their inverses: one inversion and three products each (Montgomery).

@@ -1,5 +1,5 @@
-import { defineField, FIELD_BYTES, loader, storer } from './field-wasm.js';
-import { type Code, get, i32, i64, ModuleBuilder, repeat, seq, set, when } from './wasm-module.js';
+import { type Code, doWhile, get, i32, i64, ModuleBuilder, seq, set, when } from '@treering/wasm';
+import { defineField, FIELD_BYTES, loader, storer } from './field.js';
 
 // Points of edwards25519 as WebAssembly. A point in memory is X, Y, Z, T with x = X/Z, y = Y/Z, xy = T/Z. A table entry is an
 // affine point as y + x, y - x, 2dxy, padded to two cache lines. The addition is complete: it needs no special cases.
@@ -22,25 +22,16 @@ export interface EdwardsModule {
   multiply(out: number, a: number, b: number): void;
   /** out = a², of field elements */
   square(out: number, a: number): void;
-  /** out = out · a^times, by so many products one after the other; `times` is at least 1 */
-  multiplyTimes(out: number, a: number, times: number): void;
   /** out = a to the power 2^times, by so many squarings; `times` is at least 1 */
   squareTimes(out: number, a: number, times: number): void;
   /** out = a⁻¹, of field elements, with three of scratch space */
   invert(out: number, a: number, scratch: number): void;
-  /** out = a^((p - 5)/8), of field elements, with three of scratch space; `out` and `a` differ */
-  power(out: number, a: number, scratch: number): void;
-  /** out = a + b and out = a - b, of field elements, without carrying */
-  plus(out: number, a: number, b: number): void;
-  minus(out: number, a: number, b: number): void;
   /** Writes the 32 canonical bytes of a field element. */
   toBytes(out: number, a: number): void;
   /** point = point + entry, with four field elements of scratch space. */
   add(point: number, entry: number, scratch: number): void;
   /** point = point - entry, with four field elements of scratch space. */
   subtract(point: number, entry: number, scratch: number): void;
-  /** point = point + other, both with any Z; needs six field elements of scratch space, 2d in front of them. */
-  addPoint(point: number, other: number, scratch: number): void;
   /** point = 2 · point, with four field elements of scratch space. */
   double(point: number, scratch: number): void;
   /** Makes the table entry of x and y, with two field elements of scratch space that begin with 2d. */
@@ -52,15 +43,22 @@ export interface EdwardsModule {
   accumulate(point: number, digits: number, count: number, table: number, log: number, scratch: number): void;
 }
 
+/** Memory of an instance before it grows; the module is compiled for all sizes. */
+const FIRST_PAGES = 1;
+
 /** Compiled once: what has become fast in one instance is fast in the next. */
 let compiled: WebAssembly.Module | undefined;
 
-/** An instance of the module over `pages` pages of 64 KiB. */
+/**
+ * An instance of the module with a memory of its own, which may grow.
+ * @param pages of memory at first, 65,536 bytes each
+ * @throws WebAssembly.CompileError where a page may not compile
+ */
 export function instantiateEdwards(pages: number): EdwardsModule {
   compiled ??= new WebAssembly.Module(encodeEdwards());
-  const memory = new WebAssembly.Memory({ initial: pages });
-  const instance = new WebAssembly.Instance(compiled, { env: { memory } });
-  return { ...(instance.exports as Omit<EdwardsModule, 'memory'>), memory };
+  const module = new WebAssembly.Instance(compiled).exports as unknown as EdwardsModule;
+  module.memory.grow(pages - FIRST_PAGES);
+  return module;
 }
 
 function encodeEdwards(): Uint8Array<ArrayBuffer> {
@@ -74,26 +72,6 @@ function encodeEdwards(): Uint8Array<ArrayBuffer> {
   const subtract = module.define('subtract', 3, (f) => {
     const [point, entry, scratch] = f.parameters.map((parameter) => get(parameter));
     return mixedAddition(multiply, point, entry, scratch, -1);
-  });
-
-  module.define('plus', 3, (f) => {
-    const [out, a, b] = f.parameters.map((parameter) => get(parameter));
-    return linear(out, [a, 1], [b, 1]);
-  });
-  module.define('minus', 3, (f) => {
-    const [out, a, b] = f.parameters.map((parameter) => get(parameter));
-    return linear(out, [a, 1], [b, -1]);
-  });
-  module.define('addPoint', 3, (f) => {
-    const [point, other, scratch] = f.parameters.map((parameter) => get(parameter));
-    const entry = at(scratch, 5 * FIELD_BYTES);
-    return seq(
-      linear(entry, [at(other, Y), 1], [other, 1]),
-      linear(at(entry, FIELD_BYTES), [at(other, Y), 1], [other, -1]),
-      multiply(at(entry, 2 * FIELD_BYTES), at(other, T), scratch),
-      multiply(at(point, Z), at(point, Z), at(other, Z)),
-      mixedAddition(multiply, point, entry, at(scratch, FIELD_BYTES), 1),
-    );
   });
 
   module.define('double', 2, (f) => {
@@ -133,7 +111,7 @@ function encodeEdwards(): Uint8Array<ArrayBuffer> {
     const digit = f.local('i32');
     const entryOf = (positive: Code): Code =>
       i32.add(get(table), i32.shl(i32.sub(positive, i32.const(1)), i32.const(Math.log2(ENTRY_BYTES))));
-    return repeat(
+    return doWhile(
       seq(
         set(digit, i32.load16S(get(digits))),
         when(i32.gtS(get(digit), i32.const(0)), add(get(point), entryOf(get(digit)), get(scratch))),
@@ -145,7 +123,7 @@ function encodeEdwards(): Uint8Array<ArrayBuffer> {
       i32.gtS(get(count), i32.const(0)),
     );
   });
-  return module.encode();
+  return module.encode({ pages: FIRST_PAGES });
 }
 
 type Multiply = (out: Code, a: Code, b: Code) => Code;

@@ -1,16 +1,4 @@
-import {
-  type Code,
-  type FunctionBuilder,
-  get,
-  i32,
-  i64,
-  type Local,
-  type ModuleBuilder,
-  repeat,
-  seq,
-  set,
-  when,
-} from './wasm-module.js';
+import { type Code, doWhile, type FunctionBuilder, get, i32, i64, type ModuleBuilder, seq, set, when } from '@treering/wasm';
 
 // Arithmetic modulo p = 2^255 - 19 as WebAssembly. An element is ten limbs of 26 and 25 bits in turn, each an i32 in memory and
 // an i64 in a local. A product leaves limbs below 2^26 and (just above) 2^25; sums and differences are not carried. A sum of m
@@ -59,15 +47,9 @@ export function defineField(module: ModuleBuilder): FieldCalls {
     const [out, a, times] = f.parameters;
     const more = i32.gtS(get(times), i32.const(1));
     const again = seq(square(get(out), get(out)), set(times, i32.sub(get(times), i32.const(1))));
-    return seq(square(get(out), get(a)), when(more, repeat(again, more)));
+    return seq(square(get(out), get(a)), when(more, doWhile(again, more)));
   });
-  module.define('multiplyTimes', 3, (f) => {
-    const [out, a, times] = f.parameters;
-    const again = seq(multiply(get(out), get(out), get(a)), set(times, i32.sub(get(times), i32.const(1))));
-    return repeat(again, i32.gtS(get(times), i32.const(0)));
-  });
-  module.define('invert', 3, (f) => power(f, multiply, squareTimes, 'inverse'));
-  module.define('power', 3, (f) => power(f, multiply, squareTimes, 'root'));
+  module.define('invert', 3, (f) => inverse(f, multiply, squareTimes));
   module.define('toBytes', 2, encoding);
   return { multiply, square };
 }
@@ -120,8 +102,8 @@ function squared(f: FunctionBuilder, a: Load, out: Store): Code {
   const prepare = seq(
     ...as.map((local, i) => set(local, a(i))),
     ...as.map((local, i) => set(doubled[i], i64.shl(get(local), 1))),
-    ...folded.map((local, i) => (local ? set(local, i64.mul(get(as[i]), i64.const(19n))) : [])),
-    ...foldedTwice.map((local, i) => (local ? set(local, i64.shl(get(folded[i] as Local), 1)) : [])),
+    ...folded.map((local, i) => (local !== undefined ? set(local, i64.mul(get(as[i]), i64.const(19n))) : [])),
+    ...foldedTwice.map((local, i) => (local !== undefined ? set(local, i64.shl(get(folded[i] as number), 1)) : [])),
   );
   const column = (k: number): Code => {
     const terms: Code[] = [];
@@ -132,7 +114,7 @@ function squared(f: FunctionBuilder, a: Load, out: Store): Code {
       const odd = i % 2 === 1 && j % 2 === 1;
       const low = get(i === j ? as[i] : doubled[i]);
       const high = i + j >= LIMBS ? (odd ? foldedTwice[j] : folded[j]) : odd ? doubled[j] : as[j];
-      terms.push(i64.mul(low, get(high as Local)));
+      terms.push(i64.mul(low, get(high as number)));
     }
     return terms.reduce(i64.add);
   };
@@ -150,7 +132,7 @@ function carried(f: FunctionBuilder, column: (k: number) => Code, out: Store): C
 }
 
 /** Moves what exceeds a limb to the next; from the last it comes back to the first times 19. Rounds towards minus infinity. */
-function carry(f: FunctionBuilder, h: readonly Local[], limb: number): Code {
+function carry(f: FunctionBuilder, h: readonly number[], limb: number): Code {
   const over = f.local('i64');
   const next = (limb + 1) % LIMBS;
   const amount = limb === 9 ? i64.mul(get(over), i64.const(19n)) : get(over);
@@ -161,13 +143,8 @@ function carry(f: FunctionBuilder, h: readonly Local[], limb: number): Code {
   );
 }
 
-/** a^(p-2), the inverse, or a^((p-5)/8), from which square roots are made: about 252 squarings and 11 products. */
-function power(
-  f: FunctionBuilder,
-  multiply: FieldCalls['multiply'],
-  squareTimes: FieldCalls['multiply'],
-  which: 'inverse' | 'root',
-): Code {
+/** a^(p-2): 254 squarings and 11 products. */
+function inverse(f: FunctionBuilder, multiply: FieldCalls['multiply'], squareTimes: FieldCalls['multiply']): Code {
   const [out, a, scratch] = f.parameters;
   const slot = (index: number): Code => i32.add(get(scratch), i32.const(index * FIELD_BYTES));
   const [t, u, v] = [slot(0), slot(1), slot(2)];
@@ -192,10 +169,12 @@ function power(
       // The result may overwrite what it is multiplied by: the run goes through `out`.
       return seq(times(get(out), from, bits), multiply(to, get(out), by));
     }),
-    which === 'inverse' ? seq(times(u, u, 5), multiply(get(out), u, t)) : seq(times(u, u, 2), multiply(get(out), u, get(a))),
+    times(u, u, 5),
+    multiply(get(out), u, t),
   );
 }
 
+/** The canonical bytes of an element. */
 function encoding(f: FunctionBuilder): Code {
   const [out, a] = f.parameters;
   const h = Array.from({ length: LIMBS }, () => f.local('i64'));

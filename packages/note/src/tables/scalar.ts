@@ -1,7 +1,4 @@
-/** The order of the base point. */
-export const L = 2n ** 252n + 27742317777372353535851937790883648493n;
-
-/** The value of little-endian bytes, of a multiple of eight. */
+/** The value of little-endian bytes, whose number is a multiple of eight. */
 export function littleEndian(bytes: Uint8Array): bigint {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let value = 0n;
