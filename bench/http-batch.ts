@@ -41,7 +41,13 @@ function measureLog(size: number, quick: boolean): Promise<Figures> {
 function measureFloor(size: number, quick: boolean): Promise<Figures> {
   const body = Buffer.alloc(size * STATEMENT_BYTES);
   return withRivalServer(['floor', String(size * ANSWER_BYTES)], (server) =>
-    measure(server, size, quick, () => body, () => size),
+    measure(
+      server,
+      size,
+      quick,
+      () => body,
+      () => size,
+    ),
   );
 }
 
@@ -85,7 +91,7 @@ async function send(url: string, bodyOf: (index: number) => Buffer, first: numbe
     for (let i = next++; i < end; i = next++) {
       const sent = performance.now();
       const headers = { 'Content-Type': 'application/cbor-seq' };
-      const response = await fetch(`${url}/v1/entries:batch`, { method: 'POST', headers, body: bodyOf(i) });
+      const response = await fetch(`${url}/v1/entries:batch`, { method: 'POST', headers, body: new Uint8Array(bodyOf(i)) });
       answers.push(await response.text());
       times.push(performance.now() - sent);
     }

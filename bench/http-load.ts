@@ -33,7 +33,9 @@ export async function measureLoad(server: ServerProcess, load: Load, amount: Amo
     'p50 ms': quantile(times, 0.5),
     'p99 ms': quantile(times, 0.99),
     // A tick is 10 ms: a few requests may take less than that.
-    ...(before === undefined || after === undefined ? {} : { [`CPU µs/${unit}`]: (Math.max(after - before, 1) * 1000) / requests }),
+    ...(before === undefined || after === undefined
+      ? {}
+      : { [`CPU µs/${unit}`]: (Math.max(after - before, 1) * 1000) / requests }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { request } from 'node:http';
 import { writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import type { Benchmark, Figures, Subject } from './benchmark.js';
 import { type Load, measureLoad } from './http-load.js';
@@ -40,9 +40,14 @@ export const httpRead: Benchmark = {
   trials: 3,
   subjects: READINGS.flatMap((reading): Subject[] => {
     const rival = `node:http, the same bytes: ${reading.name}`;
-    const quick = reading.name !== 'entry bundle';
+    const quick = !['entry bundle', 'checkpoint'].includes(reading.name);
     return [
-      { name: `log, ${reading.name}`, rival, quick, measure: (isQuick) => withFilledLog(isQuick, (log) => read(log, reading, isQuick)) },
+      {
+        name: `log, ${reading.name}`,
+        rival,
+        quick,
+        measure: (isQuick) => withFilledLog(isQuick, (log) => read(log, reading, isQuick)),
+      },
       { name: rival, quick, measure: (isQuick) => measureRival(reading, isQuick) },
     ];
   }),
@@ -54,7 +59,11 @@ function withFilledLog<T>(quick: boolean, work: (server: ServerProcess) => Promi
     const statements = await beginLogAndSign(data, quick ? QUICK_ENTRIES : ENTRIES);
     return withLogServer(data, async (server) => {
       const headers = { 'Content-Type': 'application/cbor-seq' };
-      const answer = await fetch(`${server.url}/v1/entries:batch`, { method: 'POST', headers, body: Buffer.concat(statements) });
+      const answer = await fetch(`${server.url}/v1/entries:batch`, {
+        method: 'POST',
+        headers,
+        body: Buffer.concat(statements),
+      });
       if (!answer.ok) throw new Error(`the log was not filled: ${await answer.text()}`);
       const newest = `${server.url}/v1/proof/${statements.length}.tlog-proof`;
       for (let found = false; !found; ) {

@@ -27,7 +27,12 @@ export const httpSubmit: Benchmark = {
     const rival = named('the same server, constant answer');
     return [
       { name: named('log'), rival, quick, measure: (isQuick) => measureLog(connections, isQuick) },
-      { name: rival, rival: named('node:http, constant answer'), quick, measure: (isQuick) => measureFloor(connections, isQuick) },
+      {
+        name: rival,
+        rival: named('node:http, constant answer'),
+        quick,
+        measure: (isQuick) => measureFloor(connections, isQuick),
+      },
       { name: named('node:http, constant answer'), quick, measure: (isQuick) => measureBare(connections, isQuick) },
     ];
   }),

@@ -65,7 +65,9 @@ function measureSqlite(quick: boolean): Promise<Figures> {
   return withScratchFolder(async (folder) => {
     const { levels } = await buildTiles(quick);
     const db = new Database(join(folder, 'tiles.db'));
-    db.exec('PRAGMA journal_mode = WAL; CREATE TABLE tiles (level INTEGER, idx INTEGER, hashes BLOB, PRIMARY KEY (level, idx))');
+    db.exec(
+      'PRAGMA journal_mode = WAL; CREATE TABLE tiles (level INTEGER, idx INTEGER, hashes BLOB, PRIMARY KEY (level, idx))',
+    );
     const insert = db.prepare('INSERT INTO tiles VALUES (?, ?, ?)');
     db.transaction(() => {
       for (const [level, hashes] of levels.entries()) {

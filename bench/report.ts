@@ -2,8 +2,8 @@ import type { Summary } from './benchmark.js';
 import { README_ROWS } from './readme-rows.js';
 import type { Measured } from './results.js';
 
-/** The mark in README.md between which its table stands. */
-export const README_MARK = 'bench:README';
+/** The mark between which the table of README.md stands. */
+const README = 'bench:README';
 /** Stands for all benchmarks that have no mark of their own in docs/performance.md. */
 const OTHERS = 'bench:others';
 
@@ -24,7 +24,7 @@ export function performanceText(text: string, benchmarks: readonly Measured[]): 
 }
 
 /** README.md with its table. @throws Error without its marks */
-export function readmeText(text: string, benchmarks: readonly Measured[], mark: string): string {
+export function readmeText(text: string, benchmarks: readonly Measured[]): string {
   const rows = README_ROWS.flatMap(({ what, benchmark, subject, figures }) => {
     const results = benchmarks.find(({ name }) => name === benchmark)?.results.filter((result) => result.subject === subject);
     const [first, ...more] = figures.map((figure) => results?.find((result) => result.figure === figure));
@@ -39,7 +39,7 @@ export function readmeText(text: string, benchmarks: readonly Measured[], mark: 
     '',
     ...table([['what', 'measured', 'rival', 'ratio'], ...rows]),
   ];
-  return replaceBetween(text, mark, rows.length === 0 ? 'Not measured yet.' : lines.join('\n'));
+  return replaceBetween(text, README, rows.length === 0 ? 'Not measured yet.' : lines.join('\n'));
 }
 
 /** What was measured where and when, and the tables. */
@@ -76,14 +76,20 @@ function subjectsAsRows(results: readonly Summary[]): string[] {
   const figures = [...new Set(results.map(({ figure }) => figure))];
   const rows = subjects.map((subject) => {
     const own = results.filter((result) => result.subject === subject);
-    return [subject, ...figures.map((figure) => valueWithRange(own.find((result) => result.figure === figure))), comparison(own[0])];
+    return [
+      subject,
+      ...figures.map((figure) => valueWithRange(own.find((result) => result.figure === figure))),
+      comparison(own[0]),
+    ];
   });
   return table([['', ...figures, 'ratio'], ...rows]);
 }
 
 function figuresAsRows(results: readonly Summary[]): string[] {
   const subjects = [...new Set(results.map(({ subject }) => subject))];
-  const compared = subjects.filter((subject) => results.some((result) => result.subject === subject && result.ratio !== undefined));
+  const compared = subjects.filter((subject) =>
+    results.some((result) => result.subject === subject && result.ratio !== undefined),
+  );
   const find = (subject: string, figure: string) =>
     results.find((result) => result.subject === subject && result.figure === figure);
   const rows = [...new Set(results.map(({ figure }) => figure))].map((figure) => [

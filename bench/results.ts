@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { BENCHMARKS } from './benchmarks.js';
-import { performanceText, README_MARK, readmeText } from './report.js';
+import { performanceText, readmeText } from './report.js';
 import type { Measurement } from './run-trials.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -74,6 +74,6 @@ export function documents(benchmarks: readonly Measured[]): readonly { readonly 
   const read = (path: string): string => readFileSync(`${ROOT}${path}`, 'utf8');
   return [
     { path: 'docs/performance.md', text: performanceText(read('docs/performance.md'), benchmarks) },
-    { path: 'README.md', text: readmeText(read('README.md'), benchmarks, README_MARK) },
+    { path: 'README.md', text: readmeText(read('README.md'), benchmarks) },
   ];
 }

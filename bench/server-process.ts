@@ -51,7 +51,9 @@ async function withProcess<T>(
 function cpuOf(proc: string): number | undefined {
   if (!existsSync(proc)) return undefined;
   // The command's name stands in brackets and may contain spaces.
-  const fields = readFileSync(`${proc}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+  const fields = readFileSync(`${proc}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
   return (Number(fields[11]) + Number(fields[12])) * TICK;
 }
 

@@ -20,7 +20,10 @@ export async function beginLog(data: string): Promise<StatementMaker> {
   const { name, seed } = await readKeyFile(dataFolder(data).adminKey);
   const signer = createStatementSigner(seed, nodeEd25519);
   const digest = new Uint8Array(32).fill(0x2a);
-  const padding = 'Every case was read by two people. '.repeat(99).slice(0, STATEMENT_BYTES - UNPADDED_BYTES).trim();
+  const padding = 'Every case was read by two people. '
+    .repeat(99)
+    .slice(0, STATEMENT_BYTES - UNPADDED_BYTES)
+    .trim();
   return {
     async make(run, iat) {
       const record: RecordOf<'evaluation'> = {

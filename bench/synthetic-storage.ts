@@ -54,7 +54,8 @@ function madeUp(level: number, first: number, count: number): Uint8Array {
   for (let i = 0, at = 0; i < count; i++) {
     const index = first + i;
     const seed = Math.imul(index ^ Math.imul(Math.floor(index / 2 ** 32) + 1, 0x27d4eb2f), 0x9e3779b1) + level;
-    for (let j = 1; j <= HASH_SIZE / 4; j++) words[at++] = Math.imul(seed ^ (seed >>> 15), 0x2c1b3c6d) + Math.imul(j, 0x85ebca77);
+    for (let j = 1; j <= HASH_SIZE / 4; j++)
+      words[at++] = Math.imul(seed ^ (seed >>> 15), 0x2c1b3c6d) + Math.imul(j, 0x85ebca77);
   }
   return new Uint8Array(words.buffer);
 }

@@ -37,7 +37,11 @@ function subjectsOf(size: keyof typeof SIZES): Subject[] {
   const slow = large ? { trials: 1 } : {};
   return [
     { ...common, name: named('TreePool, two threads'), measure: (quick) => measure(leavesOf(quick), onThreads) },
-    { ...common, name: named('nodeHasher (WebAssembly SIMD)'), measure: (quick) => measure(leavesOf(quick), batched(nodeHasher)) },
+    {
+      ...common,
+      name: named('nodeHasher (WebAssembly SIMD)'),
+      measure: (quick) => measure(leavesOf(quick), batched(nodeHasher)),
+    },
     {
       ...common,
       ...slow,

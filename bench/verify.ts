@@ -18,7 +18,8 @@ const RIVAL = 'their two signatures alone';
 /** Verifying single records offline. */
 export const verify: Benchmark = {
   name: 'verify',
-  title: 'proof files (.tlog-proof) of single records verified offline: head, inclusion, statement; and the size of the page that does so in a browser',
+  title:
+    'proof files (.tlog-proof) of single records verified offline: head, inclusion, statement; and the size of the page that does so in a browser',
   trials: 3,
   subjects: [
     { name: 'proof files', rival: RIVAL, measure: measureFiles },
