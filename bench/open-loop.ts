@@ -50,16 +50,25 @@ export async function openLoop(options: OpenLoop, onAnswer: (answered: Answered)
   agent.destroy();
 }
 
-function post({ url, path, headers }: OpenLoop, agent: Agent, body: Buffer): Promise<{ status: number; retryAfter: boolean }> {
+/** An idle connection may be closed by the server at the moment at which it is taken: then the request goes out once more. */
+function post(options: OpenLoop, agent: Agent, body: Buffer, again = true): Promise<{ status: number; retryAfter: boolean }> {
+  const { url, path, headers } = options;
   return new Promise((resolve) => {
     const fail = (): void => resolve({ status: 0, retryAfter: false });
-    request(`${url}${path}`, { method: 'POST', agent, headers: { ...headers, 'Content-Length': body.length } }, (response) => {
-      response.resume().on('error', fail);
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'] !== undefined }),
-      );
-    })
-      .on('error', fail)
-      .end(body);
+    const sent = request(
+      `${url}${path}`,
+      { method: 'POST', agent, headers: { ...headers, 'Content-Length': body.length } },
+      (response) => {
+        response.resume().on('error', fail);
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'] !== undefined }),
+        );
+      },
+    );
+    sent.on('error', () => {
+      if (again && sent.reusedSocket) resolve(post(options, agent, body, false));
+      else fail();
+    });
+    sent.end(body);
   });
 }
