@@ -1,63 +1,77 @@
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { verifyInclusion } from '@treering/merkle';
 import { nodeHasher } from '@treering/merkle/node';
-import { createSigner, KEY_TYPE } from '@treering/note';
-import { nodeEd25519 } from '@treering/note/node';
 import { type Committed, createFileAnchor, Sequencer } from '@treering/sequencer';
-import { openSqliteStorage } from '@treering/storage-sqlite';
-import type { Benchmark, Figures } from './benchmark.js';
+import type { Storage } from '@treering/storage';
+import { openSqliteStorage, openThreadedSqliteStorage } from '@treering/storage-sqlite';
+import type { Benchmark, Figures, Subject } from './benchmark.js';
+import { sequencerOptions } from './plain-log.js';
 import { insertRows } from './rivals/plain-sqlite.js';
 import { withScratchFolder } from './scratch.js';
 
-const ENTRY_BYTES = 500;
+const ENTRY_BYTES = 1024;
 const TOPICS = 100;
 /** Submissions that wait at the same time; each commit takes nearly all of them. */
-const IN_FLIGHT = 4000;
-const ENTRIES = 40_000;
-const QUICK_ENTRIES = 4000;
-/** One commit for each entry is so slow that fewer entries tell as much. */
-const SINGLE_ENTRIES = 2000;
-const QUICK_SINGLE_ENTRIES = 100;
+const IN_FLIGHT = [4096, 256, 16, 1] as const;
+/** The fewer share a commit, the slower it is, and the fewer entries tell as much. */
+const ENTRIES: Readonly<Record<number, number>> = { 1: 2000, 16: 8000, 256: 30_000, 4096: 60_000 };
+const QUICK_ENTRIES = 100;
 
 /** Making entries durable, from submission to an answer with an inclusion proof. */
 export const append: Benchmark = {
   name: 'append',
-  title: `entries of ${ENTRY_BYTES} bytes made durable and answered with a proof, ${IN_FLIGHT} in flight, SQLite on this disk`,
-  trials: 5,
-  subjects: [
-    { name: 'sequencer', rival: 'SQLite, same batches', measure: (quick) => measureSequencer(quick ? QUICK_ENTRIES : ENTRIES) },
-    { name: 'SQLite, same batches', measure: (quick) => measureSqlite(quick ? QUICK_ENTRIES : ENTRIES, IN_FLIGHT) },
-    {
-      name: 'SQLite, a commit each',
-      rival: 'SQLite, same batches',
-      measure: (quick) => measureSqlite(quick ? QUICK_SINGLE_ENTRIES : SINGLE_ENTRIES, 1),
-    },
-  ],
+  title: `entries of ${ENTRY_BYTES.toLocaleString('en')} bytes made durable and answered with a proof; SQLite on this disk, written on a thread of its own or on the main thread`,
+  trials: 3,
+  subjects: IN_FLIGHT.flatMap((inFlight): Subject[] => {
+    const count = (quick: boolean): number => (quick ? QUICK_ENTRIES : ENTRIES[inFlight]);
+    const named = inFlight.toLocaleString('en');
+    const rival = inFlight === 1 ? 'bare SQLite rows, 1 a commit' : `bare SQLite rows, ${named} a commit`;
+    const quick = inFlight === 256;
+    return [
+      {
+        name: `sequencer, ${named} in flight`,
+        rival,
+        quick,
+        measure: (isQuick) => measureSequencer(openThreaded, count(isQuick), inFlight),
+      },
+      {
+        name: `sequencer on the main thread, ${named} in flight`,
+        rival,
+        quick,
+        measure: (isQuick) => measureSequencer(openPlain, count(isQuick), inFlight),
+      },
+      { name: rival, quick, measure: (isQuick) => measureSqlite(count(isQuick), inFlight) },
+    ];
+  }),
 };
 
-function measureSequencer(count: number): Promise<Figures> {
+type Open = (path: string) => Promise<Storage>;
+
+const openPlain: Open = async (path) => openSqliteStorage(path, { mode: 'create' });
+
+const openThreaded: Open = async (path) => {
+  await openSqliteStorage(path, { mode: 'create' }).close();
+  return openThreadedSqliteStorage(path);
+};
+
+function measureSequencer(open: Open, count: number, inFlight: number): Promise<Figures> {
   return withScratchFolder(async (folder) => {
     const entries = makeEntries(count);
-    const { sequencer, storage } = await openLog(folder);
-    let commits = 0;
-    sequencer.onCommit(() => {
-      commits++;
-    });
+    const path = join(folder, 'log.db');
+    const storage = await open(path);
+    const sequencer = await Sequencer.open({ ...sequencerOptions, storage, anchor: createFileAnchor(join(folder, 'head')) });
     const answers: Committed[] = [];
     let next = 0;
     const submitOneAfterAnother = async (): Promise<void> => {
       for (let i = next++; i < count; i = next++) {
-        const leafHash = nodeHasher.hashLeaf(entries[i]);
-        answers[i] = await sequencer.submit({
-          bytes: entries[i],
-          leafHash,
-          topic: `bench/${i % TOPICS}`,
-          candidate: undefined,
-        });
+        const bytes = entries[i];
+        const leafHash = nodeHasher.hashLeaf(bytes);
+        answers[i] = await sequencer.submit({ bytes, leafHash, topic: `bench/${i % TOPICS}`, candidate: undefined });
       }
     };
     const started = performance.now();
-    await Promise.all(Array.from({ length: IN_FLIGHT }, submitOneAfterAnother));
+    await Promise.all(Array.from({ length: inFlight }, submitOneAfterAnother));
     const seconds = (performance.now() - started) / 1000;
     for (let i = 0; i < count; i += 97) {
       const { index, head, inclusion } = answers[i];
@@ -65,34 +79,27 @@ function measureSequencer(count: number): Promise<Figures> {
     }
     await sequencer.close();
     await storage.close();
-    return { 'entries/s': count / seconds, 'entries/commit': count / commits };
+    return figuresOf(count, seconds, path);
   });
-}
-
-/** A log that admits everything. */
-async function openLog(folder: string) {
-  const storage = openSqliteStorage(join(folder, 'log.db'), { mode: 'create' });
-  const signer = createSigner('bench.example/log', KEY_TYPE.ed25519, new Uint8Array(32).fill(7), nodeEd25519);
-  const sequencer = await Sequencer.open<undefined>({
-    storage,
-    anchor: createFileAnchor(join(folder, 'head')),
-    signer,
-    trust: { origin: signer.key.name, logKeys: [signer.key] },
-    admission: { admit: () => () => undefined, reload: async () => undefined },
-    hasher: nodeHasher,
-    ed25519: nodeEd25519,
-  });
-  return { sequencer, storage };
 }
 
 function measureSqlite(count: number, batch: number): Promise<Figures> {
   return withScratchFolder(async (folder) => {
     const entries = makeEntries(count);
+    const path = join(folder, 'rows.db');
     const started = performance.now();
-    insertRows(join(folder, 'rows.db'), entries, batch);
-    const seconds = (performance.now() - started) / 1000;
-    return { 'entries/s': count / seconds, 'entries/commit': batch };
+    insertRows(path, entries, batch);
+    return figuresOf(count, (performance.now() - started) / 1000, path);
   });
+}
+
+/** A database that was closed has no other files. */
+function figuresOf(count: number, seconds: number, path: string): Figures {
+  return {
+    'entries/s': count / seconds,
+    'bytes on disk/entry': statSync(path).size / count,
+    'peak MiB': process.resourceUsage().maxRSS / 1024,
+  };
 }
 
 /** Entries that differ from the first bytes on. */

@@ -8,6 +8,8 @@ export const ORIGIN = 'bench.example/log';
 
 const seed = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
 const admin = createStatementSigner(seed(8), nodeEd25519);
+/** The key that signs its entries. */
+export const adminKey = admin.key;
 const digest = seed(0x2a);
 const now = Math.floor(Date.now() / 1000);
 

@@ -1,52 +1,74 @@
-import { spawn } from 'node:child_process';
-import { arch, availableParallelism, cpus, release, totalmem, type } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Benchmark, type Figures, type Summary, summarise } from './benchmark.js';
-import { BENCHMARKS } from './benchmarks.js';
+import type { Benchmark, Summary } from './benchmark.js';
+import { BENCHMARKS, LONG } from './benchmarks.js';
+import { threeDigits } from './report.js';
+import { type Measured, storeResult, thisCommit, thisMachine } from './results.js';
+import { runTrials } from './run-trials.js';
 
-// npm run bench [--] [--quick] [--json] [name...]
-// Measures each subject in a fresh process, in turns with its rivals, and prints medians beside the rivals' of the same run.
+// npm run bench [--] [--quick] [--long] [--json] [--write|--no-write] [name...]
+// Measures each subject in a fresh process, in turns with its rivals, and prints medians beside the rivals' of the same run. Each
+// benchmark replaces its own figures in bench/results.json, docs/performance.md and README.md, unless the run is quick.
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const TRIAL = fileURLToPath(new URL('trial.ts', import.meta.url));
+/** Quick trials that run at the same time: their figures mean nothing anyway. */
+const QUICK_TOGETHER = 2;
 
-const environment = {
-  cpu: cpus()[0]?.model ?? 'unknown',
-  cores: availableParallelism(),
-  memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
-  node: process.version,
-  os: `${type()} ${release()} ${arch()}`,
+const { values, positionals } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    long: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    write: { type: 'boolean' },
+    'no-write': { type: 'boolean', default: false },
+  },
+  allowPositionals: true,
+});
+const { quick, json } = values;
+const write = values.write ?? !(quick || values['no-write']);
+const names = Object.keys(BENCHMARKS);
+const unknown = positionals.find((name) => !names.includes(name));
+if (unknown !== undefined) {
+  console.error(`there is no benchmark ${unknown}; there are ${names.join(', ')}`);
+  process.exit(2);
+}
+const chosen = names.filter((name) =>
+  positionals.length > 0 ? positionals.includes(name) : quick || values.long || !LONG.includes(name),
+);
+
+const started = performance.now();
+const machine = thisMachine();
+const run = { date: new Date().toISOString().slice(0, 10), commit: thisCommit(), quick, machine };
+const measured: Measured[] = [];
+let failed = false;
+if (!json) for (const [what, value] of Object.entries(machine)) console.log(`${what.padEnd(7)} ${value}`);
+
+const waiting = [...chosen];
+const work = async (): Promise<void> => {
+  for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) await measure(await BENCHMARKS[name]());
 };
+await Promise.all(Array.from({ length: quick ? QUICK_TOGETHER : 1 }, work));
+measured.sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
+if (json) console.log(JSON.stringify({ benchmarks: measured }, null, 2));
+progress('done');
+if (failed) process.exitCode = 1;
 
-/** Runs one trial in a process of its own, with this process's conditions and loader. */
-function runTrial(benchmark: string, subject: string, quick: boolean): Promise<Figures> {
-  return new Promise((resolve, reject) => {
-    const args = [...process.execArgv, TRIAL, benchmark, subject, ...(quick ? ['--quick'] : [])];
-    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      output += chunk;
-    });
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      if (code === 0) resolve(JSON.parse(output) as Figures);
-      else reject(new Error(`${benchmark}, ${subject}: the trial ended with ${signal ?? code}`));
-    });
-  });
+/** A benchmark that fails leaves the figures of the others as they are. */
+async function measure(benchmark: Benchmark): Promise<void> {
+  try {
+    const measurement = await runTrials(benchmark, quick, progress);
+    const all = { name: benchmark.name, title: benchmark.title, ...run, ...measurement };
+    measured.push(all);
+    if (write) storeResult(all);
+    if (!json) printTable(benchmark, measurement.results);
+  } catch (error) {
+    failed = true;
+    progress(`${benchmark.name} failed: ${(error as Error).message}`);
+  }
 }
 
-/** Takes the subjects in turns, so that what disturbs the machine for a while disturbs them all. */
-async function runBenchmark(benchmark: Benchmark, quick: boolean): Promise<Summary[]> {
-  const trials = new Map<string, Figures[]>(benchmark.subjects.map(({ name }) => [name, []]));
-  const rounds = quick ? 1 : benchmark.trials;
-  for (let round = 1; round <= rounds; round++) {
-    for (const { name } of benchmark.subjects) {
-      process.stderr.write(`${benchmark.name}: ${name} (${round} of ${rounds})\n`);
-      trials.get(name)?.push(await runTrial(benchmark.name, name, quick));
-    }
-  }
-  return summarise(benchmark, trials);
+function progress(text: string): void {
+  const seconds = Math.round((performance.now() - started) / 1000);
+  const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+  process.stderr.write(`${time.padStart(6)}  ${text}\n`);
 }
 
 function printTable(benchmark: Benchmark, summaries: readonly Summary[]): void {
@@ -56,7 +78,7 @@ function printTable(benchmark: Benchmark, summaries: readonly Summary[]): void {
       subject,
       figure,
       ...[median, min, max].map(threeDigits),
-      ratio === undefined ? '' : `${ratio.toFixed(2)} x ${rival}`,
+      ratio === undefined ? '' : `${threeDigits(ratio)} x ${rival}`,
     ]),
   ];
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
@@ -66,28 +88,3 @@ function printTable(benchmark: Benchmark, summaries: readonly Summary[]): void {
     console.log(`  ${cells.join('  ').trimEnd()}`);
   }
 }
-
-function threeDigits(value: number): string {
-  return value >= 100 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
-}
-
-const { values, positionals } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
-  allowPositionals: true,
-});
-const names = Object.keys(BENCHMARKS);
-const unknown = positionals.find((name) => !names.includes(name));
-if (unknown !== undefined) {
-  console.error(`there is no benchmark ${unknown}; there are ${names.join(', ')}`);
-  process.exit(2);
-}
-if (!values.json) for (const [what, value] of Object.entries(environment)) console.log(`${what.padEnd(7)} ${value}`);
-
-const benchmarks: object[] = [];
-for (const name of names.filter((candidate) => positionals.length === 0 || positionals.includes(candidate))) {
-  const benchmark = await BENCHMARKS[name]();
-  const results = await runBenchmark(benchmark, values.quick);
-  benchmarks.push({ name: benchmark.name, title: benchmark.title, results });
-  if (!values.json) printTable(benchmark, results);
-}
-if (values.json) console.log(JSON.stringify({ environment, quick: values.quick, benchmarks }, null, 2));

@@ -1,27 +1,31 @@
-// server.ts log <data folder> | witness <data folder> <keys> <logs> | floor <answer bytes>: prints its URL when it listens, and
-// ends with its standard input.
+import { readFileSync } from 'node:fs';
+
+// server.ts witness <data folder> <keys> <logs> | floor <answer bytes> | bare <status> <file with the answer>: prints its URL when it
+// listens, and ends with its standard input.
 
 const [kind, argument, ...more] = process.argv.slice(2);
 
-async function serveTheLog(data: string): Promise<{ url: string; close(): unknown }> {
-  const { parseConfig, serveLog } = await import('@treering/log');
-  return serveLog(parseConfig({ data, listen: '127.0.0.1:0', log_level: 'warn' }));
-}
+type Served = Promise<{ url: string; close(): unknown }>;
 
-async function serveTheFloor(bytes: number): Promise<{ url: string; close(): unknown }> {
+async function serveTheFloor(bytes: number): Served {
   const { serveFloor } = await import('./rivals/http-floor.js');
   return serveFloor(bytes);
 }
 
-async function serveTheWitness(data: string, keys: string, logs: number): Promise<{ url: string; close(): unknown }> {
+async function serveTheSameBytes(status: number, path: string): Served {
+  const { serveBytes } = await import('./rivals/bare-http.js');
+  return serveBytes(status, readFileSync(path));
+}
+
+async function serveTheWitness(data: string, keys: string, logs: number): Served {
   const { serveBenchWitness } = await import('./witness-server.js');
   return serveBenchWitness(data, keys, logs);
 }
 
-const servers: Readonly<Record<string, () => Promise<{ url: string; close(): unknown }>>> = {
-  log: () => serveTheLog(argument),
+const servers: Readonly<Record<string, () => Served>> = {
   witness: () => serveTheWitness(argument, more[0], Number(more[1])),
   floor: () => serveTheFloor(Number(argument)),
+  bare: () => serveTheSameBytes(Number(argument), more[0]),
 };
 const server = await servers[kind]();
 console.log(server.url);

@@ -42,15 +42,22 @@ export const witness: Benchmark = {
       ...(['ed25519', 'both'] as const).map((kind) => ({
         name: `${KINDS[kind]}, ${named(logs)}`,
         rival: SQLITE,
+        quick: logs === 1,
         measure: (quick: boolean) => measureWitness(kind, logs, quick),
       })),
-      { name: `HTTP floor, ${named(logs)}`, rival: SQLITE, measure: (quick: boolean) => measureFloor(logs, quick) },
+      {
+        name: `HTTP floor, ${named(logs)}`,
+        rival: SQLITE,
+        quick: logs === 1,
+        measure: (quick: boolean) => measureFloor(logs, quick),
+      },
       ...(litewitnessCommand === undefined
         ? []
         : [
             {
               name: `litewitness, ${named(logs)}`,
               rival: SQLITE,
+              quick: logs === 1,
               measure: (quick: boolean) => measureLitewitness(logs, quick),
             },
           ]),

@@ -35,10 +35,11 @@ export const GROUPS = {
   reference: [
     'docs/architecture.md',
     'docs/attestation.md',
-    'docs/benchmarks.md',
     'docs/cli.md',
+    'docs/ed25519-batch.md',
     'docs/formats.md',
     'docs/http-api.md',
+    'docs/performance.md',
     'docs/testing.md',
   ],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
