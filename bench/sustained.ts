@@ -51,7 +51,7 @@ function measure(quick: boolean): Promise<Figures> {
         ...minutesOf(steady.answers, plan.interval),
         'steady: not logged': steady.answers.length - logged.length,
         ...memoryOf(steady.memory),
-        ...overloadOf(overload.answers, p99Of(logged), plan.overload),
+        ...overloadOf(overload.answers, p99Of(logged)),
       };
     });
   });
@@ -114,10 +114,12 @@ function memoryOf(bytes: readonly number[]): Figures {
 }
 
 /** What more than the capacity does: an answer is a success, a refusal that says when to come again, or something else, which should not be. */
-function overloadOf(answers: readonly Answered[], normal: number, seconds: number): Figures {
+function overloadOf(answers: readonly Answered[], normal: number): Figures {
   const accepted = answers.filter(isLogged);
   const refused = answers.filter(({ status, retryAfter }) => status === 503 && retryAfter);
   const p99 = p99Of(accepted);
+  // The last answers come after the last requests.
+  const seconds = answers.reduce((latest, { due, latency }) => Math.max(latest, due + latency), 0) / 1000;
   return {
     'overload: accepted/s': accepted.length / seconds,
     'overload: 503 with Retry-After': refused.length,
