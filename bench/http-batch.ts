@@ -11,7 +11,7 @@ const CLIENTS = 2;
 const ENTRIES = 20_480;
 const WARM_UP_ENTRIES = 6144;
 /** Bytes of the log's answer for each entry. */
-const ANSWER_BYTES = 2400;
+const ANSWER_BYTES = 1800;
 
 /** Submitting signed statements in batches. */
 export const httpBatch: Benchmark = {

@@ -6,7 +6,7 @@ import { createStatementSigner, signStatement } from '@treering/statement';
 /** Bytes of a statement, nearly. */
 export const STATEMENT_BYTES = 1024;
 /** What a statement without its padding has. */
-const UNPADDED_BYTES = 470;
+const UNPADDED_BYTES = 512;
 
 /** Signs distinct evaluations with the administrator's key of a log. */
 export interface StatementMaker {
