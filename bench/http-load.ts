@@ -26,8 +26,10 @@ export async function measureLoad(server: ServerProcess, load: Load, amount: Amo
   const { connections, warmUp, requests, unit } = amount;
   await send(server.url, load, { first: 0, count: warmUp, connections: Math.min(connections, warmUp) });
   const before = server.cpu();
+  const own = process.cpuUsage();
   const { seconds, times } = await send(server.url, load, { first: warmUp, count: requests, connections });
   const after = server.cpu();
+  const { user, system } = process.cpuUsage(own);
   return {
     [unit === 'entry' ? 'entries/s' : 'requests/s']: requests / seconds,
     'p50 ms': quantile(times, 0.5),
@@ -36,6 +38,7 @@ export async function measureLoad(server: ServerProcess, load: Load, amount: Amo
     ...(before === undefined || after === undefined
       ? {}
       : { [`CPU µs/${unit}`]: (Math.max(after - before, 1) * 1000) / requests }),
+    'generator CPU µs': (user + system) / requests,
   };
 }
 

@@ -1,17 +1,22 @@
 /**
  * The wait before a commit. Submissions that are being checked are announced; a commit that waits a little for them shares its costs,
- * those of many entries, with them.
+ * those of many entries, with them. It waits for half of all and not for the last, so that one half is checked while the other commits.
  */
 export class Gathering {
   readonly #most: number;
+  readonly #waiting: () => number;
   /** Announced, and not come yet. */
   #announced = 0;
   #closed = false;
   #end: (() => void) | undefined;
 
-  /** @param most milliseconds that a commit waits at most; 0 waits for nobody */
-  constructor(most: number) {
+  /**
+   * @param most milliseconds that a commit waits at most; 0 waits for nobody
+   * @param waiting how many submissions wait for a commit
+   */
+  constructor(most: number, waiting: () => number) {
     this.#most = most;
+    this.#waiting = waiting;
   }
 
   /** Says that a submission may follow soon. Call what is returned once, when it has been submitted or will not be. */
@@ -19,17 +24,18 @@ export class Gathering {
     this.#announced++;
     return () => {
       this.#announced--;
-      if (this.#announced === 0) this.#end?.();
+      if (this.#isEnough()) this.#end?.();
     };
   }
 
-  /**
-   * One turn of the event loop, so that everything that has arrived by now is in the batch, and a little time for what was announced.
-   * @param isFull whether the batch takes no more
-   */
-  async wait(isFull: () => boolean): Promise<void> {
+  #isEnough(): boolean {
+    return this.#waiting() >= this.#announced;
+  }
+
+  /** One turn of the event loop, so that everything that has arrived by now is in the batch, and a little time for what was announced. */
+  async wait(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
-    if (this.#announced === 0 || this.#closed || this.#most === 0 || isFull()) return;
+    if (this.#isEnough() || this.#closed || this.#most === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, this.#most);
       this.#end = () => {

@@ -80,7 +80,7 @@ export interface SequencerOptions<C> {
   readonly pool?: PoolLimits;
   /** Most entries in one commit. */
   readonly batchSize?: number;
-  /** Milliseconds that a commit waits for submissions that were announced: they share its costs, which are those of many entries. */
+  /** Milliseconds that a commit waits for submissions that were announced: they share its costs, those of many entries. */
   readonly gather?: number;
   readonly trustStore?: boolean;
   /** Told once when the log may not go on: the process must end and start again from the disk. */
@@ -132,7 +132,7 @@ export class Sequencer<C> {
     this.#options = withDefaults(options);
     this.#position = position;
     this.#pool = new Pool(this.#options.pool);
-    this.#gathering = new Gathering(this.#options.gather);
+    this.#gathering = new Gathering(this.#options.gather, () => this.#pool.length);
   }
 
   /**
@@ -272,7 +272,7 @@ export class Sequencer<C> {
 
   async #run(): Promise<void> {
     while (this.#pool.length > 0) {
-      await this.#gathering.wait(() => this.#pool.length >= this.#options.batchSize);
+      await this.#gathering.wait();
       const batch = this.#pool.take(this.#options.batchSize);
       this.#batch = this.#sequence(batch).catch((error) => {
         for (const waiting of batch) waiting.reject(error);
@@ -441,7 +441,7 @@ function withDefaults<C>(options: SequencerOptions<C>) {
     clock: Date.now,
     pool: { entries: 16_384, bytes: 128 * 1024 * 1024 },
     batchSize: 4096,
-    gather: 4,
+    gather: 2,
     previousSigners: [],
     trustStore: false,
     ...options,
