@@ -91,10 +91,10 @@ export class SignatureThread {
       this.#lose(error as Error);
       return;
     }
-    this.#worker.unref();
     this.#worker.on('message', (reply: SignatureReply) => this.#settle(reply));
     this.#worker.on('error', (error) => this.#lose(error as Error));
     this.#worker.on('exit', () => this.#lose(new Error('it has ended')));
+    this.#worker.unref();
   }
 
   #send(): void {
@@ -110,6 +110,8 @@ export class SignatureThread {
     if (this.#state === 'gone') return;
     if (reply === 'ready') {
       this.#state = 'ready';
+      // A thread that begins to run keeps the process alive again.
+      if (this.#sent.length === 0) this.#worker?.unref();
       return;
     }
     const calls = this.#sent.shift() ?? [];
