@@ -330,19 +330,22 @@ export class Log {
 
   /** Answers what is waiting, publishes what was committed, and closes the store. */
   async close(): Promise<void> {
-    await this.sequencer.close();
-    this.#erasures.stop();
-    this.evidence.stop();
-    // The first call may share a run that began before the last commit.
-    for (let i = 0; i < 2 && this.sequencer.trouble === undefined; i++) {
-      await this.publisher.publish().catch((error: unknown) => {
-        // Without a quorum the head is published after the next start.
-        if (!(error instanceof SequencerError) || error.code !== 'sequencer/quorum-not-met') throw error;
-      });
+    try {
+      await this.sequencer.close();
+      this.#erasures.stop();
+      this.evidence.stop();
+      // The first call may share a run that began before the last commit.
+      for (let i = 0; i < 2 && this.sequencer.trouble === undefined; i++) {
+        await this.publisher.publish().catch((error: unknown) => {
+          // Without a quorum the head is published after the next start.
+          if (!(error instanceof SequencerError) || error.code !== 'sequencer/quorum-not-met') throw error;
+        });
+      }
+      const { head } = this.sequencer;
+      if (head !== null && this.sequencer.trouble === undefined && this.#erasures.isEmpty) this.admission.saveSnapshot(head);
+    } finally {
+      await this.storage.close();
     }
-    const { head } = this.sequencer;
-    if (head !== null && this.sequencer.trouble === undefined && this.#erasures.isEmpty) this.admission.saveSnapshot(head);
-    await this.storage.close();
   }
 }
 

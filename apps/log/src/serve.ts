@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { nodeMeans } from '@treering/foreign/node';
 import { type OpenedKey, openKey } from '@treering/keys';
+import { parseTilePath } from '@treering/merkle';
 import { formatVerifierKey, parsePolicy } from '@treering/note';
 import { SequencerError } from '@treering/sequencer';
 import { ByteBudget, createLogger, KeptAnswers, type Listening, listen, RateLimit } from '@treering/server';
@@ -79,7 +80,13 @@ export async function serveLog(
     throw error;
   }
   const registrarKey = config.registrar_key === undefined ? undefined : await openRegistrar(log, config.registrar_key);
-  const secret = registrarKey === undefined ? undefined : await pseudonymSecret(folder.pseudonyms);
+  const secret =
+    registrarKey === undefined
+      ? undefined
+      : await pseudonymSecret(folder.pseudonyms).catch(async (error) => {
+          await log.close();
+          throw error;
+        });
   let url = config.url ?? '';
   const closing = new AbortController();
   const server: Server = {
@@ -124,7 +131,17 @@ export async function serveLog(
 
 /** Tiles and entry bundles never change, so that they are built and compressed once. */
 function keptTiles(server: Server): KeptAnswers {
-  return new KeptAnswers({ bytes: KEPT_BYTES, isKept: (path) => path.startsWith('/tile/'), observe: observeRequest(server) });
+  return new KeptAnswers({ bytes: KEPT_BYTES, isKept: isTile, observe: observeRequest(server) });
+}
+
+/** The one spelling of a tile or an entry bundle, and nothing that only leads there or elsewhere: attachments can be erased. */
+function isTile(target: string): boolean {
+  try {
+    parseTilePath(target.slice(1));
+    return target.startsWith('/');
+  } catch {
+    return false;
+  }
 }
 
 /** The witnesses of the policy that the configuration names. @throws NoteError (note/bad-policy) */

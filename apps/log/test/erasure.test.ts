@@ -27,6 +27,7 @@ import {
   temporaryFolder,
   verifyAnswer,
 } from './fixture.js';
+import { rawRequest } from './raw-http.js';
 import { copyOf, insert, removeAtExit } from './tampering.js';
 
 const one = await servedLog({ publish_interval: 20 });
@@ -134,6 +135,20 @@ test('erased content is gone: 410, and its bytes are in no file, while the log r
   for (const part of [needle, blob.subarray(0, 16), blob.subarray(-40)]) assert.equal(filesWith(one.data, part), []);
   assert.is((await fetch(`${one.url}/v1/entries/${index}`)).status, 200, 'the entry stays');
   assert.equal(await examine(one.data), []);
+});
+
+test('no way around leads to what was erased: an address is not kept because it begins like that of a tile', async () => {
+  const { index, leaf, digest, ref } = await attached(unique());
+  const path = pathOf(digest);
+  const port = Number(new URL(one.url).port);
+  const ways = [`/tile/..${path}`, `/tile/%2e%2e${path}`, `/tile/0/../..${path}`, path];
+  const ask = async (target: string): Promise<number> =>
+    (await rawRequest(port, `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).status;
+  for (const way of ways) for (let i = 0; i < 2; i++) await ask(way);
+  assert.is(await ask(path), 200, `entry ${index} has its attachment`);
+  await post({ record: correction(leaf, [ref.digest]) });
+  for (const way of ways) assert.is.not(await ask(way), 200, way);
+  assert.is(await ask(path), 410);
 });
 
 test('what was erased is not taken again, in any of the three ways', async () => {

@@ -25,6 +25,11 @@ export interface HeadAnchor {
   write(note: Uint8Array, durable: boolean): Promise<void>;
 }
 
+/** How often an anchor is read at most until it is the same twice. */
+const READINGS = 10;
+/** Bytes that a disk writes at once, or not at all. */
+const SECTOR = 512;
+
 /**
  * An anchor in a file, best on another disk than the store. What must survive a power cut goes to a temporary file that is renamed;
  * what must survive the process alone is written over a head of the same length in one call, because a file system may wait for the
@@ -37,7 +42,14 @@ export function createFileAnchor(path: string): HeadAnchor {
   return {
     async read() {
       try {
-        return new Uint8Array(readFileSync(path));
+        // Another process may be writing over it: what is read twice alike was not caught in the middle.
+        let bytes = readFileSync(path);
+        for (let i = 0; i < READINGS; i++) {
+          const again = readFileSync(path);
+          if (again.equals(bytes)) break;
+          bytes = again;
+        }
+        return new Uint8Array(bytes);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
         throw error;
@@ -60,20 +72,23 @@ export function createFileAnchor(path: string): HeadAnchor {
   };
 }
 
-/** Writes over a file of the same length, which is then never seen half-written by another process. False when there is none. */
+/**
+ * Writes over a file of the same length, within one sector of the disk, so that a power cut leaves the one or the other.
+ * False when there is no such file, or it could not be done: it is replaced then.
+ */
 function overwrite(path: string, bytes: Uint8Array): boolean {
+  if (bytes.length > SECTOR) return false;
   let file: number;
   try {
     file = openSync(path, 'r+');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
+  } catch {
+    return false;
   }
   try {
     if (fstatSync(file).size !== bytes.length) return false;
-    const written = writeSync(file, bytes, 0, bytes.length, 0);
-    if (written !== bytes.length) throw new Error(`the head anchor took ${written} of ${bytes.length} bytes`);
-    return true;
+    return writeSync(file, bytes, 0, bytes.length, 0) === bytes.length;
+  } catch {
+    return false;
   } finally {
     closeSync(file);
   }

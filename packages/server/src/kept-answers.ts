@@ -4,10 +4,13 @@ import { IMMUTABLE, takesGzip } from './response.js';
 
 /** What is kept, and where it is told of. */
 export interface KeptAnswersOptions {
-  /** Bytes of bodies that are kept at most; what was asked for longest ago goes first. */
+  /** Bytes that answers may take; what was asked for longest ago goes first. */
   readonly bytes: number;
-  /** Whether answers at a path may be kept. Only paths at which nothing is ever withdrawn. */
-  readonly isKept: (path: string) => boolean;
+  /**
+   * Whether the answer to a request for this target may be kept. It sees the target as it was sent, before any normalisation: take only
+   * the one spelling of addresses at which nothing is ever withdrawn.
+   */
+  readonly isKept: (target: string) => boolean;
   /** Called with every answer that was ready. */
   readonly observe: (labels: { method: string; path: string; status: string }, seconds: number) => void;
 }
@@ -18,6 +21,9 @@ interface Kept {
   readonly headers: readonly string[];
   readonly body: Buffer;
 }
+
+/** Bytes of headers, keys and bookkeeping that are counted for each answer. */
+const OVERHEAD = 2048;
 
 /**
  * Immutable answers, built and compressed once and then sent as they are. They stand in front of an app: what they do not have, and
@@ -53,6 +59,7 @@ export class KeptAnswers {
       const { incoming } = (env ?? {}) as { incoming?: IncomingMessage };
       const key = incoming === undefined ? undefined : this.#keyOf(incoming);
       if (key === undefined || response.status !== 200 || response.headers.get('cache-control') !== IMMUTABLE) return response;
+      if (!this.#options.isKept(incoming?.url ?? '')) return response;
       const body = Buffer.from(await response.arrayBuffer());
       this.#keep(key, response, body);
       return new Response(body, { status: 200, headers: response.headers });
@@ -60,20 +67,21 @@ export class KeptAnswers {
   }
 
   #keyOf({ method, url = '', headers }: IncomingMessage): string | undefined {
-    if (method !== 'GET' || !this.#options.isKept(url) || url.includes('?')) return undefined;
+    if (method !== 'GET') return undefined;
     if (headers['if-none-match'] !== undefined || headers.range !== undefined) return undefined;
     return `${takesGzip(headers['accept-encoding']) ? 'gzip' : 'plain'} ${url}`;
   }
 
   #keep(key: string, { headers }: Response, body: Buffer): void {
-    if (body.length > this.#options.bytes || this.#answers.has(key)) return;
+    const size = body.length + OVERHEAD;
+    if (size > this.#options.bytes || this.#answers.has(key)) return;
     const own = [...headers].filter(([name]) => name !== 'request-id' && name !== 'content-length');
     this.#answers.set(key, { headers: [...own.flat(), 'content-length', String(body.length)], body });
-    this.#bytes += body.length;
+    this.#bytes += size;
     for (const [oldest, kept] of this.#answers) {
       if (this.#bytes <= this.#options.bytes) break;
       this.#answers.delete(oldest);
-      this.#bytes -= kept.body.length;
+      this.#bytes -= kept.body.length + OVERHEAD;
     }
   }
 }

@@ -11,9 +11,10 @@ interface Answer {
   readonly body: Buffer;
 }
 
-function ask(url: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> {
+function ask(url: string, headers: Record<string, string> = {}, method = 'GET', path?: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const sent = request(url, { headers, method }, (response) => {
+    // A path of its own is sent as it is; a URL would be normalised.
+    const sent = request(url, { headers, method, ...(path === undefined ? {} : { path }) }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () =>
@@ -47,7 +48,7 @@ async function serve(bytes: number): Promise<Listening & { reached: string[]; ob
   app.get('/other/:name', (c) => immutable(c, new Uint8Array(3), 'application/octet-stream', 'other'));
   const kept = new KeptAnswers({
     bytes,
-    isKept: (path) => path.startsWith('/tile/'),
+    isKept: (target) => /^\/tile\/[a-z]+$/.test(target),
     observe: ({ method, path, status }) => observed.push(`${method} ${path} ${status}`),
   });
   const listening = await listen(app.fetch, { listen: '127.0.0.1:0', connections: 10, kept });
@@ -55,7 +56,7 @@ async function serve(bytes: number): Promise<Listening & { reached: string[]; ob
 }
 
 test('an immutable answer is built once, and is the same every time but for its number', async () => {
-  const server = await serve(10_000);
+  const server = await serve(100_000);
   const first = await ask(`${server.url}/tile/a`);
   const second = await ask(`${server.url}/tile/a`);
   assert.equal(server.reached, ['GET /tile/a']);
@@ -70,7 +71,7 @@ test('an immutable answer is built once, and is the same every time but for its 
 });
 
 test('compressed and plain answers are kept apart', async () => {
-  const server = await serve(10_000);
+  const server = await serve(100_000);
   for (let i = 0; i < 2; i++) {
     for (const accepted of ['gzip', 'br;q=1.0, gzip;q=0.5']) {
       const packed = await ask(`${server.url}/tile/b`, { 'Accept-Encoding': accepted });
@@ -86,29 +87,32 @@ test('compressed and plain answers are kept apart', async () => {
 });
 
 test('what is no plain request for an immutable answer reaches the app every time', async () => {
-  const server = await serve(10_000);
+  const server = await serve(100_000);
   const etag = (await ask(`${server.url}/tile/c`)).headers.etag as string;
   assert.is((await ask(`${server.url}/tile/c`, { 'If-None-Match': etag })).status, 304);
   assert.is((await ask(`${server.url}/tile/c`, {}, 'HEAD')).body.length, 0);
   await ask(`${server.url}/tile/c?x=1`);
   await ask(`${server.url}/tile/c`, { Range: 'bytes=0-1' });
+  // Other spellings of an address, and ways to one that may be withdrawn.
+  for (const target of ['/tile/../tile/c', '/tile/../other/c', '/tile/%2e%2e/other/c', '/tile/./c', '/tile/C'])
+    for (let i = 0; i < 2; i++) await ask(server.url, {}, 'GET', target);
   for (let i = 0; i < 2; i++) {
     assert.is((await ask(`${server.url}/tile/missing`)).status, 404);
     await ask(`${server.url}/tile/changing`);
     await ask(`${server.url}/other/c`);
   }
-  assert.is(server.reached.length, 1 + 4 + 6);
+  assert.is(server.reached.length, 1 + 4 + 10 + 6);
   assert.equal(server.observed, []);
   await server.close();
 });
 
 test('what was asked for longest ago goes when there is no room', async () => {
-  const server = await serve(250);
+  const server = await serve(2 * 2048 + 250);
   const names = (): string => server.reached.map((line) => line.slice(-1)).join('');
   for (const name of ['a', 'b', 'a', 'c', 'a', 'b']) await ask(`${server.url}/tile/${name}`);
   assert.is(names(), 'abcb', 'a was used again and stayed, b went for c');
-  await ask(`${server.url}/tile/${'long'.repeat(4)}`);
-  await ask(`${server.url}/tile/${'long'.repeat(4)}`);
+  await ask(`${server.url}/tile/${'long'.repeat(30)}`);
+  await ask(`${server.url}/tile/${'long'.repeat(30)}`);
   assert.is(names(), 'abcbgg', 'what is larger than the room is not kept');
   await server.close();
 });

@@ -20,7 +20,7 @@ const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) ==
 export function openSqliteStorage(path: string, options: OpenOptions): Storage {
   const opened = openDatabase(path, options);
   try {
-    return createStorage(opened, path);
+    return createStorage(opened, path, options.mode === 'join' ? PATIENCE : 0);
   } catch (error) {
     opened.db.close();
     opened.lock?.close();
@@ -32,7 +32,10 @@ export function openSqliteStorage(path: string, options: OpenOptions): Storage {
   }
 }
 
-function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
+/** Milliseconds that an erasure waits for readers, on a thread whose waiting holds up nobody else. */
+const PATIENCE = 2000;
+
+function createStorage({ db, lock }: OpenDatabase, path: string, patience: number): Storage {
   const run = async <T>(work: () => T): Promise<T> => {
     try {
       return work();
@@ -144,11 +147,11 @@ function createStorage({ db, lock }: OpenDatabase, path: string): Storage {
   };
   /** Moves everything into the database file and empties the write-ahead log; a reader may be in the way of that. */
   const truncateWal = (): void => {
-    db.pragma('busy_timeout = 0');
+    db.pragma(`busy_timeout = ${patience}`);
     try {
       const [{ busy }] = db.pragma('wal_checkpoint(TRUNCATE)') as [{ busy: number }];
       if (busy !== 0)
-        throw new StorageError('storage/busy', `${path} is being read, by a backup perhaps: old pages are not overwritten yet`);
+        throw new StorageError('storage/busy', `${path} is being read, perhaps by a backup: old pages are not overwritten yet`);
     } finally {
       db.pragma(`busy_timeout = ${BUSY_TIMEOUT}`);
     }

@@ -43,6 +43,7 @@ export async function openThreadedSqliteStorage(path: string): Promise<Storage> 
     await reads.close();
     throw error;
   }
+  let closed: Promise<void> | undefined;
   return {
     ...reads,
     name: `${reads.name}, written on a thread`,
@@ -51,13 +52,16 @@ export async function openThreadedSqliteStorage(path: string): Promise<Storage> 
     putAttachment: (digest, blob) => writer.call('putAttachment', digest, blob) as Promise<boolean>,
     removeAttachment: (digest) => writer.call('removeAttachment', digest) as Promise<boolean>,
     checkWritable: () => writer.call('checkWritable') as Promise<void>,
-    async close() {
-      try {
-        await writer.call('close');
-      } finally {
-        await writer.end();
-        await reads.close();
-      }
+    close() {
+      closed ??= (async () => {
+        try {
+          await writer.call('close');
+        } finally {
+          await writer.end();
+          await reads.close();
+        }
+      })();
+      return closed;
     },
   };
 }
@@ -83,6 +87,9 @@ class Writer {
     this.opened = this.#expect(0);
     this.#worker.on('message', (reply: WriteReply) => this.#settle(reply));
     this.#worker.on('error', (error) => this.#lose(`the thread that writes to the store failed: ${(error as Error).message}`));
+    this.#worker.on('messageerror', (error) =>
+      this.#lose(`the thread that writes to the store is not understood: ${error.message}`),
+    );
     this.#worker.on('exit', () => this.#lose('the thread that writes to the store has ended'));
   }
 

@@ -85,6 +85,25 @@ test('a second writer is kept out, and a missing store is no new one', async () 
   assert.is((await refusal(openThreadedSqliteStorage(join(folder, 'nowhere.db')))).code, 'storage/missing');
 });
 
+test('attachments are removed while others read', async () => {
+  const { storage } = await fresh();
+  const digests = Array.from({ length: 40 }, (_, i) => i.toString(16).padStart(64, '0'));
+  for (const digest of digests) await storage.putAttachment(digest, new Uint8Array(5000));
+  let reading = true;
+  const reader = (async () => {
+    for (let i = 0; reading; i++) {
+      await storage.attachment(digests[i % digests.length]);
+      if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+  })();
+  for (const digest of digests) assert.is(await storage.removeAttachment(digest), true);
+  reading = false;
+  await reader;
+  assert.equal(await storage.attachments('', 100), []);
+  await storage.close();
+  await storage.close();
+});
+
 test('what is asked of a closed store is refused, and what was under way before is answered', async () => {
   const { storage } = await fresh();
   const commit = storage.commit(batch(0, 2), null);

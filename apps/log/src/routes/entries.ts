@@ -192,7 +192,8 @@ export async function findEntry(server: Server, id: string): Promise<number> {
   const size = server.log.sequencer.head?.size ?? 0;
   if (/^[0-9a-f]{64}$/.test(id)) {
     const [index] = await server.log.storage.indicesOf([hashParam(id, 'the leaf hash')]);
-    if (index === undefined) throw new Problem(404, 'entry/missing', 'no entry has this leaf hash');
+    // What is being committed may be readable before the log has heard that it is durable.
+    if (index === undefined || index >= size) throw new Problem(404, 'entry/missing', 'no entry has this leaf hash');
     return index;
   }
   const index = decimalParam(id, 'the index');

@@ -85,7 +85,9 @@ export function sizeParam({ log }: Server, c: Ctx, name: string, fallback: numbe
 /** The index of a leaf hash. @throws Problem 400 or 404 */
 export async function indexOf({ log }: Server, leaf: string): Promise<number> {
   const [index] = await log.storage.indicesOf([hashParam(leaf, 'leaf')]);
-  if (index === undefined) throw new Problem(404, 'entry/missing', 'no entry has this leaf hash');
+  // What is being committed may be readable before the log has heard that it is durable.
+  if (index === undefined || index >= (log.sequencer.head?.size ?? 0))
+    throw new Problem(404, 'entry/missing', 'no entry has this leaf hash');
   return index;
 }
 
