@@ -32,9 +32,10 @@ export function readmeText(text: string, benchmarks: readonly Measured[]): strin
     const measured = [first, ...more].flatMap((result) => (result === undefined ? [] : [valueWithUnit(result)])).join(', ');
     return [[what, measured, first.rival ?? '', first.ratio === undefined ? '' : threeDigits(first.ratio)]];
   });
-  const machines = [...new Set(benchmarks.map(machineOf))];
+  const shown = benchmarks.filter(({ name }) => README_ROWS.some(({ benchmark }) => benchmark === name));
+  const machines = [...new Set(shown.map(machineOf))];
   const lines = [
-    ...(benchmarks.some(({ quick }) => quick) ? ['Some of these come from a quick run, and mean nothing yet.'] : []),
+    ...(shown.some(({ quick }) => quick) ? ['Some of these come from a quick run, and mean nothing yet.'] : []),
     `Medians, each beside a rival of the same run; the machine: ${machines.join('; and ')}.`,
     '',
     ...table([['what', 'measured', 'rival', 'ratio'], ...rows]),
