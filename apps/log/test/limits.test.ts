@@ -180,6 +180,11 @@ test('of more submissions than may be under way, the rest is 503 at once, and la
   assert.is(statuses.filter((status) => status === 201).length, 5);
   assert.is(statuses.filter((status) => status === 503).length, 15);
   assert.is(answers.find(({ status }) => status === 503)?.headers.get('retry-after'), '1');
+  assert.equal(
+    small.records.filter((line) => line.includes('"level":50')),
+    [],
+    'no record of an error for each, which would add to the load',
+  );
   for (const { entry } of statements) assert.ok((await small.post(entry)).status <= 201);
   assert.is(small.size(), 21);
   // A statement that is refused leaves its place as well.

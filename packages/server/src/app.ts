@@ -18,6 +18,9 @@ export interface AppOptions {
   readonly observe: (labels: { method: string; path: string; status: string }, seconds: number) => void;
 }
 
+/** Codes that say that a server has no room at present. */
+const TOO_MUCH: readonly string[] = ['sequencer/overloaded', 'request/busy', 'events/full'];
+
 /**
  * An app without routes that gives every request an id, a logger and safe headers, answers errors as problems, and gives back
  * what bodies have reserved.
@@ -46,7 +49,9 @@ export function createServerApp({ logger, bodies, toProblem, hint, observe }: Ap
   );
   app.onError((error, c) => {
     const problem = toProblem(error);
-    if (problem.status >= 500) c.get('logger').error({ err: error, code: problem.code }, 'a request failed');
+    // What is refused because there is more than the server can take would only add to it.
+    if (TOO_MUCH.includes(problem.code)) c.get('logger').debug({ code: problem.code }, 'a request was refused');
+    else if (problem.status >= 500) c.get('logger').error({ err: error, code: problem.code }, 'a request failed');
     return answerProblem(c, problem);
   });
   return app;
