@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { GovernanceError, type GovernanceState, restoreState, saveState } from '@treering/governance';
+import { CompactRange } from '@treering/merkle';
 import { type CborValue, decodeCbor, encodeCbor, StatementError } from '@treering/statement';
 import { UsageError } from './exit.js';
 
@@ -43,6 +44,11 @@ export async function readHashed(path: string, origin: string): Promise<Uint8Arr
   if (get === undefined) return undefined;
   const hashed = get('hashed');
   if (!(hashed instanceof Uint8Array)) throw new UsageError(`${path} does not say how far a log was hashed`);
+  try {
+    CompactRange.parse(hashed);
+  } catch (error) {
+    throw new UsageError(`${path} does not say how far a log was hashed: ${(error as Error).message}`);
+  }
   return hashed;
 }
 

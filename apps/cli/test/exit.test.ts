@@ -13,6 +13,7 @@ import { ConfigError } from '@treering/log';
 import { MerkleInputError, MerkleStateError, ProofError } from '@treering/merkle';
 import { MonitorConfigError } from '@treering/monitor';
 import { NoteError } from '@treering/note';
+import { TableMismatchError } from '@treering/note/tables';
 import { RecordError } from '@treering/record';
 import { RecorderError } from '@treering/recorder';
 import { ReportError } from '@treering/report';
@@ -51,6 +52,7 @@ const TABLE: readonly (readonly [error: Error, exit: number, code: string])[] = 
   [new TpmError('tpm/unreachable', 'why'), EXIT.unreachable, 'tpm/unreachable'],
   [new TpmError('tpm/failed', 'why'), EXIT.failed, 'tpm/failed'],
   [new TpmError('tpm/unexplained', 'why'), EXIT.failed, 'tpm/unexplained'],
+  [new TableMismatchError(), EXIT.failed, 'note/table-mismatch'],
   [new ClientError('client/unreachable', 'why'), EXIT.unreachable, 'client/unreachable'],
   [new ClientError('client/bad-answer', 'why'), EXIT.failed, 'client/bad-answer'],
   [new ClientError('client/not-verified', 'why'), EXIT.failed, 'client/not-verified'],

@@ -106,6 +106,9 @@ class Walk {
   readonly #storage: Storage;
   readonly #find: Find;
   readonly #wanted: Map<number, { where: string; root: Uint8Array }[]>;
+  /** The sizes at which a root is known, in order, and the first that was not reached. */
+  readonly #sizes: readonly number[];
+  #next = 0;
   readonly #range = new CompactRange(nodeHasher);
   readonly #state = new GovernanceState();
   /** Hashes of the tile that is being filled, for each tile level. */
@@ -115,6 +118,7 @@ class Walk {
     this.#storage = storage;
     this.#find = find;
     this.#wanted = wanted;
+    this.#sizes = [...wanted.keys()].filter((size) => size > 0).sort((a, b) => a - b);
   }
 
   async chunk(start: number, end: number): Promise<void> {
@@ -214,7 +218,9 @@ class Walk {
   /** Leaf hashes from entry `start` on, in batches between the sizes at which a root is known. */
   async #append(start: number, leaves: Uint8Array): Promise<void> {
     const end = start + leaves.length / HASH_SIZE;
-    const known = [...this.#wanted.keys()].filter((size) => size > start && size < end).sort((a, b) => a - b);
+    const known: number[] = [];
+    for (; this.#sizes[this.#next] < end; this.#next++)
+      if (this.#sizes[this.#next] > start) known.push(this.#sizes[this.#next]);
     let from = start;
     for (const to of [...known, end]) {
       await this.#grow(leaves.subarray((from - start) * HASH_SIZE, (to - start) * HASH_SIZE));

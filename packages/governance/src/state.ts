@@ -39,7 +39,6 @@ export class GovernanceState {
   readonly #parts: StateParts;
   /** Newest versions by leaf hash in hex; follows `versions`. */
   readonly #byLeaf = new Map<string, Version>();
-  #lastKey: { readonly leaf: Uint8Array; readonly subject: string; readonly key: Uint8Array } | undefined;
 
   constructor(parts: StateParts = emptyParts()) {
     this.#parts = parts;
@@ -172,15 +171,7 @@ export class GovernanceState {
 
   /** The entry with this leaf hash (32 bytes) about this subject. */
   entry(leaf: Uint8Array, subject: string): number | undefined {
-    return this.#parts.entries.get(this.#entryKey(leaf, subject));
-  }
-
-  /** What stands for an entry in `entries`. An entry is mostly looked for and then entered. */
-  #entryKey(leaf: Uint8Array, subject: string): Uint8Array {
-    const last = this.#lastKey;
-    if (last !== undefined && last.subject === subject && equalBytes(last.leaf, leaf)) return last.key;
-    this.#lastKey = { leaf: leaf.slice(), subject, key: entryKey(leaf, subject) };
-    return this.#lastKey.key;
+    return this.#parts.entries.get(entryKey(leaf, subject));
   }
 
   /** Whether an entry with this leaf hash (hex) is about this subject. */
@@ -248,7 +239,7 @@ export class GovernanceState {
   }
 
   #enter(index: number, { leaf, statement }: Candidate): Undo {
-    const key = this.#entryKey(leaf, statement.sub);
+    const key = entryKey(leaf, statement.sub);
     return this.#parts.entries.get(key) === undefined ? this.#parts.entries.add(key, index) : () => undefined;
   }
 
@@ -452,14 +443,15 @@ export class GovernanceState {
 }
 
 /** What was worked out last for a leaf hash: an entry is looked for at the door, when it is admitted, and entered after that. */
-const entryKeys = new WeakMap<Uint8Array, { readonly subject: string; readonly key: Uint8Array }>();
+const entryKeys = new WeakMap<Uint8Array, { readonly leaf: Uint8Array; readonly subject: string; readonly key: Uint8Array }>();
 
 /** What stands for an entry in `entries`: one hash for its leaf hash and its subject, 32 bytes. */
 function entryKey(leaf: Uint8Array, subject: string): Uint8Array {
   const known = entryKeys.get(leaf);
-  if (known?.subject === subject) return known.key;
+  // The buffer may hold another hash by now.
+  if (known?.subject === subject && equalBytes(known.leaf, leaf)) return known.key;
   const key = sha256(concatBytes(leaf, encodeUtf8(subject)));
-  entryKeys.set(leaf, { subject, key });
+  entryKeys.set(leaf, { leaf: leaf.slice(), subject, key });
   return key;
 }
 

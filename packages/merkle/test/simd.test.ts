@@ -83,6 +83,32 @@ test('hashers do not share memory', () => {
   assert.is(hex(first), hex(second));
 });
 
+test('where the kernel cannot be made, as with little address space, the base hashes everything and the name says so', () => {
+  const { Instance } = WebAssembly;
+  const poor = createSimdHasher(portableHasher);
+  try {
+    Object.defineProperty(WebAssembly, 'Instance', {
+      configurable: true,
+      writable: true,
+      value: class {
+        constructor() {
+          throw new RangeError('could not allocate memory');
+        }
+      },
+    });
+    const input = randomBytes(64 * 8);
+    const [own, wanted] = [new Uint8Array(8 * HASH_SIZE), new Uint8Array(8 * HASH_SIZE)];
+    portableHasher.hashNodes(input, 8, wanted);
+    poor.hashNodes(input, 8, own);
+    assert.is(hex(own), hex(wanted));
+    poor.hashLeaves([input, input], own);
+    assert.is(hex(own.subarray(0, HASH_SIZE)), hex(portableHasher.hashLeaf(input)));
+    assert.is(poor.name, portableHasher.name);
+  } finally {
+    Object.defineProperty(WebAssembly, 'Instance', { configurable: true, writable: true, value: Instance });
+  }
+});
+
 test('where SIMD may not be compiled it is not available', () => {
   assert.ok(isSimdAvailable());
   const { Module } = WebAssembly;

@@ -47,6 +47,27 @@ test('calls may overlap, and a closed pool begins anew', async () => {
   assert.is(hex(await pool.root(trees[0])), rootOf(trees[0]));
 });
 
+test('a pool goes on after a thread was lost', async () => {
+  const leaves = randomBytes(80_000 * HASH_SIZE);
+  const { Worker } = await import('node:worker_threads');
+  const { postMessage } = Worker.prototype;
+  let lost = 0;
+  Worker.prototype.postMessage = function (this: InstanceType<typeof Worker>, ...args: Parameters<typeof postMessage>) {
+    if (lost++ === 0) void this.terminate();
+    postMessage.apply(this, args);
+  };
+  try {
+    let thrown: unknown;
+    await pool.root(leaves).catch((error) => {
+      thrown = error;
+    });
+    assert.match((thrown as Error).message, 'ended before its work was done');
+  } finally {
+    Worker.prototype.postMessage = postMessage;
+  }
+  assert.is(hex(await pool.root(leaves)), rootOf(leaves));
+});
+
 test('what is no whole subtree is refused', async () => {
   for (const [bytes, height] of [
     [HASH_SIZE * 3, 1],

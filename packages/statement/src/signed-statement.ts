@@ -82,7 +82,10 @@ export function parseStatement(bytes: Uint8Array): SignedStatement {
   if (bytes.length > MAX_STATEMENT_SIZE * 4) throw tooLarge(bytes.length);
   const copy = new Uint8Array(bytes);
   const { received, own } = readStrictly(copy);
-  const sign1: Sign1 = { ...received, unprotectedHeader: new Map() };
+  const bare: Sign1 = { ...received, unprotectedHeader: new Map() };
+  const entry = received.unprotectedHeader.size === 0 ? copy : formatSign1(bare);
+  // The parts are views: those of what is logged, and not of a header that may be much larger.
+  const sign1 = entry === copy ? bare : { ...readSign1(entry, own ? 'deterministic' : 'any'), unprotectedHeader: new Map() };
   const algorithm = sign1.protectedHeader.get(HEADER.algorithm);
   if (typeof algorithm !== 'number') throw new StatementError('statement/malformed', 'the protected header names no algorithm');
   if (sign1.payload === null) throw new StatementError('statement/no-payload', 'a statement carries its payload');
@@ -90,7 +93,6 @@ export function parseStatement(bytes: Uint8Array): SignedStatement {
     // Both s and n - s verify. If both were taken, anybody could log a statement of somebody else a second time.
     throw new StatementError('statement/malformed', 'the ECDSA signature must have the smaller of its two values of s');
   }
-  const entry = received.unprotectedHeader.size === 0 ? copy : formatSign1(sign1);
   if (entry.length > MAX_STATEMENT_SIZE) throw tooLarge(entry.length);
   return { ...readHeader(sign1, own), entry, sign1, payload: sign1.payload };
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { auditHashes, openHead, TlogReader } from '@treering/client';
+import { auditHashes, ClientError, openHead, TlogReader } from '@treering/client';
 import { nodeHasher } from '@treering/merkle/node';
 import { hex, type LogTrust, parsePolicy, type TrustPolicy } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
@@ -42,16 +42,20 @@ export async function auditByHashes(session: Session, flags: HashAuditFlags): Pr
       : { url: FOLDER_URL, fetch: fetchFromFolder(resolve(cwd, flags.folder)) };
   const log = new TlogReader(source.url, { ...source, hasher: nodeHasher, largest: LARGEST });
   const started = performance.now();
-  const head = openHead(await log.checkpoint(), trust, nodeEd25519, policy);
   const path = flags.resume === undefined ? undefined : resolve(cwd, flags.resume);
   const position = path === undefined ? undefined : await readHashed(path, origin);
+  // What is missing in a folder is a mistake of the call.
+  const unanswered = flags.folder === undefined ? isUnanswered : passOn;
+  const head = openHead(await log.checkpoint().catch(unanswered), trust, nodeEd25519, policy);
   const bar = terminal.progress('hashing');
   const { entries, bytes, ...audited } = await auditHashes(log, head, {
     hasher: nodeHasher,
     tiles: flags.tiles ?? false,
     progress: (size) => bar.update(size, head.size),
     ...(position === undefined ? {} : { position }),
-  }).finally(() => bar.stop());
+  })
+    .catch(unanswered)
+    .finally(() => bar.stop());
   if (path !== undefined) await writeHashed(path, origin, audited.position);
   const seconds = (performance.now() - started) / 1000;
   const rate = Math.round(entries / seconds);
@@ -72,6 +76,17 @@ export async function auditByHashes(session: Session, flags: HashAuditFlags): Pr
     entries_per_second: rate,
   });
   return EXIT.ok;
+}
+
+/** A log that refuses what anybody may read does not answer: nobody has made a mistake, and no rule has spoken. */
+function isUnanswered(error: unknown): never {
+  if (error instanceof ClientError && error.code === 'client/refused')
+    throw new ClientError('client/unreachable', error.message, { cause: error });
+  throw error;
+}
+
+function passOn(error: unknown): never {
+  throw error;
 }
 
 /**

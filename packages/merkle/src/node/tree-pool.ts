@@ -85,6 +85,9 @@ export class TreePool {
     while (this.#busy.size < this.#threads) {
       const worker = new Worker(new URL(built, import.meta.url), { execArgv: [] });
       worker.setMaxListeners(0);
+      // A thread that is gone makes room for another.
+      const forget = (): void => void this.#busy.delete(worker);
+      worker.on('error', forget).on('exit', forget);
       worker.unref();
       this.#busy.set(worker, 0);
     }

@@ -31,27 +31,38 @@ export function isSimdAvailable(): boolean {
 
 /**
  * A hasher that hashes batches by WebAssembly SIMD, four hashes at a time, and single hashes and long leaves by `base`. Its code is
- * made when the first batch comes. Not safe to be shared by threads; each makes its own.
+ * made when the first batch comes; where that fails, `base` hashes everything, and the name says so. Not safe to be shared by threads; each makes its own.
  */
 export function createSimdHasher(base: Hasher): Hasher {
-  let lanes: Lanes | undefined;
-  const kernel = (): Lanes => {
-    lanes ??= new Lanes(instantiateKernel());
+  /** null where the kernel could not be made: no room for its memory, for example. */
+  let lanes: Lanes | null | undefined;
+  const kernel = (): Lanes | null => {
+    if (lanes === undefined) {
+      try {
+        lanes = new Lanes(instantiateKernel());
+      } catch {
+        lanes = null;
+      }
+    }
     return lanes;
   };
   return {
-    name: `WebAssembly SIMD, ${base.name}`,
+    get name() {
+      return lanes === null ? base.name : `WebAssembly SIMD, ${base.name}`;
+    },
     hashLeaf: base.hashLeaf,
     hashNode: base.hashNode,
     hashLeaves(entries, output) {
-      if (entries.length < WORTH_LANES) return base.hashLeaves(entries, output);
+      const own = entries.length < WORTH_LANES ? null : kernel();
+      if (own === null) return base.hashLeaves(entries, output);
       checkOutput(entries.length, output);
-      kernel().hashLeaves(entries, output, base);
+      own.hashLeaves(entries, output, base);
     },
     hashNodes(input, count, output) {
-      if (count < WORTH_LANES) return base.hashNodes(input, count, output);
+      const own = count < WORTH_LANES ? null : kernel();
+      if (own === null) return base.hashNodes(input, count, output);
       checkBatch(input, count, output);
-      kernel().hashNodes(input, count, output);
+      own.hashNodes(input, count, output);
     },
   };
 }
