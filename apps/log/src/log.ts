@@ -208,8 +208,7 @@ export class Log {
    * @throws SequencerError sequencer/overloaded while too many are under way; StatementError, RecordError, Problem, SequencerError
    */
   async submit(bytes: Uint8Array): Promise<Accepted> {
-    if (this.#underWay >= this.#mostUnderWay)
-      throw new SequencerError('sequencer/overloaded', `${this.#underWay} submissions are under way; try again in a second`);
+    this.requireRoom();
     this.#underWay++;
     const come = this.sequencer.announce();
     let committed: Promise<Accepted>;
@@ -223,6 +222,15 @@ export class Log {
     } finally {
       this.#underWay--;
     }
+  }
+
+  /**
+   * Whether another submission would be taken now, before anything of it is read.
+   * @throws SequencerError sequencer/overloaded
+   */
+  requireRoom(): void {
+    if (this.#underWay >= this.#mostUnderWay)
+      throw new SequencerError('sequencer/overloaded', `${this.#underWay} submissions are under way; try again in a second`);
   }
 
   /**
