@@ -208,7 +208,8 @@ export class Log {
    * @throws SequencerError sequencer/overloaded while too many are under way; StatementError, RecordError, Problem, SequencerError
    */
   async submit(bytes: Uint8Array): Promise<Accepted> {
-    this.requireRoom();
+    if (this.isFull)
+      throw new SequencerError('sequencer/overloaded', `${this.#underWay} submissions are under way; try again in a second`);
     this.#underWay++;
     const come = this.sequencer.announce();
     let committed: Promise<Accepted>;
@@ -224,13 +225,9 @@ export class Log {
     }
   }
 
-  /**
-   * Whether another submission would be taken now, before anything of it is read.
-   * @throws SequencerError sequencer/overloaded
-   */
-  requireRoom(): void {
-    if (this.#underWay >= this.#mostUnderWay)
-      throw new SequencerError('sequencer/overloaded', `${this.#underWay} submissions are under way; try again in a second`);
+  /** Whether as many submissions are under way as may be: another one is refused. */
+  get isFull(): boolean {
+    return this.#underWay >= this.#mostUnderWay;
   }
 
   /**

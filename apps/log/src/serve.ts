@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { nodeMeans } from '@treering/foreign/node';
 import { type OpenedKey, openKey } from '@treering/keys';
 import { parseTilePath } from '@treering/merkle';
 import { formatVerifierKey, parsePolicy } from '@treering/note';
 import { SequencerError } from '@treering/sequencer';
-import { ByteBudget, createLogger, KeptAnswers, type Listening, listen, RateLimit } from '@treering/server';
+import { ByteBudget, createLogger, KeptAnswers, type Listening, listen, Problem, RateLimit } from '@treering/server';
 import { StorageError } from '@treering/storage';
 import { openThreadedSqliteStorage } from '@treering/storage-sqlite';
 import type { Logger } from 'pino';
@@ -102,12 +103,14 @@ export async function serveLog(
     url: () => url,
     closing: closing.signal,
   };
-  const http: Listening = await listen(createApp(server, logger).fetch, { ...config, kept: keptTiles(server) }).catch(
-    async (error) => {
-      await log.close();
-      throw error;
-    },
-  );
+  const http: Listening = await listen(createApp(server, logger).fetch, {
+    ...config,
+    kept: keptTiles(server),
+    refuse: refuseWhenFull(server),
+  }).catch(async (error) => {
+    await log.close();
+    throw error;
+  });
   url ||= http.url;
   const stopPublishing = publishRegularly(log, config, logger);
   logger.info({ url, origin: log.origin, size: log.sequencer.head?.size ?? 0 }, 'the log is open');
@@ -132,6 +135,23 @@ export async function serveLog(
 /** Tiles and entry bundles never change, so that they are built and compressed once. */
 function keptTiles(server: Server): KeptAnswers {
   return new KeptAnswers({ bytes: KEPT_BYTES, isKept: isTile, observe: observeRequest(server) });
+}
+
+/** Answers submissions that there is no room for before anything of them is read. */
+function refuseWhenFull({ log, metrics }: Server): (request: IncomingMessage) => Problem | undefined {
+  const full = new Problem(
+    503,
+    'sequencer/overloaded',
+    'the log has as many submissions under way as it takes; try again in a second',
+    {
+      retryAfter: 1,
+    },
+  );
+  return ({ method, url = '' }) => {
+    if (!log.isFull || method !== 'POST' || !/^\/v1\/entries(?:\?|$)/.test(url)) return undefined;
+    metrics.submissions.inc({ outcome: full.code });
+    return full;
+  };
 }
 
 /** The one spelling of a tile or an entry bundle, and nothing that only leads there or elsewhere: attachments can be erased. */

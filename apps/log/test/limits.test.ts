@@ -192,6 +192,28 @@ test('of more submissions than may be under way, the rest is 503 at once, and la
   assert.is((await small.post((await makeStatement()).entry)).status, 201);
 });
 
+test('while there is no room a submission is refused before its body has come, and reading goes on', async () => {
+  const small = await servedLog({ under_way: 1 });
+  try {
+    const statements = await Promise.all(Array.from({ length: 40 }, () => small.statement()));
+    const answers = await Promise.all(statements.map(({ entry }) => small.post(entry)));
+    const refused = answers.filter(({ status }) => status === 503);
+    assert.ok(refused.length > 0 && refused.length < 40, `${refused.length} of 40`);
+    for (const response of refused) {
+      assert.is(response.headers.get('retry-after'), '1');
+      assert.is(response.headers.get('content-type'), 'application/problem+json');
+      const { code, instance } = await response.json();
+      assert.is(code, 'sequencer/overloaded');
+      assert.ok(instance.endsWith(response.headers.get('request-id') as string));
+    }
+    assert.is((await fetch(`${small.url}/checkpoint`)).status, 200);
+    // The connections of those who were refused go on.
+    for (const { entry } of statements) assert.ok((await small.post(entry)).status <= 201);
+  } finally {
+    await small.close();
+  }
+});
+
 test('headers that never end are cut off after about ten seconds', async () => {
   const { status, milliseconds } = await slowHeaders;
   assert.ok(milliseconds < 15_000, `after ${Math.round(milliseconds)} ms the connection was still open`);

@@ -1,9 +1,11 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { type Logger, pino } from 'pino';
 import type { KeptAnswers } from './kept-answers.js';
+import { type Problem, problemBody } from './problem.js';
 
 /** Where and how a server listens. */
 export interface ListenOptions {
@@ -17,6 +19,11 @@ export interface ListenOptions {
   readonly requestTimeout?: number | undefined;
   /** Answers that are ready, sent without the app. */
   readonly kept?: KeptAnswers | undefined;
+  /**
+   * Asked about each request before the app is: with a problem the request is answered at once, and nothing of its body is read. For what
+   * cannot be taken at present: refusing has to cost next to nothing, or there is no room because of those who are refused.
+   */
+  readonly refuse?: ((request: IncomingMessage) => Problem | undefined) | undefined;
 }
 
 /** How a server shows who it is: texts in PEM. */
@@ -47,13 +54,15 @@ const TLS_LIMITS = { minVersion: 'TLSv1.2', handshakeTimeout: 10_000 } as const;
 /** Listens with time-outs against clients that send or read slowly. Rejects when it cannot. */
 export function listen(
   fetch: (request: Request) => Response | Promise<Response>,
-  { listen: address, connections, tls, requestTimeout = 60_000, kept }: ListenOptions,
+  { listen: address, connections, tls, requestTimeout = 60_000, kept, refuse }: ListenOptions,
 ): Promise<Listening> {
   const colon = address.lastIndexOf(':');
   const hostname = address.slice(0, colon).replace(/^\[|\]$/g, '') || '127.0.0.1';
   const handle = getRequestListener(kept === undefined ? fetch : kept.around(fetch), { hostname });
   const listener: RequestListener = (request, response) => {
-    if (kept === undefined || !kept.answer(request, response)) handle(request, response);
+    const problem = refuse?.(request);
+    if (problem !== undefined) answerAtOnce(response, problem);
+    else if (kept === undefined || !kept.answer(request, response)) handle(request, response);
   };
   return new Promise((resolve, reject) => {
     const http: Server | TlsServer =
@@ -76,6 +85,22 @@ export function listen(
     http.maxHeadersCount = 64;
     http.timeout = 120_000;
   });
+}
+
+function answerAtOnce(response: ServerResponse, problem: Problem): void {
+  const id = randomUUID();
+  const { retryAfter } = problem.details;
+  const body = JSON.stringify(problemBody(problem, id));
+  response.writeHead(problem.status, {
+    'Content-Type': 'application/problem+json',
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    'Access-Control-Allow-Origin': '*',
+    'Request-Id': id,
+    ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
+  });
+  response.end(body);
 }
 
 /** Structured records on standard error. Header values and bodies are never written. */

@@ -38,7 +38,6 @@ export function entryRoutes(server: Server): Hono<Env> {
     const wait = c.req.query('wait') ?? 'commit';
     if (wait !== 'commit' && wait !== 'witnessed') throw new Problem(400, 'request/malformed', 'wait is commit or witnessed');
     takeRate(server, c, 1);
-    log.requireRoom();
     const { statement, blobs } = await readSubmission(c, server);
     const accepted = await submitted(server, statement);
     await storeAll(server, accepted.index, blobs);
