@@ -91,10 +91,11 @@ export class SignatureThread {
       this.#lose(error as Error);
       return;
     }
-    this.#worker.unref();
     this.#worker.on('message', (reply: SignatureReply) => this.#settle(reply));
     this.#worker.on('error', (error) => this.#lose(error as Error));
     this.#worker.on('exit', () => this.#lose(new Error('it has ended')));
+    // Last: a listener for messages lets the thread keep the process alive.
+    this.#worker.unref();
   }
 
   #send(): void {
