@@ -176,21 +176,35 @@ test('closing answers what waits, says nothing, and may be done twice', async ()
   await new SignatureThread().close();
 });
 
-test('a process ends by itself when nothing waits for the thread', () => {
+/** Runs statements in a process of its own, where `thread.verify(...item)` holds, and says how it ended. */
+function runScript(statements: string): { status: number | null; stdout: string } {
   const script = `
     import { nodeEd25519, SignatureThread } from ${JSON.stringify(new URL('../dist/node/index.js', import.meta.url).href)};
     const thread = new SignatureThread({ startAfter: 0, onLost: () => process.exit(3) });
     const own = new Uint8Array(32);
     const item = [nodeEd25519.publicKey(own), new Uint8Array(9), nodeEd25519.sign(own, new Uint8Array(9))];
-    for (let calls = 0; thread.answered === 0 && calls < 1e6; calls++) if (!(await thread.verify(...item))) process.exit(2);
-    if (thread.answered === 0) process.exit(4);
+    ${statements}
     process.stdout.write('done');
   `;
   const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
     encoding: 'utf8',
     timeout: 60_000,
   });
-  assert.equal({ status, stdout }, { status: 0, stdout: 'done' });
+  return { status, stdout };
+}
+
+test('a process ends by itself when nothing waits for the thread', () => {
+  const untilAnswered = `
+    for (let calls = 0; thread.answered === 0 && calls < 1e6; calls++) if (!(await thread.verify(...item))) process.exit(2);
+    if (thread.answered === 0) process.exit(4);
+  `;
+  assert.equal(runScript(untilAnswered), { status: 0, stdout: 'done' });
+});
+
+test('a process ends by itself while the thread starts, or before it was asked anything', () => {
+  assert.equal(runScript('await thread.verify(...item);'), { status: 0, stdout: 'done' });
+  const untilReady = 'await thread.verify(...item); await new Promise((resolve) => setTimeout(resolve, 1000));';
+  assert.equal(runScript(untilReady), { status: 0, stdout: 'done' });
 });
 
 test('a process ends by itself when the thread was started and never asked', () => {

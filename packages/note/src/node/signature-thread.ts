@@ -94,6 +94,7 @@ export class SignatureThread {
     this.#worker.on('message', (reply: SignatureReply) => this.#settle(reply));
     this.#worker.on('error', (error) => this.#lose(error as Error));
     this.#worker.on('exit', () => this.#lose(new Error('it has ended')));
+    // Last: a listener for messages lets the thread keep the process alive.
     this.#worker.unref();
   }
 
