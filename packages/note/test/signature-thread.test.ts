@@ -207,23 +207,6 @@ test('a process ends by itself while the thread starts, or before it was asked a
   assert.equal(runScript(untilReady), { status: 0, stdout: 'done' });
 });
 
-test('a process ends by itself when the thread was started and never asked', () => {
-  const script = `
-    import { nodeEd25519, SignatureThread } from ${JSON.stringify(new URL('../dist/node/index.js', import.meta.url).href)};
-    const thread = new SignatureThread({ startAfter: 0, onLost: () => process.exit(3) });
-    const own = new Uint8Array(32);
-    if (!(await thread.verify(nodeEd25519.publicKey(own), own, nodeEd25519.sign(own, own)))) process.exit(2);
-    // Long enough for the thread to begin to run, which must not keep the process alive either.
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-    process.stdout.write(process.getActiveResourcesInfo().includes('MessagePort') ? 'held' : 'done');
-  `;
-  const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
-    encoding: 'utf8',
-    timeout: 30_000,
-  });
-  assert.equal({ status, stdout }, { status: 0, stdout: 'done' });
-});
-
 test('what is packed is unpacked alike', () => {
   for (const count of [0, 1, 7]) assert.equal(unpackSignatures(packSignatures(mixed(count))), mixed(count));
 });
