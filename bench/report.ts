@@ -1,4 +1,5 @@
 import type { Summary } from './benchmark.js';
+import { machineText } from './machine.js';
 import { README_ROWS } from './readme-rows.js';
 import type { Measured } from './results.js';
 
@@ -33,7 +34,7 @@ export function readmeText(text: string, benchmarks: readonly Measured[]): strin
     return [[what, measured, first.rival ?? '', first.ratio === undefined ? '' : threeDigits(first.ratio)]];
   });
   const shown = benchmarks.filter(({ name }) => README_ROWS.some(({ benchmark }) => benchmark === name));
-  const machines = [...new Set(shown.map(machineOf))];
+  const machines = [...new Set(shown.map(({ machine }) => machineText(machine)))];
   const lines = [
     ...(shown.some(({ quick }) => quick) ? ['Some of these come from a quick run, and mean nothing yet.'] : []),
     `Medians, each beside a rival of the same run; the machine: ${machines.join('; and ')}.`,
@@ -51,7 +52,7 @@ function sectionOf(measured: Measured): string {
     `${title[0].toUpperCase()}${title.slice(1)}.`,
     '',
     ...tablesOf(results).flatMap((lines) => [...lines, '']),
-    `${most === 1 ? 'One trial' : `Medians of ${most} trials, minimum and maximum in brackets; what has none was measured once`}; ${machineOf(measured)}; ${date}, commit ${commit}.`,
+    `${most === 1 ? 'One trial' : `Medians of ${most} trials, minimum and maximum in brackets; what has none was measured once`}; ${machineText(measured.machine)}; ${date}, commit ${commit}.`,
     ...(quick ? ['This was a quick run, which shows that everything works: its figures mean nothing.'] : []),
     ...skipped.map(({ subject, reason }) => `Not measured: ${subject}, because ${reason}.`),
   ].join('\n');
@@ -118,10 +119,6 @@ function valueWithUnit({ figure, median }: Summary): string {
   return [...name.reverse(), threeDigits(median), unit].join(' ');
 }
 
-function machineOf({ machine: { cpu, cores, memory, node, os } }: Measured): string {
-  return `${cpu}, ${cores} cores, ${memory}, Node ${node.slice(1)}, ${os}`;
-}
-
 /** Three digits that say something, and separators between thousands. */
 export function threeDigits(value: number): string {
   const rounded = Number(value.toPrecision(3));
@@ -137,7 +134,11 @@ function table(rows: readonly (readonly string[])[]): string[] {
 }
 
 /** Replaces what stands between two marks on lines of their own. @throws Error unless both are there once */
-function replaceBetween(text: string, mark: string, content: string): string {
+/**
+ * Puts content between `<!-- MARK -->` and `<!-- /MARK -->`.
+ * @throws Error unless the text has just one such place
+ */
+export function replaceBetween(text: string, mark: string, content: string): string {
   const [opening, closing] = [`<!-- ${mark} -->\n`, `<!-- /${mark} -->`];
   const [before, rest, ...more] = text.split(opening);
   const parts = rest?.split(closing);

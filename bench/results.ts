@@ -1,22 +1,12 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { arch, availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { BENCHMARKS } from './benchmarks.js';
+import { type Machine, thisCommit } from './machine.js';
 import { performanceText, readmeText } from './report.js';
 import type { Measurement } from './run-trials.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const RESULTS = fileURLToPath(new URL('results.json', import.meta.url));
-
-/** Where figures were measured. */
-export interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memory: string;
-  readonly node: string;
-  readonly os: string;
-}
 
 /** One benchmark as it was measured, once. */
 export interface Measured extends Measurement {
@@ -31,27 +21,12 @@ export interface Measured extends Measurement {
   readonly machine: Machine;
 }
 
-/** The machine that this runs on. */
-export function thisMachine(): Machine {
-  return {
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: availableParallelism(),
-    memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
-    node: process.version,
-    os: `${type()} ${release()} ${arch()}`,
-  };
-}
+/** What a run writes. */
+const WRITTEN = ['bench/results.json', 'docs/performance.md', 'README.md'];
 
-/** The commit that is measured. What a run itself writes is no change. */
-export function thisCommit(): string {
-  const git = (...args: string[]): string => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim();
-  try {
-    const own = ['bench/results.json', 'docs/performance.md', 'README.md'].map((path) => `:!${path}`);
-    const changed = git('status', '--porcelain', '--', '.', ...own) !== '';
-    return `${git('rev-parse', '--short=12', 'HEAD')}${changed ? '+' : ''}`;
-  } catch {
-    return 'unknown';
-  }
+/** The commit that is measured. */
+export function measuredCommit(): string {
+  return thisCommit(WRITTEN);
 }
 
 /** All that is stored, in the order in which benchmarks run. */

@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
 import type { Benchmark, Summary } from './benchmark.js';
 import { BENCHMARKS, LONG } from './benchmarks.js';
+import { thisMachine } from './machine.js';
 import { threeDigits } from './report.js';
-import { type Measured, storeResult, thisCommit, thisMachine } from './results.js';
+import { type Measured, measuredCommit, storeResult } from './results.js';
 import { runTrials } from './run-trials.js';
 
 // npm run bench [--] [--quick] [--long] [--json] [--write|--no-write] [name...]
@@ -36,7 +37,7 @@ const chosen = names.filter((name) =>
 
 const started = performance.now();
 const machine = thisMachine();
-const run = { date: new Date().toISOString().slice(0, 10), commit: thisCommit(), quick, machine };
+const run = { date: new Date().toISOString().slice(0, 10), commit: measuredCommit(), quick, machine };
 const measured: Measured[] = [];
 let failed = false;
 if (!json) for (const [what, value] of Object.entries(machine)) console.log(`${what.padEnd(7)} ${value}`);

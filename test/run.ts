@@ -4,13 +4,18 @@ import { fileURLToPath } from 'node:url';
 import { coverageFolder, reportCoverage } from './coverage.js';
 import { parseSelection, type Selection, SelectionError, selectTestFiles } from './test-files.js';
 
-// Runs the project's uvu test files, each in its own process: pnpm test [--quick|--faults] [pattern...]
+// Runs the project's uvu test files, each in its own process: pnpm test [--quick|--faults|--soak] [pattern...]
 // uvu alone lets a file pass that forgot `test.run()`, and a pattern that matches nothing. This runner fails both.
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const WORKERS = Math.min(2, availableParallelism());
-/** How long one file may run, in milliseconds; the full fault tests take longer. */
-const TIME_LIMIT = process.argv.includes('--faults') ? 60 * 60_000 : 10 * 60_000;
+const MINUTE = 60_000;
+/** How long one file may run, in milliseconds; tests of faults may take longer than others. */
+const TIME_LIMIT = process.argv.includes('--soak')
+  ? 24 * 60 * MINUTE
+  : process.argv.includes('--faults')
+    ? 60 * MINUTE
+    : 10 * MINUTE;
 /** Files that take longer are named at the end, in milliseconds. */
 const SLOW = 10_000;
 /** How long output may still come once a file's process has ended and something it started holds its pipes. */
@@ -42,11 +47,14 @@ const running = new Set<ChildProcess>();
 
 /** Where a complete run leaves what it covered. */
 let coverage: string | undefined;
+/** The size of tests of faults, see test/fault/size.ts. */
+let faultSize: string | undefined;
 
 function childEnvironment(): NodeJS.ProcessEnv {
   const { FORCE_COLOR: _, ...env } = process.env;
   env.NO_COLOR = '1';
   if (coverage !== undefined) env.NODE_V8_COVERAGE = coverage;
+  if (faultSize !== undefined) env.TREERING_FAULT_SIZE = faultSize;
   return env;
 }
 
@@ -92,7 +100,7 @@ function countsIn(output: string): Counts {
 }
 
 function reasonToFail({ code, signal, timedOut }: Ended, { total, passed }: Counts): string | undefined {
-  if (timedOut) return `ran longer than ${TIME_LIMIT / 60_000} minutes`;
+  if (timedOut) return `ran longer than ${TIME_LIMIT / MINUTE} minutes`;
   if (signal !== null) return `ended by ${signal}`;
   if (code !== 0) return total > passed ? `${total - passed} of ${total} tests failed` : `exit code ${code}`;
   if (total === 0) return 'registered no test (is test.run() missing?)';
@@ -153,13 +161,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-function isComplete({ quick, faults, patterns }: Selection): boolean {
-  return !quick && !faults && patterns.length === 0;
+function isComplete({ quick, faults, soak, patterns }: Selection): boolean {
+  return !quick && !faults && !soak && patterns.length === 0;
 }
 
 try {
   const selection = parseSelection(process.argv.slice(2));
   if (isComplete(selection)) coverage = coverageFolder();
+  if (selection.faults || selection.soak) faultSize = selection.soak ? 'soak' : 'full';
   const outcomes = await runAll(selectTestFiles(ROOT, selection));
   report(outcomes, coverage === undefined || reportCoverage(ROOT, coverage));
 } catch (error) {

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 export interface Selection {
   /** Leave out what is slow: end to end, faults, fuzz and the documents. */
   readonly quick: boolean;
-  /** Only the fault tests, and of those also the `*.full.test.ts`. */
+  /** Only faults and fuzz, at their full size: under an hour. */
   readonly faults: boolean;
+  /** The same for many hours. */
+  readonly soak: boolean;
   /** Substrings of paths; empty takes all files. */
   readonly patterns: readonly string[];
 }
@@ -16,21 +18,19 @@ export class SelectionError extends Error {
   override readonly name = 'SelectionError';
 }
 
+const OPTIONS = ['--quick', '--faults', '--soak'];
+
 /**
- * Reads `[--quick|--faults] [pattern...]`.
- * @throws SelectionError on any other option and when both are given.
+ * Reads `[--quick|--faults|--soak] [pattern...]`.
+ * @throws SelectionError on any other option and when several are given.
  */
 export function parseSelection(args: readonly string[]): Selection {
   const options = args.filter((arg) => arg.startsWith('-'));
-  const unknown = options.find((option) => option !== '--quick' && option !== '--faults');
-  if (unknown !== undefined) throw new SelectionError(`unknown option ${unknown}: use --quick or --faults`);
-  const selection = {
-    quick: options.includes('--quick'),
-    faults: options.includes('--faults'),
-    patterns: args.filter((arg) => !arg.startsWith('-')),
-  };
-  if (selection.quick && selection.faults) throw new SelectionError('--quick leaves out what --faults runs: use one of them');
-  return selection;
+  const unknown = options.find((option) => !OPTIONS.includes(option));
+  if (unknown !== undefined) throw new SelectionError(`unknown option ${unknown}: use ${OPTIONS.join(', ')}`);
+  if (new Set(options).size > 1) throw new SelectionError(`${options.join(' and ')} take different files: use one of them`);
+  const [quick, faults, soak] = OPTIONS.map((option) => options.includes(option));
+  return { quick, faults, soak, patterns: args.filter((arg) => !arg.startsWith('-')) };
 }
 
 /**
@@ -47,10 +47,8 @@ export function selectTestFiles(root: string, selection: Selection): string[] {
   return files.filter((file) => selection.patterns.some((pattern) => file.includes(pattern)));
 }
 
-function isTaken(file: string, { quick, faults }: Selection): boolean {
-  const isFault = file.startsWith('test/fault/');
-  if (faults) return isFault;
-  if (isFault && file.endsWith('.full.test.ts')) return false;
+function isTaken(file: string, { quick, faults, soak }: Selection): boolean {
+  if (faults || soak) return /^test\/(fault|fuzz)\//.test(file);
   return !(quick && /^test\/(e2e\/|fault\/|fuzz\/|docs\/)/.test(file));
 }
 

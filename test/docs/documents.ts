@@ -40,6 +40,7 @@ export const GROUPS = {
     'docs/formats.md',
     'docs/http-api.md',
     'docs/performance.md',
+    'docs/reliability.md',
     'docs/testing.md',
   ],
 } as const satisfies Readonly<Record<string, readonly string[]>>;

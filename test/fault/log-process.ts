@@ -1,11 +1,12 @@
 import { parseConfig, serveLog } from '@treering/log';
 
-// Serves the log in the folder that is named, and prints one line of JSON when it is ready. Tests end it by SIGKILL.
+// log-process.ts DATA [CONFIG]: serves the log in the folder, and prints one line of JSON when it is ready. Tests end it by signals.
 
+const [data, more = '{}'] = process.argv.slice(2);
 const served = await serveLog(
-  parseConfig({ data: process.argv[2], listen: '127.0.0.1:0', log_level: 'error', publish_interval: 20 }),
+  parseConfig({ data, listen: '127.0.0.1:0', log_level: 'error', publish_interval: 20, ...JSON.parse(more) }),
 );
-console.log(JSON.stringify({ url: served.url }));
+console.log(JSON.stringify({ url: served.url, pid: process.pid }));
 served.failed.then((error) => {
   console.error(error);
   process.exit(1);
