@@ -42,7 +42,9 @@ function measureLog(connections: number, quick: boolean): Promise<Figures> {
   return withScratchFolder(async (data) => {
     const { warmUp, requests } = amountOf(connections, quick);
     const bodies = await beginLogAndSign(data, warmUp + requests);
-    return withLogServer(data, (server) => measure(server, connections, quick, (index) => bodies[index]));
+    // By default the log turns away more than 128 at once.
+    const flags = ['--under-way', String(Math.max(128, connections))];
+    return withLogServer(data, (server) => measure(server, connections, quick, (index) => bodies[index]), flags);
   });
 }
 

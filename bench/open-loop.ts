@@ -1,74 +1,84 @@
-import { Agent, request } from 'node:http';
+import { HttpConnection } from './http-connection.js';
 
 /** What came of one request. */
 export interface Answered {
   /** Milliseconds since the start at which it was due. */
   readonly due: number;
-  /** Milliseconds from then to the end of its answer. */
+  /** Milliseconds from then until it was sent: how late the generator was. */
+  readonly late: number;
+  /** Milliseconds from when it was sent to the end of its answer. */
   readonly latency: number;
-  /** 0 when the connection failed. */
+  /** 0 when the connection failed twice. */
   readonly status: number;
   readonly retryAfter: boolean;
+}
+
+/** One request: all of its head and, of a POST, its body. */
+export interface Sent {
+  readonly head: string;
+  readonly body?: Buffer;
 }
 
 /** How an open-loop load is made. */
 interface OpenLoop {
   readonly url: string;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
   /** Requests each second, whatever the answers to earlier ones take. */
   readonly rate: number;
-  /** Requests in all. */
-  readonly count: number;
-  /** Requests that may be under way at once; one that is due beyond them waits, and its latency counts from when it was due. */
+  readonly seconds: number;
+  /** Requests that may be under way at once; one that is due beyond them is sent when there is room, and is late. */
   readonly connections: number;
-  bodyOf(index: number): Buffer;
+  next(): Sent;
+  onAnswer(answered: Answered, sent: Sent): void;
 }
+
+/** Milliseconds between two connections that are opened before the load begins. */
+const BETWEEN_CONNECTIONS = 4;
 
 /**
  * Sends requests at a fixed rate: a server that becomes slow is not spared the next ones, as it is by clients that wait for their
- * answers. Latency counts from the moment at which a request was due.
+ * answers. Connections are there before the first request: Node accepts one in each turn of its loop, which takes seconds for a thousand.
  */
-export async function openLoop(options: OpenLoop, onAnswer: (answered: Answered) => void): Promise<void> {
-  const { rate, count, connections } = options;
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
-  const started = performance.now();
-  const pending = new Set<Promise<void>>();
-  for (let sent = 0; sent < count; ) {
-    const due = Math.min(count, Math.floor(((performance.now() - started) * rate) / 1000) + 1);
-    for (; sent < due; sent++) {
-      const at = (sent * 1000) / rate;
-      const answer = post(options, agent, options.bodyOf(sent)).then(({ status, retryAfter }) => {
-        onAnswer({ due: at, latency: performance.now() - started - at, status, retryAfter });
-        pending.delete(answer);
-      });
-      pending.add(answer);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 1));
+export async function openLoop(options: OpenLoop): Promise<void> {
+  const { url, rate, seconds, connections, next, onAnswer } = options;
+  const free: HttpConnection[] = [];
+  for (let i = 0; i < connections; i++) {
+    const connection = new HttpConnection(url);
+    connection.open();
+    free.push(connection);
+    await new Promise((resolve) => setTimeout(resolve, BETWEEN_CONNECTIONS));
   }
-  await Promise.all(pending);
-  agent.destroy();
+  const count = Math.round(rate * seconds);
+  const started = performance.now();
+  let sent = 0;
+  let answered = 0;
+  await new Promise<void>((resolve, reject) => {
+    const send = (connection: HttpConnection): void => {
+      const due = (sent++ * 1000) / rate;
+      const request = next();
+      const at = performance.now();
+      connection.send(request.head, request.body, (status, retryAfter) => {
+        const latency = performance.now() - at;
+        free.push(connection);
+        onAnswer({ due, late: at - started - due, latency, status, retryAfter }, request);
+        if (++answered === count) resolve();
+      });
+    };
+    const sendDue = (): void => {
+      try {
+        const due = Math.min(count, Math.floor(((performance.now() - started) * rate) / 1000) + 1);
+        while (sent < due && free.length > 0) send(free.pop() as HttpConnection);
+        if (sent < count) setTimeout(sendDue, 1);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    sendDue();
+  });
+  for (const connection of free) connection.close();
 }
 
-/** An idle connection may be closed by the server at the moment at which it is taken: then the request goes out once more. */
-function post(options: OpenLoop, agent: Agent, body: Buffer, again = true): Promise<{ status: number; retryAfter: boolean }> {
-  const { url, path, headers } = options;
-  return new Promise((resolve) => {
-    const fail = (): void => resolve({ status: 0, retryAfter: false });
-    const sent = request(
-      `${url}${path}`,
-      { method: 'POST', agent, headers: { ...headers, 'Content-Length': body.length } },
-      (response) => {
-        response.resume().on('error', fail);
-        response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'] !== undefined }),
-        );
-      },
-    );
-    sent.on('error', () => {
-      if (again && sent.reusedSocket) resolve(post(options, agent, body, false));
-      else fail();
-    });
-    sent.end(body);
-  });
+/** The head of a request. */
+export function headOf(method: string, url: string, path: string, headers: Readonly<Record<string, string>> = {}): string {
+  const lines = Object.entries({ Host: new URL(url).host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`;
 }

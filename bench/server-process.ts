@@ -18,8 +18,24 @@ export interface ServerProcess {
 }
 
 /** Works with the log in the folder `data`, served by the built command as an operator starts it. */
-export function withLogServer<T>(data: string, work: (server: ServerProcess) => Promise<T>): Promise<T> {
-  const args = [TREERING, 'log', 'serve', '--json', '--data', data, '--listen', '127.0.0.1:0', '--log-level', 'error'];
+export function withLogServer<T>(
+  data: string,
+  work: (server: ServerProcess) => Promise<T>,
+  flags: readonly string[] = [],
+): Promise<T> {
+  const args = [
+    TREERING,
+    'log',
+    'serve',
+    '--json',
+    '--data',
+    data,
+    '--listen',
+    '127.0.0.1:0',
+    '--log-level',
+    'error',
+    ...flags,
+  ];
   return withProcess(args, (line) => (JSON.parse(line) as { url: string }).url, work);
 }
 

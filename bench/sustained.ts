@@ -1,9 +1,10 @@
 import { type Benchmark, type Figures, quantile } from './benchmark.js';
 import { measureLoad } from './http-load.js';
-import { type Answered, openLoop } from './open-loop.js';
+import { type Answered, headOf, openLoop, type Sent } from './open-loop.js';
 import { withScratchFolder } from './scratch.js';
 import { type ServerProcess, withLogServer } from './server-process.js';
-import { beginLog, type StatementMaker } from './signed-statements.js';
+import { beginLog } from './signed-statements.js';
+import { StatementSupply } from './statement-supply.js';
 
 /** How long each part takes, in seconds. */
 interface Plan {
@@ -11,28 +12,37 @@ interface Plan {
   readonly overload: number;
   /** Figures are given for each of these. */
   readonly interval: number;
+  /** Requests that the load keeps under way: fewer than the server's own limit of connections, 2,000. */
+  readonly connections: number;
   readonly capacity: { readonly connections: number; readonly warmUp: number; readonly requests: number };
 }
 
 const PLAN: Plan = {
   steady: 600,
-  overload: 120,
+  overload: 300,
   interval: 60,
+  connections: 1500,
   capacity: { connections: 64, warmUp: 5000, requests: 20_000 },
 };
-const QUICK_PLAN: Plan = { steady: 2, overload: 1, interval: 1, capacity: { connections: 16, warmUp: 32, requests: 200 } };
+const QUICK_PLAN: Plan = {
+  steady: 2,
+  overload: 1,
+  interval: 1,
+  connections: 50,
+  capacity: { connections: 16, warmUp: 32, requests: 200 },
+};
 /** Parts of the capacity that are asked for. */
 const STEADY = 0.8;
 const OVERLOAD = 2;
-/** Requests that the load keeps under way: fewer than the server's own limit of connections, 2,000. */
-const CONNECTIONS = 1500;
+/** Reads each second beside the submissions. */
+const READS = 40;
 /** Milliseconds between looks at the server's memory. */
 const LOOK = 1000;
 
 /** A log under load for minutes, and under more than it can take. */
 export const sustained: Benchmark = {
   name: 'sustained',
-  title: `POST /v1/entries at a fixed rate, whatever the answers take: ten minutes at ${STEADY * 100} % of what 64 connections reached, then two minutes at ${OVERLOAD * 100} %`,
+  title: `POST /v1/entries at a fixed rate, whatever the answers take: ten minutes at ${STEADY * 100} % of what 64 connections reached, then five minutes at ${OVERLOAD * 100} %; ${READS} reads each second beside them (checkpoint, proof, tile)`,
   trials: 1,
   subjects: [{ name: 'log', measure }],
 };
@@ -40,42 +50,41 @@ export const sustained: Benchmark = {
 function measure(quick: boolean): Promise<Figures> {
   const plan = quick ? QUICK_PLAN : PLAN;
   return withScratchFolder(async (data) => {
-    const statements = new Statements(await beginLog(data));
+    const supply = new StatementSupply(await beginLog(data));
     return withLogServer(data, async (server) => {
-      const capacity = await measureCapacity(server, statements, plan);
-      const steady = await underLoad(server, statements, capacity * STEADY, plan.steady);
-      const logged = steady.answers.filter(isLogged);
-      const overload = await underLoad(server, statements, capacity * OVERLOAD, plan.overload);
+      const capacity = await measureCapacity(server, supply, plan);
+      const steady = await underLoad(server, supply, plan, capacity * STEADY, plan.steady);
+      const overload = await underLoad(server, supply, plan, capacity * OVERLOAD, plan.overload);
       return {
         'capacity entries/s': capacity,
         ...minutesOf(steady.answers, plan.interval),
-        'steady: not logged': steady.answers.length - logged.length,
-        ...memoryOf(steady.memory),
-        ...overloadOf(overload.answers, p99Of(logged)),
+        'steady: p99 ms': latencyOf(steady.answers, 0.99),
+        'steady: not logged': steady.answers.filter((answer) => !isLogged(answer)).length,
+        'steady: p99 ms of reads': latencyOf(steady.reads, 0.99),
+        ...memoryOf('steady', steady.memory),
+        ...overloadOf(overload.answers, latencyOf(steady.answers, 0.99), plan.overload),
+        'overload: p99 ms of reads': latencyOf(overload.reads, 0.99),
+        'overload: reads not answered': overload.reads.filter(({ status }) => status !== 200).length,
+        ...memoryOf('overload', overload.memory),
       };
     });
   });
 }
 
-async function measureCapacity(server: ServerProcess, statements: Statements, { capacity }: Plan): Promise<number> {
-  const bodies = await statements.take(capacity.warmUp + capacity.requests, 1e9);
-  const figures = await measureLoad(
-    server,
-    {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/cose' },
-      status: 201,
-      request: (index) => ({ path: '/v1/entries', body: bodies[index] }),
-    },
-    { ...capacity, unit: 'entry' },
-  );
+async function measureCapacity(server: ServerProcess, supply: StatementSupply, { capacity }: Plan): Promise<number> {
+  await supply.sign(capacity.warmUp + capacity.requests, 1e9);
+  const load = { method: 'POST', headers: { 'Content-Type': 'application/cose' }, status: 201 } as const;
+  const request = () => ({ path: '/v1/entries', body: supply.next() });
+  const figures = await measureLoad(server, { ...load, request }, { ...capacity, unit: 'entry' });
   return figures['entries/s'];
 }
 
-async function underLoad(server: ServerProcess, statements: Statements, rate: number, seconds: number) {
-  const count = Math.round(rate * seconds);
-  const bodies = await statements.take(count, rate);
+async function underLoad(server: ServerProcess, supply: StatementSupply, plan: Plan, rate: number, seconds: number) {
+  const { url } = server;
+  // Those that are refused are sent again, so that not many more than can be logged are needed.
+  await supply.sign(Math.ceil(Math.min(rate, (rate / OVERLOAD) * 1.5) * seconds + rate * 2), rate / OVERLOAD);
   const answers: Answered[] = [];
+  const reads: Answered[] = [];
   const memory: number[] = [];
   const look = (): void => {
     const bytes = server.memory();
@@ -83,12 +92,44 @@ async function underLoad(server: ServerProcess, statements: Statements, rate: nu
   };
   look();
   const timer = setInterval(look, LOOK);
-  const headers = { 'Content-Type': 'application/cose' };
-  const load = { url: server.url, path: '/v1/entries', headers, rate, count, connections: CONNECTIONS };
-  await openLoop({ ...load, bodyOf: (index) => bodies[index] }, (answered) => answers.push(answered));
+  const submissions = openLoop({
+    url,
+    rate,
+    seconds,
+    connections: plan.connections,
+    next() {
+      const body = supply.next();
+      return {
+        head: headOf('POST', url, '/v1/entries', { 'Content-Type': 'application/cose', 'Content-Length': String(body.length) }),
+        body,
+      };
+    },
+    onAnswer(answered, { body }) {
+      answers.push(answered);
+      if (!isLogged(answered) && body !== undefined) supply.putBack(body);
+    },
+  });
+  const reading = openLoop({
+    url,
+    rate: READS,
+    seconds,
+    connections: 4,
+    next: readsOf(url),
+    onAnswer: (read) => reads.push(read),
+  });
+  await Promise.all([submissions, reading]);
   clearInterval(timer);
   look();
-  return { answers, memory };
+  return { answers, reads, memory };
+}
+
+/** The checkpoint, a proof and a tile, in turn. */
+function readsOf(url: string): () => Sent {
+  const heads = ['/checkpoint', '/v1/proof/inclusion?index=7&size=200', '/tile/0/000'].map((path) => ({
+    head: headOf('GET', url, path),
+  }));
+  let next = 0;
+  return () => heads[next++ % heads.length];
 }
 
 /** Latency minute by minute: whether it creeps up. */
@@ -100,32 +141,34 @@ function minutesOf(answers: readonly Answered[], interval: number): Figures {
     intervals[at].push(answered);
   }
   const unit = interval === 60 ? 'minute' : 'second';
-  return Object.fromEntries(intervals.map((own, i) => [`${unit} ${i + 1}: p99 ms`, p99Of(own)]));
+  return Object.fromEntries(intervals.map((own, i) => [`${unit} ${i + 1}: p99 ms`, latencyOf(own, 0.99)]));
 }
 
-function memoryOf(bytes: readonly number[]): Figures {
+function memoryOf(part: string, bytes: readonly number[]): Figures {
   if (bytes.length === 0) return {};
   const mib = (value: number): number => value / 2 ** 20;
   return {
-    'memory after the warm-up MiB': mib(bytes[0]),
-    'memory at the end MiB': mib(bytes[bytes.length - 1]),
-    'most memory MiB': mib(Math.max(...bytes)),
+    [`${part}: memory at its start MiB`]: mib(bytes[0]),
+    [`${part}: memory at its end MiB`]: mib(bytes[bytes.length - 1]),
+    [`${part}: most memory MiB`]: mib(Math.max(...bytes)),
   };
 }
 
 /** What more than the capacity does: an answer is a success, a refusal that says when to come again, or something else, which should not be. */
-function overloadOf(answers: readonly Answered[], normal: number): Figures {
+function overloadOf(answers: readonly Answered[], normal: number, seconds: number): Figures {
   const accepted = answers.filter(isLogged);
   const refused = answers.filter(({ status, retryAfter }) => status === 503 && retryAfter);
-  const p99 = p99Of(accepted);
-  // The last answers come after the last requests.
-  const seconds = answers.reduce((latest, { due, latency }) => Math.max(latest, due + latency), 0) / 1000;
+  const p99 = latencyOf(accepted, 0.99);
   return {
     'overload: accepted/s': accepted.length / seconds,
     'overload: 503 with Retry-After': refused.length,
     'overload: other answers': answers.length - accepted.length - refused.length,
     'overload: p99 ms of the accepted': p99,
     'overload: p99 of the accepted, times normal': p99 / normal,
+    'overload: p99 ms that the generator was late': quantile(
+      answers.map(({ late }) => late).sort((a, b) => a - b),
+      0.99,
+    ),
   };
 }
 
@@ -134,34 +177,9 @@ function isLogged({ status }: Answered): boolean {
   return status === 200 || status === 201;
 }
 
-function p99Of(answers: readonly Answered[]): number {
-  const times = answers.map(({ latency }) => latency).sort((a, b) => a - b);
-  return quantile(times, 0.99);
-}
-
-/** Statements signed before they are needed, because signing would take the processor from the server. */
-class Statements {
-  readonly #maker: StatementMaker;
-  #next = 0;
-  /** Milliseconds that signing one took so far. */
-  #each = 0.2;
-
-  constructor(maker: StatementMaker) {
-    this.#maker = maker;
-  }
-
-  /**
-   * The next `count` distinct statements, each signed as of the time at which a load of `rate` statements a second that begins when
-   * all are signed will send it: the log refuses one whose time is too far from its clock.
-   */
-  async take(count: number, rate: number): Promise<readonly Buffer[]> {
-    const started = Date.now();
-    const begin = started + count * this.#each;
-    const statements: Buffer[] = [];
-    for (let i = 0; i < count; i++) {
-      statements.push(await this.#maker.make(this.#next++, Math.floor((begin + (i * 1000) / rate) / 1000)));
-    }
-    this.#each = (Date.now() - started) / count;
-    return statements;
-  }
+function latencyOf(answers: readonly Answered[], q: number): number {
+  return quantile(
+    answers.map(({ latency }) => latency).sort((a, b) => a - b),
+    q,
+  );
 }

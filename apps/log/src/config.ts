@@ -42,7 +42,7 @@ export const configSchema = z.strictObject({
    * Single submissions that are checked and committed at once. Further ones are answered 503 at once, so that those that were taken are
    * answered soon: what is more than the log can do only makes everybody wait.
    */
-  under_way: z.int().min(1).max(100_000).default(384),
+  under_way: z.int().min(1).max(100_000).default(128),
   /** What may wait for a commit. */
   pool_entries: z.int().min(1).max(1_000_000).default(16_384),
   pool_bytes: z

@@ -67,7 +67,8 @@ export function listen(
   return new Promise((resolve, reject) => {
     const http: Server | TlsServer =
       tls === undefined ? createServer(CHECKING, listener) : createTlsServer({ ...CHECKING, ...TLS_LIMITS, ...tls }, listener);
-    http.listen(Number(address.slice(colon + 1)), hostname, () => {
+    // As many may wait to be accepted as are accepted: who finds no room there tries again only after a second, and then after three.
+    http.listen({ port: Number(address.slice(colon + 1)), host: hostname, backlog: connections }, () => {
       http.off('error', reject);
       resolve({
         url: urlOf(http, tls === undefined ? 'http' : 'https'),

@@ -17,6 +17,7 @@ export interface ServeFlags {
   readonly rate?: string;
   readonly burst?: string;
   readonly connections?: string;
+  readonly underWay?: string;
   readonly logLevel?: string;
   readonly signWith?: string;
   readonly publicationKey?: string;
@@ -45,6 +46,7 @@ export async function serve(
         rate: integer(flags.rate, '--rate'),
         burst: integer(flags.burst, '--burst'),
         connections: integer(flags.connections, '--connections'),
+        under_way: integer(flags.underWay, '--under-way'),
         log_level: flags.logLevel ?? env.TREERING_LOG_LEVEL,
         trust_store: flags.trustStore,
         log_key: flags.signWith ?? env.TREERING_SIGN_WITH,
