@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-// server.ts witness <data folder> <keys> <logs> | floor <answer bytes> | bare <status> <file with the answer>: prints its URL when it
+// server.ts witness <data folder> <keys> <logs> | floor <answer bytes> | bare <status> <file with an answer>...: prints its URL when it
 // listens, and ends with its standard input.
 
 const [kind, argument, ...more] = process.argv.slice(2);
@@ -12,9 +12,12 @@ async function serveTheFloor(bytes: number): Served {
   return serveFloor(bytes);
 }
 
-async function serveTheSameBytes(status: number, path: string): Served {
+async function serveTheSameBytes(status: number, paths: readonly string[]): Served {
   const { serveBytes } = await import('./rivals/bare-http.js');
-  return serveBytes(status, readFileSync(path));
+  return serveBytes(
+    status,
+    paths.map((path) => readFileSync(path)),
+  );
 }
 
 async function serveTheWitness(data: string, keys: string, logs: number): Served {
@@ -25,7 +28,7 @@ async function serveTheWitness(data: string, keys: string, logs: number): Served
 const servers: Readonly<Record<string, () => Served>> = {
   witness: () => serveTheWitness(argument, more[0], Number(more[1])),
   floor: () => serveTheFloor(Number(argument)),
-  bare: () => serveTheSameBytes(Number(argument), more[0]),
+  bare: () => serveTheSameBytes(Number(argument), more),
 };
 const server = await servers[kind]();
 console.log(server.url);
