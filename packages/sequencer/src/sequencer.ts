@@ -338,16 +338,22 @@ export class Sequencer<C> {
     // 6. Durable. Only now does anybody learn an index, a proof or a signature.
     this.#position = { head: next, published: this.#position.published, range: growth.range };
     this.#growth = growth;
-    await anchor.write(next.note, false).catch((error: Error) => {
-      // The entries are durable and are answered; before anything more is signed, the position is read again.
-      this.#stale = error;
-    });
+    const behind = await anchor.write(next.note, false).then(
+      () => undefined,
+      (error: Error) => error,
+    );
     for (const listener of this.#listeners) {
       try {
         listener(next, staged.entries);
       } catch (error) {
         process.emitWarning(error as Error);
       }
+    }
+    if (behind !== undefined) {
+      // The entries are durable, but nothing would notice an older copy of the store without them. Nobody is told before the position
+      // has been read again, which brings the anchor up to it.
+      this.#stale = behind;
+      throw unknownOutcome(behind);
     }
     await answerAll(staged);
   }
@@ -462,7 +468,7 @@ async function positionOf<C>(
 function unknownOutcome(cause: unknown): SequencerError {
   return new SequencerError(
     'sequencer/unknown-outcome',
-    `the log could not store the batch (${(cause as Error).message}); send the same statement again, it is never logged twice`,
+    `the log could not finish the batch (${(cause as Error).message}); send the same statement again, it is never logged twice`,
     { cause },
   );
 }
