@@ -19,9 +19,9 @@ import { beginWitness, openWitness } from './witnessed.js';
 
 const faultTest = testNeeding('a power cut', LOOP_DISK_NEEDS);
 const ORIGIN = 'power.test/log';
-const CUTS = forSize({ quick: 2, full: 60 });
+const CUTS = forSize({ quick: 2, full: 52 });
 /** Cuts after which a log is begun anew, so that the checks do not take longer and longer. */
-const CUTS_OF_A_LOG = 15;
+const CUTS_OF_A_LOG = 13;
 const WITNESS_CUTS = forSize({ quick: 1, full: 25 });
 
 const wait = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -68,7 +68,7 @@ faultTest(`${CUTS} power cuts under load lose nothing that was acknowledged befo
       const load = await Load.on(data, { origin: ORIGIN, trust: await trustOf(data, ORIGIN), random });
       try {
         for (let cut = 0; cut < Math.min(left, CUTS_OF_A_LOG); cut++) {
-          const cutting = wait(30 + random() * 300).then(() => cutPower(disk, load, log));
+          const cutting = wait(30 + random() * 500).then(() => cutPower(disk, load, log));
           await load.run(log.url, cutting);
           const after = await cutting;
           try {

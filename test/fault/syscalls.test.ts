@@ -22,22 +22,34 @@ interface Place {
   /** Until this call is done, nothing of the commit is durable. */
   readonly beforeDurable: boolean;
   /**
-   * Whether a failure is made good without reading the disk again: SQLite copies from its write-ahead log into the database once more,
-   * and an anchor that could not be written over is replaced.
+   * Whether the log may go on after an I/O error here: SQLite copies from its write-ahead log into the database once more; an anchor that
+   * could not be written with a commit is written anew, at the latest after the position was read from the disk again.
    */
   readonly madeGood: boolean;
 }
 
 function placesOf(calls: readonly SystemCall[]): Place[] {
   const isWal = ({ path }: SystemCall): boolean => path === 'log.db-wal';
+  const isAnchor = ({ path }: SystemCall): boolean => path.startsWith('anchor');
   const durable = calls.findIndex((call) => isWal(call) && call.name === 'fsync');
-  assert.ok(durable > 0, 'the commit is made durable');
+  const publication = calls.findLastIndex(({ name, path }) => name === 'openat' && path === 'anchor/head.new');
+  assert.ok(durable > 0 && publication > durable, 'the commit is made durable, and then published');
   const copied = calls.map(({ path }) => path === 'log.db');
   return calls.map((call, i) => ({
     call,
     beforeDurable: i <= durable,
-    madeGood: copied[i] || call.path === 'anchor/head' || (isWal(call) && call.name === 'fsync' && copied[i + 1] === true),
+    madeGood:
+      copied[i] || (isAnchor(call) && i < publication) || (isWal(call) && call.name === 'fsync' && copied[i + 1] === true),
   }));
+}
+
+/** No file takes another's place before its bytes are on the disk. */
+function checkRenames(calls: readonly SystemCall[]): void {
+  calls.forEach(({ name, path }, i) => {
+    if (!name.startsWith('rename')) return;
+    const own = calls.slice(0, i).filter((call) => call.path === path);
+    assert.is(own.at(-1)?.name, 'fsync', `${path} is synchronised before it is renamed`);
+  });
 }
 
 /** What must hold besides that nothing answered is lost and no head is signed twice, which every run checks. */
@@ -78,8 +90,10 @@ const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'syscalls-checkpoint',
-    scenario: 'The same where SQLite also copies its write-ahead log into the database and begins it anew',
-    entries: 3,
+    scenario:
+      'The same where SQLite also copies its write-ahead log into the database and begins it anew, and the anchor gets longer',
+    // The size after the commit has one digit more.
+    entries: 9,
     withCheckpoint: true,
     faults: ['EIO', 'ENOSPC', 'SIGKILL'],
     quick: 0,
@@ -115,6 +129,7 @@ for (const { name, scenario, faults, quick, only = () => true, ...options } of S
           calls.some(({ name: of, path }) => `${of} ${path}` === call),
           `the commit has ${call}`,
         );
+      checkRenames(calls);
       const cases = casesOf(placesOf(calls).filter(only), faults, most);
       const outcomes: CallOutcome[] = [];
       const queue = [...cases];
