@@ -109,9 +109,7 @@ const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-for (const { name, scenario, faults, quick, only = () => true, ...options } of SCENARIOS.filter(
-  (s) => !process.env.ONLY || s.name === process.env.ONLY,
-)) {
+for (const { name, scenario, faults, quick, only = () => true, ...options } of SCENARIOS) {
   const most = forSize({ quick, full: Number.POSITIVE_INFINITY });
   if (most === 0) continue;
   faultTest(scenario, async () => {
