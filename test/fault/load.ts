@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { dataFolder } from '@treering/log';
 import { verifyConsistency } from '@treering/merkle';
 import { decodeBase64, type LogTrust } from '@treering/note';
@@ -9,6 +10,10 @@ import { type Answer, leafHash, Promises } from './promises.js';
 const SINGLE_SUBMITTERS = 6;
 const BATCH_SUBMITTERS = 2;
 const BATCH = 24;
+/** Statements that are sent again in one batch. */
+const MOST_AT_ONCE = 1000;
+/** Refusals that say when to try again. */
+const PASSING: readonly number[] = [429, 503, 507];
 
 /** What a load takes from the scenario that it is part of. */
 interface LoadOptions {
@@ -34,6 +39,8 @@ export class Load {
   /** Submissions without an answer: nobody knows whether they are logged, so they are sent again. */
   #open: Uint8Array[] = [];
   #made = 0;
+  /** No statement of another load is this one's, though it be made in the same second. */
+  readonly #name = randomBytes(4).toString('hex');
   #unanswered = 0;
   #failure: Error | undefined;
 
@@ -51,6 +58,11 @@ export class Load {
   /** Submissions that were cut off or turned away, and were sent again. */
   get unanswered(): number {
     return this.#unanswered;
+  }
+
+  /** Whether every statement that was ever sent is logged. */
+  get isAnswered(): boolean {
+    return this.#open.length === 0;
   }
 
   /** Throws what went wrong so far. */
@@ -102,7 +114,8 @@ export class Load {
       if (leafHash(bytes).toString('hex') !== leaf) throw new Error(`entry ${index} is not the one acknowledged`);
     }
     this.#unanswered += this.#open.length;
-    if (this.#open.length > 0) await this.#send(url, this.#open);
+    const open = this.#open;
+    for (let i = 0; i < open.length; i += MOST_AT_ONCE) await this.#send(url, open.slice(i, i + MOST_AT_ONCE));
   }
 
   /** Runs a request: false when the connection was cut. Anything else that goes wrong is a failure. */
@@ -139,13 +152,15 @@ export class Load {
     this.#accept(entries, body.results ?? entries.map(() => ({ ...body, status: response.status }) as Answer));
   }
 
-  #accept(entries: readonly Uint8Array[], answers: readonly Answer[]): void {
+  #accept(entries: readonly Uint8Array[], answers: readonly (Answer & { readonly retry_after?: number })[]): void {
     if (answers.length !== entries.length) throw new Error(`${entries.length} statements have ${answers.length} answers`);
     const logged = new Set<Uint8Array>();
     answers.forEach((answer, i) => {
       if (answer.status === 200 || answer.status === 201) {
         this.promises.acknowledge(entries[i], answer);
         logged.add(entries[i]);
+      } else if (PASSING.includes(answer.status) && !((answer.retry_after ?? 0) > 0)) {
+        throw new Error(`a refusal does not say when to try again: ${JSON.stringify(answer)}`);
       } else if (!this.#options.tolerate?.(answer)) {
         throw new Error(`a submission was answered ${JSON.stringify(answer)}`);
       }
@@ -169,7 +184,7 @@ export class Load {
         v: 1,
         type: 'incident',
         subject,
-        reason: `Decision number ${this.#made++} under load.`,
+        reason: `Decision number ${this.#made++} under the load ${this.#name}.`,
         severity: 'low',
         aware_at: 1_760_000_000_000,
         affected: [],

@@ -32,6 +32,16 @@ export class Promises {
     this.#trust = trust;
   }
 
+  /** What was promised until now: later answers do not change it. */
+  copy(): Promises {
+    const copy = new Promises(this.#trust);
+    for (const [size, root] of this.heads) copy.heads.set(size, root);
+    for (const [index, leaf] of this.acknowledged) copy.acknowledged.set(index, leaf);
+    for (const [leaf, index] of this.#indices) copy.#indices.set(leaf, index);
+    copy.largest = this.largest;
+    return copy;
+  }
+
   /** Takes in a signed head. Throws when its signature does not hold or its size has another root already. */
   head(note: string): { size: number; root: Buffer } {
     const { checkpoint } = openCheckpoint(encodeUtf8(note), this.#trust, nodeEd25519);

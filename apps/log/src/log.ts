@@ -162,6 +162,7 @@ export class Log {
       ed25519: nodeEd25519,
       head: () => sequencer.head,
       ended: () => sequencer.ended,
+      onFatal: (error) => sequencer.end(error),
       ...(clock === undefined ? {} : { clock }),
       ...(cosign === undefined ? {} : { cosign }),
       ...(witnesses === undefined ? {} : { policy: witnesses.policy }),

@@ -19,8 +19,8 @@ export interface HeadAnchor {
   /** The signed note written last, or null when there is none. */
   read(): Promise<Uint8Array | null>;
   /**
-   * Replaces it.
-   * @param durable whether it must survive a power cut before this resolves; a crash of the process it survives in any case
+   * Replaces it. After a power cut this one is there, or one that was written before.
+   * @param durable whether it must be this one; a crash of the process it survives in any case
    */
   write(note: Uint8Array, durable: boolean): Promise<void>;
 }
@@ -33,7 +33,8 @@ const SECTOR = 512;
 /**
  * An anchor in a file, best on another disk than the store. What must survive a power cut goes to a temporary file that is renamed;
  * what must survive the process alone is written over a head of the same length in one call, because a file system may wait for the
- * disk at every renaming. Writes are short and done at once on the calling thread, so that none overtakes another and an older head
+ * disk at every renaming. A head of another length takes the long way, too: renamed without waiting for its bytes, a file may be empty
+ * after a power cut. Writes are short and done at once on the calling thread, so that none overtakes another and an older head
  * never replaces a newer one.
  */
 export function createFileAnchor(path: string): HeadAnchor {
@@ -62,12 +63,12 @@ export function createFileAnchor(path: string): HeadAnchor {
       const file = openSync(temporary, 'w', 0o644);
       try {
         writeFileSync(file, note);
-        if (durable) fsyncSync(file);
+        fsyncSync(file);
       } finally {
         closeSync(file);
       }
       renameSync(temporary, path);
-      if (durable) syncFolder(dirname(path));
+      syncFolder(dirname(path));
     },
   };
 }

@@ -1,3 +1,5 @@
+import { StorageError } from '@treering/storage';
+
 /** Stable codes of SequencerError. */
 export type SequencerErrorCode =
   | 'sequencer/overloaded'
@@ -19,4 +21,15 @@ export class SequencerError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** After these the disk or another process cannot be trusted any more, and memory even less. */
+const FATAL: readonly string[] = ['storage/io', 'storage/corrupt', 'storage/conflict', 'storage/immutable'];
+/** The same of a file system, for what is written without a store. */
+const FATAL_ERRNO: readonly string[] = ['EIO', 'EROFS'];
+
+/** Whether an error of a store or a file system ends the log: only one that is opened anew knows again what is on the disk. */
+export function isFatal(error: unknown): boolean {
+  const { code = '' } = error as { readonly code?: string };
+  return error instanceof StorageError ? FATAL.includes(code) : FATAL_ERRNO.includes(code);
 }

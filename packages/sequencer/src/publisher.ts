@@ -13,7 +13,7 @@ import {
 } from '@treering/note';
 import type { Storage, StoredHead } from '@treering/storage';
 import type { HeadAnchor } from './anchor.js';
-import { SequencerError } from './errors.js';
+import { isFatal, SequencerError } from './errors.js';
 
 /** Asks witnesses to cosign a checkpoint that the log has signed; `published` is the one they saw last. */
 export type Cosign = (checkpoint: Uint8Array, published: StoredHead | null) => Promise<readonly NoteSignature[]>;
@@ -38,6 +38,8 @@ export interface PublisherOptions {
   readonly head: () => StoredHead | null;
   /** Why the log has ended, or undefined: then nothing is published any more. */
   readonly ended?: () => Error | undefined;
+  /** Called when the disk failed, so that the log ends: what is in memory says nothing about such a disk. */
+  readonly onFatal?: (error: Error) => void;
   readonly ed25519?: Ed25519;
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
@@ -80,12 +82,18 @@ export class Publisher {
 
   /**
    * Publishes the newest committed head if it is larger than the published one. Calls that overlap share one run.
-   * @throws SequencerError sequencer/quorum-not-met or sequencer/stopped: the published checkpoint stays as it was
+   * @throws SequencerError sequencer/quorum-not-met or sequencer/stopped, or what anchor and store throw: the published checkpoint
+   *   stays as it was
    */
   publish(): Promise<StoredHead | null> {
-    this.#running ??= this.#publish().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#publish()
+      .catch((error: Error) => {
+        if (isFatal(error)) this.#options.onFatal?.(error);
+        throw error;
+      })
+      .finally(() => {
+        this.#running = undefined;
+      });
     return this.#running;
   }
 

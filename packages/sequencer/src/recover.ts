@@ -76,24 +76,27 @@ async function checkAnchor(
   // Between the first commit and the first write of the anchor there is nothing that could have been rolled back.
   const justBegun = anchored === null && head.size === 1 && published === null;
   if (anchored !== null && !trustStore) {
-    const known = openHead(trust, anchored, 'the head anchor', ed25519);
+    const known = readableHead(trust, anchored, ed25519);
+    if (known === undefined) throw untold('sequencer/corrupt', 'damaged', head.size);
     await checkPrefix(storage, head.size, known, hasher, 'the head anchor', 'sequencer/rolled-back');
     // An anchor that lags would not notice the loss of what came after it: nothing is signed before it has caught up.
     if (known.size < head.size) await anchor.write(head.note, true);
     return;
   }
-  if (!trustStore && !justBegun) {
-    throw new SequencerError(
-      'sequencer/no-anchor',
-      `the head anchor is missing, so nothing tells whether the store with ${head.size} entries is the newest; compare its head with one that somebody else kept, then start once with --trust-store`,
-    );
-  }
+  if (!trustStore && !justBegun) throw untold('sequencer/no-anchor', 'missing', head.size);
   if (anchored !== null) {
     // Told to trust the store, the log takes a damaged anchor for a missing one, but never a newer head for an older.
     const known = readableHead(trust, anchored, ed25519);
     if (known !== undefined) await checkPrefix(storage, head.size, known, hasher, 'the head anchor', 'sequencer/rolled-back');
   }
   await anchor.write(head.note, true);
+}
+
+function untold(code: 'sequencer/corrupt' | 'sequencer/no-anchor', how: string, size: number): SequencerError {
+  return new SequencerError(
+    code,
+    `the head anchor is ${how}, so nothing tells whether the store with ${size} entries is the newest; compare its head with one that somebody else kept, then start once with --trust-store`,
+  );
 }
 
 /** The head in an anchor, or undefined when it cannot be read as one of this log. */

@@ -12,7 +12,7 @@ import {
 import { type Ed25519, type LogTrust, portableEd25519, type Signer } from '@treering/note';
 import { type Storage, StorageError, type StoredEntry, type StoredHead } from '@treering/storage';
 import type { HeadAnchor } from './anchor.js';
-import { SequencerError } from './errors.js';
+import { isFatal, SequencerError } from './errors.js';
 import { Gathering } from './gathering.js';
 import { Growth } from './growth.js';
 import { openHead, signHead } from './head.js';
@@ -103,9 +103,6 @@ interface Staged<C> {
   readonly entries: readonly StoredEntry[];
 }
 
-/** After these the disk or another process cannot be trusted any more, and memory even less. */
-const FATAL: readonly string[] = ['storage/io', 'storage/corrupt', 'storage/conflict', 'storage/immutable'];
-
 /**
  * Puts entries into one order and makes them durable: group commit, strong deduplication, one signed head for each commit.
  * One batch is in flight at a time; while it commits, the next one fills.
@@ -194,6 +191,13 @@ export class Sequencer<C> {
   /** Resolves when the batch that is in flight now, if any, is stored or lost. */
   async afterBatch(): Promise<void> {
     await this.#batch;
+  }
+
+  /** Ends the log, because of what somebody else saw of its disk: nothing begins any more until it is opened anew. */
+  end(cause: Error): void {
+    if (this.#dead !== undefined) return;
+    this.#dead = cause;
+    this.#options.onFatal?.(cause);
   }
 
   /** Stops taking submissions, commits those that wait, and answers them. */
@@ -297,7 +301,7 @@ export class Sequencer<C> {
 
     // 2. Decide what is new and admitted, in order.
     const staged = await this.#stage(batch, () => this.#position.head as StoredHead).catch((error: unknown) => {
-      if (!(error instanceof StorageError) || FATAL.includes(error.code)) this.#die(error as Error);
+      if (!(error instanceof StorageError) || isFatal(error)) this.#die(error as Error);
       throw unknownOutcome(error);
     });
     if (staged.entries.length === 0) return answerAll(staged);
@@ -353,6 +357,7 @@ export class Sequencer<C> {
       // The entries are durable, but nothing would notice an older copy of the store without them. Nobody is told before the position
       // has been read again, which brings the anchor up to it.
       this.#stale = behind;
+      if (isFatal(behind)) this.end(behind);
       throw unknownOutcome(behind);
     }
     await answerAll(staged);
@@ -406,12 +411,7 @@ export class Sequencer<C> {
     }
     const error = unknownOutcome(cause);
     for (const waiting of staged.batch) waiting.reject(error);
-    const fatal = !(reason instanceof StorageError) || FATAL.includes(reason.code);
-    if (fatal) {
-      this.#dead = reason;
-      this.#options.onFatal?.(reason);
-      return;
-    }
+    if (!(reason instanceof StorageError) || isFatal(reason)) return this.end(reason);
     await this.#reload().catch((again: Error) => {
       this.#stale = again;
     });
@@ -434,8 +434,7 @@ export class Sequencer<C> {
   }
 
   #die(error: Error): never {
-    this.#dead = error;
-    this.#options.onFatal?.(error);
+    this.end(error);
     throw stopped(error);
   }
 }

@@ -1,6 +1,6 @@
 import { createSigner, formatVerifierKey, KEY_TYPE, openCheckpoint, parseNote, parsePolicy } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
-import { createMemoryStorage } from '@treering/storage';
+import { createMemoryStorage, StorageError } from '@treering/storage';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Publisher, type PublisherOptions } from '../src/index.js';
@@ -293,6 +293,146 @@ test('a publication that could not be stored is not taken for kept', async () =>
   full = false;
   await publisher.publish();
   assert.is((await storage.keptHeads(0, 100)).length, 1);
+});
+
+for (const [where, error, ends] of [
+  ['store', new StorageError('storage/io', 'EIO at fsync'), true],
+  ['store', new StorageError('storage/corrupt', 'malformed page'), true],
+  ['store', new StorageError('storage/full', 'no space'), false],
+  ['anchor', Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' }), true],
+  ['anchor', Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }), false],
+] as const) {
+  test(`"${error.message}" of the ${where} at a publication ${ends ? 'ends the log' : 'is tried again'}`, async () => {
+    const storage = createMemoryStorage();
+    const fatal: Error[] = [];
+    let fails = true;
+    const anchor = memoryAnchor();
+    const sequencer = await open(storage, { anchor, onFatal: (e) => fatal.push(e) });
+    await sequencer.submit(submission('first'));
+    const publisher = await Publisher.open({
+      storage: {
+        ...storage,
+        async publish(head, keep) {
+          if (fails && where === 'store') throw error;
+          return storage.publish(head, keep);
+        },
+      },
+      anchor: {
+        read: anchor.read,
+        async write(note, durable) {
+          if (fails && where === 'anchor') throw error;
+          return anchor.write(note, durable);
+        },
+      },
+      trust,
+      signers: [],
+      ed25519: nodeEd25519,
+      head: () => sequencer.head,
+      ended: () => sequencer.ended,
+      onFatal: (e) => sequencer.end(e),
+    });
+    await rejection(publisher.publish());
+    fails = false;
+    if (ends) {
+      assert.equal(fatal, [error]);
+      assert.is((await rejection(publisher.publish())).code, 'sequencer/stopped');
+      assert.is((await rejection(sequencer.submit(submission('second')))).code, 'sequencer/stopped');
+      assert.is(await storage.published(), null);
+    } else {
+      assert.equal(fatal, []);
+      assert.is((await publisher.publish())?.size, 1);
+      assert.is((await sequencer.submit(submission('second'))).index, 1);
+    }
+  });
+}
+
+for (const where of ['store', 'anchor'] as const) {
+  for (const persisted of [true, false]) {
+    test(`a publication whose ${where} fails${persisted ? ', though it is stored,' : ''} is made again, with the same root, also by a new process`, async () => {
+      const storage = createMemoryStorage();
+      const anchor = memoryAnchor();
+      let fails = true;
+      const failing = async (here: boolean, work: () => Promise<void>): Promise<void> => {
+        if (persisted || !here || !fails) await work();
+        if (here && fails) throw new StorageError('storage/full', 'no space');
+      };
+      const shown: Uint8Array[] = [];
+      const begin = async () => {
+        const sequencer = await open(storage, { anchor });
+        const publisher = await Publisher.open({
+          storage: { ...storage, publish: (head, keep) => failing(where === 'store', () => storage.publish(head, keep)) },
+          anchor: {
+            read: anchor.read,
+            write: (note, durable) => failing(where === 'anchor', () => anchor.write(note, durable)),
+          },
+          trust,
+          signers: [],
+          ed25519: nodeEd25519,
+          head: () => sequencer.head,
+          async cosign(checkpoint) {
+            shown.push(openCheckpoint(checkpoint, trust).checkpoint.root);
+            return [];
+          },
+        });
+        return { sequencer, publisher };
+      };
+      const first = await begin();
+      await first.sequencer.submit(submission('a'));
+      await rejection(first.publisher.publish());
+      const second = await begin();
+      // A new process reads what was stored though it failed, and has nothing to do then.
+      const stored = persisted && where === 'store';
+      if (!stored) await rejection(second.publisher.publish());
+      assert.is(second.publisher.published?.size, stored ? 1 : undefined);
+      fails = false;
+      for (const { publisher } of [first, second]) {
+        assert.is((await publisher.publish())?.size, 1);
+        assert.is((await storage.published())?.size, 1);
+      }
+      for (const root of shown) assert.equal(root, shown[0], 'witnesses are never shown two roots of one size');
+      await second.sequencer.submit(submission('b'));
+      assert.is((await second.publisher.publish())?.size, 2);
+    });
+  }
+}
+
+test('two errors in a row, at the store and then at the anchor: nothing is published until both are over', async () => {
+  const storage = createMemoryStorage();
+  const anchor = memoryAnchor();
+  const sequencer = await open(storage, { anchor });
+  await sequencer.submit(submission('a'));
+  const broken = new Set(['store']);
+  const check = (part: string): void => {
+    if (broken.has(part)) throw new StorageError('storage/full', 'no space');
+  };
+  const publisher = await Publisher.open({
+    storage: {
+      ...storage,
+      async publish(head, keep) {
+        check('store');
+        await storage.publish(head, keep);
+      },
+    },
+    anchor: {
+      read: anchor.read,
+      async write(note, durable) {
+        check('anchor');
+        await anchor.write(note, durable);
+      },
+    },
+    trust,
+    signers: [],
+    ed25519: nodeEd25519,
+    head: () => sequencer.head,
+  });
+  await rejection(publisher.publish());
+  broken.add('anchor');
+  await rejection(publisher.publish());
+  broken.delete('store');
+  await rejection(publisher.publish());
+  assert.is(await storage.published(), null, 'the anchor comes before the store');
+  broken.delete('anchor');
+  assert.is((await publisher.publish())?.size, 1);
 });
 
 test.run();

@@ -71,6 +71,28 @@ test('a missing or damaged anchor is refused until the operator trusts the store
   assert.is((await open(storage, { anchor: damaged })).head?.size, 3, 'the anchor is written again');
 });
 
+test('an anchor that is part old and part new is never believed, and can be given up', async () => {
+  const storage = createMemoryStorage();
+  const anchor = memoryAnchor();
+  const older = (await grow(storage, anchor, 3)).note;
+  const newer = (await grow(storage, anchor, 3)).note;
+  assert.is(older.length, newer.length, 'the one is written over the other');
+  let damaged = 0;
+  for (let at = 0; at <= newer.length; at++) {
+    const torn = Uint8Array.from([...newer.subarray(0, at), ...older.subarray(at)]);
+    const isWhole = [older, newer].some((note) => Buffer.from(note).equals(torn));
+    for (const left of [torn, newer.subarray(0, at)]) {
+      if (left === torn ? isWhole : at === newer.length) continue;
+      damaged++;
+      const error = await rejection(open(storage, { anchor: memoryAnchor(left) }));
+      assert.is(error.code, 'sequencer/corrupt', `${at}: ${error.message}`);
+      assert.match(error.message, /--trust-store/);
+      assert.is((await open(storage, { anchor: memoryAnchor(left), trustStore: true })).head?.size, 6);
+    }
+  }
+  assert.ok(damaged > newer.length);
+});
+
 test('a crash between the very first commit and the first anchor is no refusal', async () => {
   const storage = createMemoryStorage();
   await grow(storage, memoryAnchor(), 1);

@@ -42,17 +42,10 @@ export function openDatabase(path: string, { mode }: OpenOptions, schema: Schema
   try {
     if (mode === 'create' || mode === 'open') lock = acquireLock(path);
     db = new Database(path, { readonly: mode === 'read', timeout: BUSY_TIMEOUT });
-    checkVersion(db);
+    requireVersion(db.prepare('SELECT sqlite_version()').pluck().get() as string);
     if (mode !== 'create') checkFile(db, path, schema);
     if (mode !== 'read') {
-      if (db.pragma('journal_mode = WAL', { simple: true }) !== 'wal')
-        throw new StorageError('storage/unsupported', 'the file system allows no WAL');
-      // better-sqlite3 is built with NORMAL as the default for WAL, which loses acknowledged commits at a power cut.
-      db.pragma('synchronous = FULL');
-      db.pragma('fullfsync = ON');
-      db.pragma('checkpoint_fullfsync = ON');
-      if (db.pragma('synchronous', { simple: true }) !== 2)
-        throw new StorageError('storage/unsupported', 'SQLite does not accept synchronous=FULL');
+      requireDurability(db);
       if (mode !== 'join') migrate(db, schema);
     }
     // What is removed is overwritten: an erased attachment leaves nothing in free pages.
@@ -104,15 +97,33 @@ function acquireLock(path: string): Database.Database {
   }
 }
 
-function checkVersion(db: Database.Database): void {
-  const version = db.prepare('SELECT sqlite_version()').pluck().get() as string;
+/**
+ * Refuses a version of SQLite under which a log is not safe.
+ * @throws StorageError storage/unsupported
+ */
+export function requireVersion(version: string): void {
   const number = (text: string): number => text.split('.').reduce((sum, part) => sum * 1000 + Number(part), 0);
-  if (number(version) < number(OLDEST_SQLITE)) {
+  if (!(number(version) >= number(OLDEST_SQLITE))) {
     throw new StorageError(
       'storage/unsupported',
       `SQLite ${version} is too old: versions below ${OLDEST_SQLITE} can corrupt a WAL`,
     );
   }
+}
+
+/**
+ * Asks for a disk write before every commit is answered, and reads back whether SQLite does so.
+ * @throws StorageError storage/unsupported
+ */
+export function requireDurability(db: Pick<Database.Database, 'pragma'>): void {
+  if (db.pragma('journal_mode = WAL', { simple: true }) !== 'wal')
+    throw new StorageError('storage/unsupported', 'the file system allows no WAL');
+  // better-sqlite3 is built with NORMAL as the default for WAL, which loses acknowledged commits at a power cut.
+  db.pragma('synchronous = FULL');
+  db.pragma('fullfsync = ON');
+  db.pragma('checkpoint_fullfsync = ON');
+  if (db.pragma('synchronous', { simple: true }) !== 2)
+    throw new StorageError('storage/unsupported', 'SQLite does not accept synchronous=FULL');
 }
 
 function checkFile(db: Database.Database, path: string, { applicationId, what, steps }: Schema): void {

@@ -9,7 +9,7 @@ import Database from 'better-sqlite3';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { isUnused, openSqliteStorage } from '../src/index.js';
-import { openDatabase } from '../src/open.js';
+import { openDatabase, requireDurability, requireVersion } from '../src/open.js';
 import { LOG_SCHEMA, migrate } from '../src/schema.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'treering-open-'));
@@ -47,6 +47,43 @@ test('durability is asked for and read back', () => {
   assert.is(db.pragma('journal_mode', { simple: true }), 'wal');
   db.close();
   lock?.close();
+});
+
+test('versions of SQLite that lose commits are refused, and settings that are not accepted', () => {
+  for (const version of ['3.40.1', '3.51.2', '3.9.99', '2.99.0', 'unknown'])
+    assert.is(
+      codeOf(() => requireVersion(version)),
+      'storage/unsupported',
+      version,
+    );
+  for (const version of ['3.51.3', '3.52.0', '4.0.0']) requireVersion(version);
+  const answering = (journal: string, synchronous: number) => ({
+    pragma: (source: string) => (source.startsWith('journal_mode') ? journal : synchronous),
+  });
+  for (const [journal, synchronous] of [
+    ['delete', 2],
+    ['wal', 1],
+    ['wal', 0],
+  ] as const)
+    assert.is(
+      codeOf(() => requireDurability(answering(journal, synchronous))),
+      'storage/unsupported',
+    );
+  requireDurability(answering('wal', 2));
+});
+
+test('every connection that writes waits for the disk', () => {
+  const path = fresh();
+  const first = openDatabase(path, { mode: 'create' });
+  const beside = openDatabase(path, { mode: 'join' });
+  assert.is(beside.db.pragma('synchronous', { simple: true }), 2);
+  beside.db.close();
+  first.db.close();
+  first.lock?.close();
+  const again = openDatabase(path, { mode: 'open' });
+  assert.is(again.db.pragma('synchronous', { simple: true }), 2);
+  again.db.close();
+  again.lock?.close();
 });
 
 test('a new store is never made over another, and an old one never out of nothing', async () => {
