@@ -163,7 +163,7 @@ function rolledBack(what: string, known: number, stored: number): SequencerError
 }
 
 /** A reader over the stored tiles of a tree of `size` entries. */
-export function storedTree(storage: Storage, size: number, hasher: Hasher, cache?: Parameters<typeof tileHashReader>[3]) {
+export function storedTree(storage: Storage, size: number, hasher: Hasher) {
   return tileHashReader(
     size,
     async ({ level, index, width }) => {
@@ -172,7 +172,6 @@ export function storedTree(storage: Storage, size: number, hasher: Hasher, cache
       return tile;
     },
     hasher,
-    cache,
   );
 }
 
