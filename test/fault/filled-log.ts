@@ -3,7 +3,7 @@ import { nodeMeans } from '@treering/foreign/node';
 import { dataFolder, initLog, Log, openAnchor, openLogKeys, parseConfig } from '@treering/log';
 import type { LogTrust } from '@treering/note';
 import { nodeEd25519, readKeyFile } from '@treering/note/node';
-import { type ChangeRecord, createAttachment, encodeRecord } from '@treering/record';
+import { type ChangeRecord, createAttachment, encodeRecord, type RecordOf } from '@treering/record';
 import { createStatementSigner, signStatement } from '@treering/statement';
 import { openSqliteStorage } from '@treering/storage-sqlite';
 
@@ -60,7 +60,7 @@ function attachment(i: number) {
   return createAttachment(randomBytes(700), { name: `${i}`, media_type: 'text/plain', access }, randomBytes(16));
 }
 
-function incident(i: number) {
+function incident(i: number): RecordOf<'incident'> {
   return {
     v: 1,
     type: 'incident',
@@ -69,7 +69,7 @@ function incident(i: number) {
     severity: 'low',
     aware_at: 1_760_000_000_000,
     affected: [],
-  } as const;
+  };
 }
 
 function hex(bytes: Uint8Array): string {

@@ -56,6 +56,11 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
     checkHead(trust, published, 'the published checkpoint', ed25519);
     await checkPrefix(storage, size, published, hasher, 'the published checkpoint', 'sequencer/corrupt');
   }
+  const kept = await storage.lastKept();
+  if (kept !== null && (published === null || published.size < kept.size))
+    throw corrupt(
+      `a checkpoint of ${kept.size} entries is kept for good, and the published one ${published === null ? 'is gone' : `has ${published.size}`}`,
+    );
   if (head !== null) await checkAnchor(options, head, published, anchored);
   else if (anchored !== null)
     throw rolledBack('the head anchor', openHead(trust, anchored, 'the head anchor', ed25519).size, 0);
