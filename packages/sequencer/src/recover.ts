@@ -163,7 +163,7 @@ export async function checkPrefix(
 function rolledBack(what: string, known: number, stored: number): SequencerError {
   return new SequencerError(
     'sequencer/rolled-back',
-    `${what} has ${known} entries and the store only ${stored}: an old copy of the store was brought back. Signing from it would sign a second history. Bring back the newest copy, or end this log and start a new one`,
+    `${what} has ${known} entries and the store only ${stored}: an old copy of the store was brought back. Signing from it would sign a second history. Bring back the newest copy, or end this log and start a new one: see "Backup and restore" in docs/operations.md`,
   );
 }
 
