@@ -11,7 +11,7 @@ const BATCH_SUBMITTERS = 2;
 const BATCH = 24;
 
 /** What a load takes from the scenario that it is part of. */
-interface LoadOptions {
+export interface LoadOptions {
   readonly origin: string;
   readonly signer: StatementSigner;
   readonly trust: LogTrust;
@@ -21,7 +21,7 @@ interface LoadOptions {
    * Whether an answer to a submission is no failure though it is no success: such statements are sent again later. Without it
    * every answer but 200 and 201 is a failure.
    */
-  readonly tolerate?: (answer: { readonly status: number; readonly code?: string }) => boolean;
+  readonly tolerate?: ((answer: { readonly status: number; readonly code?: string }) => boolean) | undefined;
 }
 
 /**

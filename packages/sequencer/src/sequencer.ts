@@ -9,7 +9,7 @@ import {
   restoreRange,
 } from '@treering/merkle';
 import { type Ed25519, type LogTrust, portableEd25519, type Signer } from '@treering/note';
-import { type Storage, StorageError, type StoredEntry, type StoredHead } from '@treering/storage';
+import { HeadConflictError, type Storage, StorageError, type StoredEntry, type StoredHead } from '@treering/storage';
 import type { HeadAnchor } from './anchor.js';
 import { AuthenticReader } from './authentic-reader.js';
 import { SequencerError } from './errors.js';
@@ -359,6 +359,11 @@ export class Sequencer<C> {
       const { submission } = waiting;
       const id = String.fromCharCode(...submission.leafHash);
       const twin = known[i] ?? fresh.get(id);
+      // Only this process stores entries, and it has seen all of them: somebody else has the store as well.
+      if ((known[i] ?? -1) >= first)
+        throw new HeadConflictError(
+          `entry ${known[i]} is stored beyond the committed head of ${first}: another process writes here`,
+        );
       if (twin === undefined) {
         const index = first + entries.length;
         try {
