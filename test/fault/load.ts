@@ -10,6 +10,14 @@ const SINGLE_SUBMITTERS = 6;
 const BATCH_SUBMITTERS = 2;
 const BATCH = 24;
 
+/** An answer to a submission that was not logged. */
+interface Turned {
+  readonly status: number;
+  readonly code?: string;
+  /** Seconds, as the header says; not told of one in a batch. */
+  readonly retryAfter?: string | undefined;
+}
+
 /** What a load takes from the scenario that it is part of. */
 export interface LoadOptions {
   readonly origin: string;
@@ -21,7 +29,9 @@ export interface LoadOptions {
    * Whether an answer to a submission is no failure though it is no success: such statements are sent again later. Without it
    * every answer but 200 and 201 is a failure.
    */
-  readonly tolerate?: ((answer: { readonly status: number; readonly code?: string }) => boolean) | undefined;
+  readonly tolerate?: ((answer: Turned) => boolean) | undefined;
+  /** Milliseconds since the epoch, as the clients have them. */
+  readonly clock?: () => number;
 }
 
 /**
@@ -123,7 +133,9 @@ export class Load {
     this.#open.push(entry);
     await this.#attempt(async () => {
       const response = await fetch(`${url}/v1/entries${wait}`, post('application/cose', entry));
-      this.#accept([entry], [{ ...((await response.json()) as Answer), status: response.status }]);
+      const retryAfter = response.headers.get('retry-after') ?? undefined;
+      const answer = { ...((await response.json()) as Answer), status: response.status, retryAfter };
+      this.#accept([entry], [answer]);
     });
   }
 
@@ -162,7 +174,7 @@ export class Load {
   }
 
   #statements(count: number): Promise<Uint8Array[]> {
-    const { origin, signer } = this.#options;
+    const { origin, signer, clock = Date.now } = this.#options;
     const make = async (): Promise<Uint8Array> => {
       const subject = `model/m${this.#made % 20}`;
       const payload = encodeRecord({
@@ -174,7 +186,7 @@ export class Load {
         aware_at: 1_760_000_000_000,
         affected: [],
       });
-      const claims = { iss: `${origin}/identity/admin`, sub: subject, iat: Math.floor(Date.now() / 1000) };
+      const claims = { iss: `${origin}/identity/admin`, sub: subject, iat: Math.floor(clock() / 1000) };
       return (await signStatement(claims, payload, signer)).entry;
     };
     return Promise.all(Array.from({ length: count }, make));

@@ -15,8 +15,8 @@ export interface Answers {
   readonly alarms: readonly string[];
 }
 
-/** Opens the log in a folder without writing to its store or its anchor, to be read once. @throws whatever keeps it from starting */
-export async function openReadable(data: string): Promise<{ readAll(): Promise<Answers> }> {
+/** Opens the log in a folder without writing to its store or its anchor, to be read once: all that there is, or certain paths. @throws whatever keeps it from starting */
+export async function openReadable(data: string): Promise<{ readAll(paths?: Iterable<string>): Promise<Answers> }> {
   const folder = dataFolder(data);
   const storage = openSqliteStorage(folder.store, { mode: 'read' });
   const config = parseConfig({ data });
@@ -32,7 +32,7 @@ export async function openReadable(data: string): Promise<{ readAll(): Promise<A
     throw error;
   }
   return {
-    async readAll() {
+    async readAll(paths) {
       const alarms: string[] = [];
       const logger = pino({ level: 'error' }, { write: (line: string) => alarms.push(line) });
       const app = createApp(
@@ -50,7 +50,7 @@ export async function openReadable(data: string): Promise<{ readAll(): Promise<A
       );
       const given = new Map<string, string>();
       const refused = [];
-      for (const path of await pathsOf(log)) {
+      for (const path of paths ?? (await pathsOf(log))) {
         const answer = await app.request(path);
         const body = Buffer.from(await answer.arrayBuffer());
         // A refusal to show what is restricted has another instance id each time.
