@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { nodeMeans } from '@treering/foreign/node';
-import { dataFolder, initLog, Log, openAnchor, openLogKeys, parseConfig } from '@treering/log';
+import { createSnapshotFile, dataFolder, initLog, Log, openAnchor, openLogKeys, parseConfig } from '@treering/log';
 import type { LogTrust } from '@treering/note';
 import { nodeEd25519, readKeyFile } from '@treering/note/node';
 import { type ChangeRecord, createAttachment, encodeRecord, type RecordOf } from '@treering/record';
@@ -24,7 +24,8 @@ export async function fillLog(data: string, filling: Filling): Promise<{ trust: 
   const folder = dataFolder(data);
   const keys = await openLogKeys(folder, parseConfig({ data }));
   const storage = openSqliteStorage(folder.store, { mode: 'open' });
-  const log = await Log.open({ storage, anchor: openAnchor(folder), keys, means: nodeMeans, keepEvery: 0 });
+  const snapshots = createSnapshotFile(folder.snapshot);
+  const log = await Log.open({ storage, anchor: openAnchor(folder), keys, means: nodeMeans, snapshots, keepEvery: 0 });
   const signer = createStatementSigner((await readKeyFile(folder.adminKey)).seed, nodeEd25519);
   const submit = async (record: ChangeRecord): Promise<Uint8Array> => {
     const claims = { iss: `${filling.origin}/identity/admin`, sub: record.subject, iat: Math.floor(Date.now() / 1000) };

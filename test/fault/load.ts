@@ -134,7 +134,7 @@ export class Load {
     await this.#attempt(async () => {
       const response = await fetch(`${url}/v1/entries${wait}`, post('application/cose', entry));
       const retryAfter = response.headers.get('retry-after') ?? undefined;
-      const answer = { ...((await response.json()) as Answer), status: response.status, retryAfter };
+      const answer = { ...(await bodyOf<Answer>(response)), status: response.status, retryAfter };
       this.#accept([entry], [answer]);
     });
   }
@@ -147,7 +147,7 @@ export class Load {
 
   async #send(url: string, entries: readonly Uint8Array[]): Promise<void> {
     const response = await fetch(`${url}/v1/entries:batch`, post('application/cbor-seq', Buffer.concat(entries)));
-    const body = (await response.json()) as { results?: Answer[] };
+    const body = await bodyOf<{ results?: Answer[] }>(response);
     this.#accept(entries, body.results ?? entries.map(() => ({ ...body, status: response.status }) as Answer));
   }
 
@@ -195,4 +195,12 @@ export class Load {
 
 function post(type: string, body: Uint8Array): RequestInit {
   return { method: 'POST', headers: { 'Content-Type': type }, body: body as Uint8Array<ArrayBuffer> };
+}
+
+/** Node answers 408 without a body when a request was not read in time, as after the process stood still: that is as good as cut. */
+async function bodyOf<T>(response: Response): Promise<T> {
+  const text = await response.text();
+  if (response.status === 408) throw new TypeError('fetch failed: the request was not read in time');
+  if (text === '') throw new Error(`an answer with status ${response.status} has no body`);
+  return JSON.parse(text) as T;
 }
