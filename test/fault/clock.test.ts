@@ -95,12 +95,20 @@ class Clockwork {
     return startLog(this.data, { env: this.env });
   }
 
-  /** Load for a while. @returns how many more were acknowledged */
+  /** Load for a while, and until something is answered. @returns how many more were acknowledged */
   async under(log: LogChild): Promise<number> {
     const before = this.load.promises.acknowledged.size;
     this.refusals.clear();
-    await this.load.run(log.url, pause(LOADED));
-    return this.load.promises.acknowledged.size - before;
+    const more = (): number => this.load.promises.acknowledged.size - before;
+    const answered = async (): Promise<void> => {
+      await pause(LOADED);
+      while (more() === 0 && this.refusals.size === 0) {
+        this.load.check();
+        await pause(5);
+      }
+    };
+    await this.load.run(log.url, answered());
+    return more();
   }
 
   /** The times of the heads; they have not gone back since the last call. */
