@@ -56,9 +56,13 @@ function examine(alter: (db: Database.Database, folder: string) => void): Return
   const folder = place.path(`copy-${++copies}`);
   cpSync(place.path('data'), folder, { recursive: true });
   const db = new Sqlite(join(folder, 'log.db'));
-  for (const name of db.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").pluck().all() as string[])
-    db.exec(`DROP TRIGGER ${name}`);
+  const triggers = db.prepare("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all() as {
+    name: string;
+    sql: string;
+  }[];
+  for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`);
   alter(db, folder);
+  for (const { sql } of triggers) db.exec(sql);
   db.close();
   return fsck(folder);
 }

@@ -100,14 +100,3 @@ class KillLoop {
     if (signal !== 'SIGKILL') throw new Error(`the log ended with ${code ?? signal}: ${errors}`);
   }
 }
-
-/** Numbers in [0, 1) that a seed fixes (mulberry32). What a kill hits still depends on the machine. */
-export function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

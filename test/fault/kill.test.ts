@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type KillReport, runKillLoop, seededRandom } from './kill-loop.js';
+import { type KillReport, runKillLoop } from './kill-loop.js';
+import { seededRandom } from './random.js';
 import { reportOutcome } from './results.js';
 import { forSize } from './size.js';
 

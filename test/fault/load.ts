@@ -15,8 +15,16 @@ const MOST_AT_ONCE = 1000;
 /** Refusals that say when to try again. */
 const PASSING: readonly number[] = [429, 503, 507];
 
+/** An answer to a submission that was not logged. */
+interface Turned {
+  readonly status: number;
+  readonly code?: string;
+  /** Seconds, as the header says; not told of one in a batch. */
+  readonly retryAfter?: string | undefined;
+}
+
 /** What a load takes from the scenario that it is part of. */
-interface LoadOptions {
+export interface LoadOptions {
   readonly origin: string;
   readonly signer: StatementSigner;
   readonly trust: LogTrust;
@@ -26,7 +34,9 @@ interface LoadOptions {
    * Whether an answer to a submission is no failure though it is no success: such statements are sent again later. Without it
    * every answer but 200 and 201 is a failure.
    */
-  readonly tolerate?: (answer: { readonly status: number; readonly code?: string }) => boolean;
+  readonly tolerate?: ((answer: Turned) => boolean) | undefined;
+  /** Milliseconds since the epoch, as the clients have them. */
+  readonly clock?: () => number;
 }
 
 /**
@@ -136,7 +146,9 @@ export class Load {
     this.#open.push(entry);
     await this.#attempt(async () => {
       const response = await fetch(`${url}/v1/entries${wait}`, post('application/cose', entry));
-      this.#accept([entry], [{ ...((await response.json()) as Answer), status: response.status }]);
+      const retryAfter = response.headers.get('retry-after') ?? undefined;
+      const answer = { ...(await bodyOf<Answer>(response)), status: response.status, retryAfter };
+      this.#accept([entry], [answer]);
     });
   }
 
@@ -148,7 +160,7 @@ export class Load {
 
   async #send(url: string, entries: readonly Uint8Array[]): Promise<void> {
     const response = await fetch(`${url}/v1/entries:batch`, post('application/cbor-seq', Buffer.concat(entries)));
-    const body = (await response.json()) as { results?: Answer[] };
+    const body = await bodyOf<{ results?: Answer[] }>(response);
     this.#accept(entries, body.results ?? entries.map(() => ({ ...body, status: response.status }) as Answer));
   }
 
@@ -177,7 +189,7 @@ export class Load {
   }
 
   #statements(count: number): Promise<Uint8Array[]> {
-    const { origin, signer } = this.#options;
+    const { origin, signer, clock = Date.now } = this.#options;
     const make = async (): Promise<Uint8Array> => {
       const subject = `model/m${this.#made % 20}`;
       const payload = encodeRecord({
@@ -189,7 +201,7 @@ export class Load {
         aware_at: 1_760_000_000_000,
         affected: [],
       });
-      const claims = { iss: `${origin}/identity/admin`, sub: subject, iat: Math.floor(Date.now() / 1000) };
+      const claims = { iss: `${origin}/identity/admin`, sub: subject, iat: Math.floor(clock() / 1000) };
       return (await signStatement(claims, payload, signer)).entry;
     };
     return Promise.all(Array.from({ length: count }, make));
@@ -198,4 +210,12 @@ export class Load {
 
 function post(type: string, body: Uint8Array): RequestInit {
   return { method: 'POST', headers: { 'Content-Type': type }, body: body as Uint8Array<ArrayBuffer> };
+}
+
+/** Node answers 408 without a body when a request was not read in time, as after the process stood still: that is as good as cut. */
+async function bodyOf<T>(response: Response): Promise<T> {
+  const text = await response.text();
+  if (response.status === 408) throw new TypeError('fetch failed: the request was not read in time');
+  if (text === '') throw new Error(`an answer with status ${response.status} has no body`);
+  return JSON.parse(text) as T;
 }

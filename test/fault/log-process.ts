@@ -6,7 +6,6 @@ const [data, more = '{}'] = process.argv.slice(2);
 const served = await serveLog(
   parseConfig({ data, listen: '127.0.0.1:0', log_level: 'error', publish_interval: 20, ...JSON.parse(more) }),
 );
-console.log(JSON.stringify({ url: served.url, pid: process.pid }));
 served.failed.then((error) => {
   console.error(error);
   process.exit(1);
@@ -14,3 +13,5 @@ served.failed.then((error) => {
 process.on('SIGTERM', () => {
   served.close().then(() => process.exit(0));
 });
+// The last thing, so that a signal that answers it is not missed.
+console.log(JSON.stringify({ url: served.url, pid: process.pid }));

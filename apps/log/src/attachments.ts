@@ -1,18 +1,21 @@
 import { createHash } from 'node:crypto';
 import { checkClock, createCandidate } from '@treering/governance';
 import { type AttachmentRef, SALT_SIZE } from '@treering/record';
+import type { AuthenticReader } from '@treering/sequencer';
 import { Problem } from '@treering/server';
 import { decodeBase64Url, parseStatement, type SignedStatement, StatementError, signatureCheck } from '@treering/statement';
 import { checkSignatureOffThread } from '@treering/statement/node';
-import type { Storage } from '@treering/storage';
+import { type Storage, StorageError } from '@treering/storage';
 import type { GovernedAdmission } from './admission.js';
 import { ACCESS_CONTENT_TYPE } from './content-types.js';
 import { ERASED, Erasure } from './erasure.js';
 import { Staging } from './staging.js';
 import { isWaitingNote } from './waiting-evidence.js';
 
-/** First byte of a stored blob: who may read it. */
-export const MARK = { public: 0x70, restricted: 0x72 } as const;
+/** First byte of a stored blob: who may read it. They differ in every bit, so that none that flips opens what is restricted. */
+const MARK = { public: 0x70, restricted: 0x8f } as const;
+/** How restricted blobs were marked before. */
+const RESTRICTED_BEFORE = 0x72;
 
 /** Bytes of uploads that may wait for their statements. */
 const STAGED_BYTES = 64 * 1024 * 1024;
@@ -22,11 +25,13 @@ export class Attachments {
   readonly erasure: Erasure;
   readonly #storage: Storage;
   readonly #admission: GovernedAdmission;
+  readonly #stored: AuthenticReader;
   readonly #staging = new Staging(STAGED_BYTES);
 
-  constructor(storage: Storage, admission: GovernedAdmission) {
+  constructor(storage: Storage, admission: GovernedAdmission, stored: AuthenticReader) {
     this.#storage = storage;
     this.#admission = admission;
+    this.#stored = stored;
     this.erasure = new Erasure(storage);
   }
 
@@ -35,10 +40,9 @@ export class Attachments {
    * @throws Problem 404 when the entry does not name it, 403 when its content is never sent
    */
   async expected(digest: string, index: number): Promise<AttachmentRef> {
-    const size = (await this.#storage.head())?.size ?? 0;
+    const { size } = this.#stored;
     if (index >= size) throw new Problem(404, 'entry/missing', `the log has ${size} entries`);
-    const [bytes] = await this.#storage.entries(index, index + 1);
-    const { record } = createCandidate(parseStatement(bytes));
+    const { record } = createCandidate(parseStatement(await this.#stored.entry(index)));
     const ref = record?.attachments?.find((attachment) => Buffer.from(attachment.digest).toString('hex') === digest);
     if (ref === undefined) throw new Problem(404, 'attachment/not-named', `entry ${index} does not name this digest`);
     if (ref.access === 'withheld')
@@ -102,7 +106,7 @@ export class Attachments {
   /**
    * Reads a blob.
    * @param authorization for a restricted one `Treering <base64url of a signed statement about access/<digest>>`
-   * @throws Problem 401, 403 or 404
+   * @throws Problem 401, 403 or 404; StorageError (storage/corrupt) when the bytes are not those that were stored
    */
   async get(
     digest: string,
@@ -113,9 +117,15 @@ export class Attachments {
     await this.#requireNotErased(digest);
     if (marked === null || marked[0] === ERASED)
       throw new Problem(404, 'attachment/missing', 'there is no such attachment, or it was removed');
-    const restricted = marked[0] !== MARK.public;
+    const restricted = !isMarked(marked, 'public');
     if (restricted) await this.requireIdentity(`access/${digest}`, authorization, now);
-    return { blob: marked.subarray(1), restricted };
+    const blob = marked.subarray(1);
+    if (createHash('sha256').update(blob).digest('hex') !== digest)
+      throw new StorageError(
+        'storage/corrupt',
+        `the bytes of attachment ${digest} do not hash to its name; run "treering fsck"`,
+      );
+    return { blob, restricted };
   }
 
   async #requireNotErased(digest: string): Promise<void> {
@@ -156,6 +166,11 @@ export class Attachments {
     if (!(await checkSignatureOffThread(signatureCheck(statement.sign1, identity.key)))) refuse('the signature does not hold');
     return identity.id;
   }
+}
+
+/** Whether a stored blob is marked as readable for `access`. */
+export function isMarked(blob: Uint8Array, access: keyof typeof MARK): boolean {
+  return blob[0] === MARK[access] || (access === 'restricted' && blob[0] === RESTRICTED_BEFORE);
 }
 
 function requireDigest(digest: string, blob: Uint8Array): void {

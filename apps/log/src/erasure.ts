@@ -32,9 +32,13 @@ export class Erasure {
 
   /** The entry that had an attachment erased, or undefined. */
   async erasedBy(digest: string): Promise<number | undefined> {
-    const mark = await this.#storage.attachment(tombstoneOf(digest));
-    return mark === null || mark[0] !== ERASED ? undefined : Number(Buffer.from(mark.subarray(1)).toString());
+    return erasedBy(await this.#storage.attachment(tombstoneOf(digest)));
   }
+}
+
+/** The entry that a mark of an erasure names; undefined for null and for what is no such mark. */
+export function erasedBy(mark: Uint8Array | null): number | undefined {
+  return mark === null || mark[0] !== ERASED ? undefined : Number(Buffer.from(mark.subarray(1)).toString());
 }
 
 function hex(bytes: Uint8Array): string {

@@ -8,8 +8,8 @@ import type { AttachmentRef } from '@treering/record';
 import type { HeadAnchor } from '@treering/sequencer';
 import { parseStatement } from '@treering/statement';
 import type { EntryInfo, Storage } from '@treering/storage';
-import { MARK } from './attachments.js';
-import { tombstoneOf } from './erasure.js';
+import { isMarked } from './attachments.js';
+import { erasedBy, tombstoneOf } from './erasure.js';
 import { checkHead, checkKeptHeads, type Find, keptHead, keptTrees, type Tree } from './fsck-heads.js';
 import { isWaitingNote, readWaitingNote } from './waiting-evidence.js';
 
@@ -63,7 +63,7 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
   const kept = await guarded('kept heads', () => keptTrees(storage));
   const anchored = await guarded('head anchor', () => options.anchor.read());
   const head = await guarded('committed head', () => storage.head());
-  for (const line of (await guarded('database', () => storage.integrity())) ?? []) find('database', line);
+  for (const { where, what } of (await guarded('database', () => storage.integrity())) ?? []) find(where, what);
   const size = head?.size ?? 0;
 
   const wanted = new Map<number, { where: string; root: Uint8Array }[]>();
@@ -98,8 +98,8 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
 class Walk {
   /** Who may read the attachments that the entries name, by their digests: several entries may name one, and not agree. */
   readonly named = new Map<string, Set<AttachmentRef['access']>>();
-  /** What corrections erased: digests by the address of the mark that is stored instead. */
-  readonly erased = new Map<string, string>();
+  /** What corrections erased: their indices by the address of the mark that is stored instead. */
+  readonly erased = new Map<string, number[]>();
   /** Number of entries and newest entry of each topic, as the entries themselves say. */
   readonly topics = new Map<string, { count: number; latest: number }>();
   tiles = 0;
@@ -201,8 +201,10 @@ class Walk {
       const decision = admit(this.#state, candidate);
       if (decision.admitted) {
         this.#state.apply(index, candidate);
-        for (const digest of (record?.type === 'correction' ? record.erased : undefined) ?? [])
-          this.erased.set(tombstoneOf(hex(digest)), hex(digest));
+        for (const digest of (record?.type === 'correction' ? record.erased : undefined) ?? []) {
+          const mark = tombstoneOf(hex(digest));
+          this.erased.set(mark, [...(this.erased.get(mark) ?? []), index]);
+        }
       } else this.#find(where, `the rules in force do not admit it (${decision.rule}): ${decision.message}`);
     } catch (error) {
       this.#find(where, `it is no statement that the log could have admitted: ${(error as Error).message}`);
@@ -281,7 +283,7 @@ async function checkTopics(
 async function checkAttachments(
   storage: Storage,
   named: ReadonlyMap<string, ReadonlySet<AttachmentRef['access']>>,
-  erased: ReadonlyMap<string, string>,
+  erased: ReadonlyMap<string, readonly number[]>,
   find: Find,
 ): Promise<number> {
   let count = 0;
@@ -290,7 +292,13 @@ async function checkAttachments(
   for (let after = ''; ; ) {
     const page = await storage.attachments(after, 100);
     for (const digest of page) {
-      if (erased.has(digest)) continue;
+      const corrections = erased.get(digest);
+      if (corrections !== undefined) {
+        const by = erasedBy(await storage.attachment(digest).catch(() => null));
+        if (by === undefined || !corrections.includes(by))
+          find(`attachment ${digest}`, `it is not the mark of what entry ${corrections.join(' or ')} erased`);
+        continue;
+      }
       if (isWaitingNote(digest)) {
         const note = await storage.attachment(digest).catch(() => null);
         const said = readWaitingNote(note);
@@ -311,7 +319,7 @@ async function checkAttachments(
       if (access === undefined) {
         if (!waiting.has(digest)) find(where, 'no entry names it');
       } else if (sent.length === 0) find(where, 'its entry says that it is never sent, and it is stored');
-      else if (blob !== null && !sent.some((level) => blob[0] === MARK[level]))
+      else if (blob !== null && !sent.some((level) => isMarked(blob, level)))
         find(where, `its entry says that it is ${sent.join(' or ')}, and it is stored otherwise`);
     }
     if (page.length < 100) return count;

@@ -4,6 +4,7 @@ import { formatVerifierKey, KEY_TYPE, type LogTrust, type Signer } from '@treeri
 import { nodeEd25519 } from '@treering/note/node';
 import type { RecordOf } from '@treering/record';
 import {
+  type AuthenticReader,
   type Committed,
   type Cosign,
   type HeadAnchor,
@@ -59,6 +60,8 @@ export interface Accepted extends Committed {
 /** A running log without its HTTP face. */
 export class Log {
   readonly storage: Storage;
+  /** What readers are answered with. */
+  readonly stored: AuthenticReader;
   readonly trust: LogTrust;
   readonly signer: Signer;
   readonly publicationSigner: Signer;
@@ -91,9 +94,10 @@ export class Log {
     this.publicationSigner = parts.keys.publicationSigner;
     this.admission = admission;
     this.sequencer = sequencer;
+    this.stored = sequencer.reader;
     this.publisher = publisher;
     this.witnesses = witnesses;
-    this.attachments = new Attachments(parts.storage, admission);
+    this.attachments = new Attachments(parts.storage, admission, this.stored);
     const logged = { indexOf: (leaf: Uint8Array) => this.#indexOf(leaf) };
     this.#erasures = new ErasureQueue(this.attachments.erasure, logged);
     this.evidence = new WaitingEvidence(parts.storage, this.attachments, logged);

@@ -18,12 +18,23 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof MerkleInputError || error instanceof NoteError) return new Problem(400, error.code, error.message);
   if (error instanceof GovernanceError) return new Problem(403, error.code, error.message);
   if (error instanceof SequencerError) return sequencerProblem(error);
-  if (error instanceof StorageError) {
-    return error.code === 'storage/full'
-      ? new Problem(507, error.code, 'the log has no space left; nothing was stored', { retryAfter: 60 })
-      : new Problem(503, error.code, 'the log cannot reach its storage; nothing was stored', { retryAfter: 5 });
-  }
+  if (error instanceof StorageError) return storageProblem(error);
   return new Problem(500, 'internal', 'something went wrong in the log; its operator finds the cause under the instance id');
+}
+
+function storageProblem({ code }: StorageError): Problem {
+  if (code === 'storage/full')
+    return new Problem(507, code, 'the log has no space left; nothing was stored', { retryAfter: 60 });
+  if (code === 'storage/corrupt')
+    return new Problem(
+      503,
+      code,
+      'what the log has stored here is damaged, and is not given out; its operator finds it in its records',
+      {
+        retryAfter: 60,
+      },
+    );
+  return new Problem(503, code, 'the log cannot reach its storage; nothing was stored', { retryAfter: 5 });
 }
 
 /** What a client may know of the sequencer's trouble: never what the disk or the operating system said. */

@@ -319,6 +319,23 @@ test('fsck says what was erased and is still stored', async () => {
   ]);
 });
 
+test('fsck says when the mark of an erasure is another than the correction left', async () => {
+  const { digest, ref, leaf } = await attached(unique());
+  await post({ record: correction(leaf, [ref.digest]) });
+  const mark = tombstoneOf(digest);
+  for (const altered of [Uint8Array.of(0x64, 0x39), Uint8Array.of(0x65, 0x39, 0x39, 0x39), new Uint8Array(0)]) {
+    const data = copyOf(one.data);
+    const storage = openSqliteStorage(dataFolder(data).store, { mode: 'open' });
+    await storage.removeAttachment(mark);
+    await storage.putAttachment(mark, altered);
+    await storage.close();
+    const [{ where, what }, ...more] = await examine(data);
+    assert.is(where, `attachment ${mark}`);
+    assert.match(what, /^it is not the mark of what entry \d+ erased$/);
+    assert.equal(more, []);
+  }
+});
+
 test('an erasure that a crash kept from being carried out is carried out at the next start', async () => {
   const { digest, blob, ref, leaf } = await attached(unique());
   const data = copyOf(one.data);

@@ -10,13 +10,14 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { StorageError } from '@treering/storage';
 
 /**
  * The newest head that this log signed, kept apart from the store. A store that is older than its anchor was restored from a
  * backup: the log then refuses to sign, because it would sign a second history.
  */
 export interface HeadAnchor {
-  /** The signed note written last, or null when there is none. */
+  /** The signed note written last, or null when there is none. @throws StorageError (storage/io) when it cannot be read */
   read(): Promise<Uint8Array | null>;
   /**
    * Replaces it. After a power cut this one is there, or one that was written before.
@@ -53,7 +54,9 @@ export function createFileAnchor(path: string): HeadAnchor {
         return new Uint8Array(bytes);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-        throw error;
+        throw new StorageError('storage/io', `the head anchor ${path} cannot be read: ${(error as Error).message}`, {
+          cause: error,
+        });
       }
     },
     async write(note, durable) {

@@ -56,6 +56,11 @@ export async function recover(options: RecoverOptions): Promise<Recovered> {
     checkHead(trust, published, 'the published checkpoint', ed25519);
     await checkPrefix(storage, size, published, hasher, 'the published checkpoint', 'sequencer/corrupt');
   }
+  const kept = await storage.lastKept();
+  if (kept !== null && (published === null || published.size < kept.size))
+    throw corrupt(
+      `a checkpoint of ${kept.size} entries is kept for good, and the published one ${published === null ? 'is gone' : `has ${published.size}`}`,
+    );
   if (head !== null) await checkAnchor(options, head, published, anchored);
   else if (anchored !== null)
     throw rolledBack('the head anchor', openHead(trust, anchored, 'the head anchor', ed25519).size, 0);
@@ -161,12 +166,12 @@ export async function checkPrefix(
 function rolledBack(what: string, known: number, stored: number): SequencerError {
   return new SequencerError(
     'sequencer/rolled-back',
-    `${what} has ${known} entries and the store only ${stored}: an old copy of the store was brought back. Signing from it would sign a second history. Bring back the newest copy, or end this log and start a new one`,
+    `${what} has ${known} entries and the store only ${stored}: an old copy of the store was brought back. Signing from it would sign a second history. Bring back the newest copy, or end this log and start a new one: see "Backup and restore" in docs/operations.md`,
   );
 }
 
 /** A reader over the stored tiles of a tree of `size` entries. */
-export function storedTree(storage: Storage, size: number, hasher: Hasher, cache?: Parameters<typeof tileHashReader>[3]) {
+export function storedTree(storage: Storage, size: number, hasher: Hasher) {
   return tileHashReader(
     size,
     async ({ level, index, width }) => {
@@ -175,7 +180,6 @@ export function storedTree(storage: Storage, size: number, hasher: Hasher, cache
       return tile;
     },
     hasher,
-    cache,
   );
 }
 

@@ -7,11 +7,11 @@ import {
   proveConsistency,
   proveInclusion,
   restoreRange,
-  TileCache,
 } from '@treering/merkle';
 import { type Ed25519, type LogTrust, portableEd25519, type Signer } from '@treering/note';
-import { type Storage, StorageError, type StoredEntry, type StoredHead } from '@treering/storage';
+import { HeadConflictError, type Storage, StorageError, type StoredEntry, type StoredHead } from '@treering/storage';
 import type { HeadAnchor } from './anchor.js';
+import { AuthenticReader } from './authentic-reader.js';
 import { isFatal, SequencerError } from './errors.js';
 import { Gathering } from './gathering.js';
 import { Growth } from './growth.js';
@@ -25,7 +25,6 @@ import {
   type RecoverOptions,
   readPosition,
   recover,
-  storedTree,
 } from './recover.js';
 
 /** Takes one admission back. */
@@ -108,10 +107,11 @@ interface Staged<C> {
  * One batch is in flight at a time; while it commits, the next one fills.
  */
 export class Sequencer<C> {
+  /** What is stored, as far as it leads to the newest head. */
+  readonly reader: AuthenticReader;
   readonly #options: Required<Omit<SequencerOptions<C>, 'onFatal'>> & Pick<SequencerOptions<C>, 'onFatal'>;
   readonly #pool: Pool<Waiting<C>>;
   readonly #gathering: Gathering;
-  readonly #tiles = new TileCache(1024);
   readonly #listeners = new Set<(head: StoredHead, entries: readonly StoredEntry[]) => void>();
   #position: Recovered;
   /** What the newest commit added: proofs of fresh entries come from it. */
@@ -128,6 +128,7 @@ export class Sequencer<C> {
   private constructor(options: SequencerOptions<C>, position: Recovered) {
     this.#options = withDefaults(options);
     this.#position = position;
+    this.reader = new AuthenticReader(this.#options.storage, this.#options.hasher, () => this.#position.head);
     this.#pool = new Pool(this.#options.pool);
     this.#gathering = new Gathering(this.#options.gather, () => this.#pool.length);
   }
@@ -255,23 +256,18 @@ export class Sequencer<C> {
     await this.#batch;
     const committed = this.#position.head?.size ?? 0;
     if (size > BigInt(committed)) return false;
-    const range = await restoreRange(this.#storedTree(committed), Number(size), this.#options.hasher);
+    const range = await restoreRange(this.reader, Number(size), this.#options.hasher);
     return equalBytes(range.root(), root);
   }
 
-  /** Inclusion proof of entry `index` in the tree of `size` entries, from stored tiles. */
+  /** Inclusion proof of entry `index` in a committed tree of `size` entries. @throws StorageError (storage/corrupt) */
   async proveInclusion(index: number, size: number): Promise<Proof> {
-    return proveInclusion(this.#storedTree(size), index, size, this.#options.hasher);
+    return proveInclusion(this.reader, index, size, this.#options.hasher);
   }
 
-  /** Consistency proof between two sizes, from stored tiles. */
+  /** Consistency proof between two committed sizes. @throws StorageError (storage/corrupt) */
   async proveConsistency(oldSize: number, newSize: number): Promise<Proof> {
-    return proveConsistency(this.#storedTree(newSize), oldSize, newSize, this.#options.hasher);
-  }
-
-  #storedTree(size: number) {
-    const { storage, hasher } = this.#options;
-    return storedTree(storage, size, hasher, this.#tiles);
+    return proveConsistency(this.reader, oldSize, newSize, this.#options.hasher);
   }
 
   async #run(): Promise<void> {
@@ -374,6 +370,11 @@ export class Sequencer<C> {
       const { submission } = waiting;
       const id = String.fromCharCode(...submission.leafHash);
       const twin = known[i] ?? fresh.get(id);
+      // Only this process stores entries, and it has seen all of them: somebody else has the store as well.
+      if ((known[i] ?? -1) >= first)
+        throw new HeadConflictError(
+          `entry ${known[i]} is stored beyond the committed head of ${first}: another process writes here`,
+        );
       if (twin === undefined) {
         const index = first + entries.length;
         try {

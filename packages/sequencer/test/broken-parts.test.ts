@@ -209,4 +209,20 @@ test('while the anchor cannot be written nobody is told anything, and nothing is
   await checkLog(storage, { trust, acknowledged: [{ index: 0, leaf: submission('a').leafHash }], heads: [again.head.note] });
 });
 
+test('what another process has stored is no duplicate of this one: the log is told to end, and answers nothing from it', async () => {
+  const storage = createMemoryStorage();
+  const fatal: Error[] = [];
+  const sequencer = await open(storage, { onFatal: (error) => fatal.push(error) });
+  await sequencer.submit(submission('first'));
+  const anchor = memoryAnchor((await storage.head())?.note);
+  const other = await open(storage, { anchor });
+  await other.submit(submission('of the other'));
+  assert.is((await rejection(sequencer.submit(submission('of the other')))).code, 'sequencer/stopped');
+  assert.equal(
+    fatal.map((error) => (error as StorageError).code),
+    ['storage/conflict'],
+  );
+  assert.is((await other.submit(submission('one more'))).index, 2);
+});
+
 test.run();

@@ -150,6 +150,7 @@ const damages: [string, (s: Storage) => Storage][] = [
   ],
   ['a tile that is gone', (s) => ({ ...s, tile: async () => null })],
   ['a published checkpoint of another history', (s) => ({ ...s, published: async () => foreign })],
+  ['a published checkpoint that is gone, although one was kept', (s) => ({ ...s, lastKept: async () => foreign })],
 ];
 const foreign = await grow(createMemoryStorage(), memoryAnchor(), 2, 'foreign');
 

@@ -1,5 +1,6 @@
 import type { StoredHead } from '@treering/storage';
 import type Database from 'better-sqlite3';
+import { SUMS_SCHEMA, sumOf } from './row-sums.js';
 import { type HeadRow, toHead, toHeadOrNull } from './rows.js';
 
 /** The schema that brought the tables of kept heads. */
@@ -17,14 +18,8 @@ export interface KeptHeads {
 
 /** A store that was opened to read may be older than these tables: it keeps nothing, and is not changed. */
 export function prepareKeptHeads(db: Database.Database): KeptHeads {
-  if ((db.pragma('user_version', { simple: true }) as number) < FIRST_SCHEMA)
-    return { add: () => undefined, list: () => [], last: () => null };
-  const hasFirst = db.prepare<[number], number>('SELECT count(*) FROM kept_first WHERE size = ?').pluck();
-  const addFirst = db.prepare('INSERT INTO kept_first (size, root, time, note) VALUES (?, ?, ?, ?)');
-  const setNewest = db.prepare(
-    `INSERT INTO kept_newest (size, root, time, note) VALUES (?, ?, ?, ?)
-     ON CONFLICT (size) DO UPDATE SET root = excluded.root, time = excluded.time, note = excluded.note`,
-  );
+  const version = db.pragma('user_version', { simple: true }) as number;
+  if (version < FIRST_SCHEMA) return { add: () => undefined, list: () => [], last: () => null };
   const listed = db.prepare<[number, number, number], HeadRow>(
     `SELECT size, root, time, note FROM kept_first WHERE size >= ?
      UNION ALL SELECT size, root, time, note FROM kept_newest WHERE size >= ?
@@ -36,10 +31,21 @@ export function prepareKeptHeads(db: Database.Database): KeptHeads {
      FROM kept_first f LEFT JOIN kept_newest n ON n.size = f.size ORDER BY f.size DESC LIMIT 1`,
   );
   return {
-    add({ size, root, time, note }) {
-      (hasFirst.get(size) === 0 ? addFirst : setNewest).run(size, root, time, note);
-    },
+    add: version < SUMS_SCHEMA ? () => undefined : prepareAdding(db),
     list: (from, limit) => listed.all(from, from, limit).map(toHead),
     last: () => toHeadOrNull(newest.get()),
+  };
+}
+
+function prepareAdding(db: Database.Database): KeptHeads['add'] {
+  const hasFirst = db.prepare<[number], number>('SELECT count(*) FROM kept_first WHERE size = ?').pluck();
+  const addFirst = db.prepare('INSERT INTO kept_first (size, root, time, note, sum) VALUES (?, ?, ?, ?, ?)');
+  const setNewest = db.prepare(
+    `INSERT INTO kept_newest (size, root, time, note, sum) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (size) DO UPDATE SET root = excluded.root, time = excluded.time, note = excluded.note, sum = excluded.sum`,
+  );
+  return (head) => {
+    const { size, root, time, note } = head;
+    (hasFirst.get(size) === 0 ? addFirst : setNewest).run(size, root, time, note, sumOf(head));
   };
 }

@@ -87,13 +87,16 @@ export function isUnused(path: string): boolean {
 function acquireLock(path: string): Database.Database {
   // The same file by another name is the same log.
   const real = existsSync(path) ? realpathSync(path) : path;
-  const lock = new Database(`${real}.lock`, { timeout: 0 });
+  let lock: Database.Database | undefined;
   try {
+    lock = new Database(`${real}.lock`, { timeout: 0 });
     lock.exec('BEGIN EXCLUSIVE');
     return lock;
   } catch (error) {
-    lock.close();
-    throw error;
+    lock?.close();
+    const refusal = toStorageError(error, path);
+    // A lock that cannot be taken for another reason says nothing about the store.
+    throw refusal.code === 'storage/locked' ? refusal : toStorageError(error, `${real}.lock`);
   }
 }
 
@@ -127,6 +130,10 @@ export function requireDurability(db: Pick<Database.Database, 'pragma'>): void {
 }
 
 function checkFile(db: Database.Database, path: string, { applicationId, what, steps }: Schema): void {
+  // SQLite reads zeros where the last page is cut off. With a WAL it may be one that was being written, and is written again.
+  const wal = statSync(`${realpathSync(path)}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  if (wal === 0 && statSync(path).size % (db.pragma('page_size', { simple: true }) as number) !== 0)
+    throw new StorageError('storage/corrupt', `${path} is damaged: its last page is cut off`);
   if (db.pragma('application_id', { simple: true }) !== applicationId)
     throw new StorageError('storage/schema', `${path} is no Treering ${what}`);
   const version = db.pragma('user_version', { simple: true }) as number;

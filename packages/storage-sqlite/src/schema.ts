@@ -99,6 +99,12 @@ const STEPS: readonly string[] = [
   WHEN NOT EXISTS (SELECT 1 FROM kept_first WHERE size = NEW.size AND root = NEW.root)
   BEGIN SELECT RAISE(ABORT, 'a kept head is never that of another tree'); END;
   `,
+  `
+  -- What shows that a row of heads is as it was written; NULL in rows from before.
+  ALTER TABLE heads ADD COLUMN sum BLOB;
+  ALTER TABLE kept_first ADD COLUMN sum BLOB;
+  ALTER TABLE kept_newest ADD COLUMN sum BLOB;
+  `,
 ];
 
 /** The store of a log; its files begin their application id with 'TREE'. */

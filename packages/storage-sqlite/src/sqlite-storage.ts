@@ -7,9 +7,13 @@ import {
   type StoredHead,
   type TopicInfo,
 } from '@treering/storage';
+import type Database from 'better-sqlite3';
+import { findDamage } from './integrity.js';
 import { prepareKeptHeads } from './kept-heads.js';
 import { BUSY_TIMEOUT, type OpenDatabase, type OpenOptions, openDatabase, toStorageError } from './open.js';
+import { SUMS_SCHEMA, sumOf } from './row-sums.js';
 import { type HeadRow, type InfoRow, plain, toHeadOrNull, toInfo } from './rows.js';
+import { LOG_SCHEMA } from './schema.js';
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
@@ -32,6 +36,17 @@ export function openSqliteStorage(path: string, options: OpenOptions): Storage {
   }
 }
 
+/** Puts a head in the place of the one before. A store that was opened to read may be older than the sums, and is not changed. */
+function prepareSettingHead(db: Database.Database): (kind: 'committed' | 'published', head: StoredHead) => void {
+  if ((db.pragma('user_version', { simple: true }) as number) < SUMS_SCHEMA) return () => undefined;
+  const set = db.prepare(
+    `INSERT INTO heads (kind, size, root, time, note, sum) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (kind) DO UPDATE SET size = excluded.size, root = excluded.root, time = excluded.time, note = excluded.note,
+     sum = excluded.sum`,
+  );
+  return (kind, head) => void set.run(kind, head.size, head.root, head.time, head.note, sumOf(head));
+}
+
 /** Milliseconds that an erasure waits for readers, on a thread whose waiting holds up nobody else. */
 const PATIENCE = 2000;
 
@@ -45,10 +60,7 @@ function createStorage({ db, lock }: OpenDatabase, path: string, patience: numbe
   };
 
   const headOf = db.prepare<[string], HeadRow>('SELECT size, root, time, note FROM heads WHERE kind = ?');
-  const setHead = db.prepare(
-    `INSERT INTO heads (kind, size, root, time, note) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (kind) DO UPDATE SET size = excluded.size, root = excluded.root, time = excluded.time, note = excluded.note`,
-  );
+  const setHead = prepareSettingHead(db);
   const addEntry = db.prepare('INSERT INTO entries (idx, leaf, topic, bytes) VALUES (?, ?, ?, ?)');
   const addTile = db.prepare('INSERT INTO tiles (level, idx, root, hashes) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING');
   const tileRow = db.prepare<[number, number], { root: Uint8Array; hashes: Uint8Array }>(
@@ -120,7 +132,7 @@ function createStorage({ db, lock }: OpenDatabase, path: string, patience: numbe
         throw new StorageError('storage/immutable', `tile ${level}/${index} is stored with other hashes`);
       }
     }
-    setHead.run('committed', batch.head.size, batch.head.root, batch.head.time, batch.head.note);
+    setHead('committed', batch.head);
   });
 
   const publish = db.transaction((next: StoredHead, keep: boolean) => {
@@ -136,7 +148,7 @@ function createStorage({ db, lock }: OpenDatabase, path: string, patience: numbe
         `the published checkpoint has ${published.size} entries and does not go back to ${next.size}`,
       );
     }
-    setHead.run('published', next.size, next.root, next.time, next.note);
+    setHead('published', next);
     if (keep) kept.add(next);
   });
 
@@ -236,8 +248,7 @@ function createStorage({ db, lock }: OpenDatabase, path: string, patience: numbe
         if (snapshot && db.inTransaction) db.exec('COMMIT');
       }
     },
-    integrity: () =>
-      run(() => (db.prepare('PRAGMA integrity_check(20)').pluck().all() as string[]).filter((line) => line !== 'ok')),
+    integrity: () => run(() => findDamage(db, LOG_SCHEMA)),
     checkWritable: () =>
       run(() => {
         db.prepare('INSERT INTO probe (id, time) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET time = excluded.time').run(

@@ -165,5 +165,50 @@ test('a backup ends although the log never stops growing', async () => {
   await restored.close();
 });
 
+const ENTRIES_MAY_GO =
+  'DROP TRIGGER entries_stay; CREATE TRIGGER entries_stay BEFORE DELETE ON entries WHEN 0 BEGIN SELECT 1; END';
+
+/** What is altered, and the place that must be named. */
+const alterations: [string, string, RegExp][] = [
+  ['the time of the head', "UPDATE heads SET time = time + 1 WHERE kind = 'committed'", /^committed head: its row/],
+  [
+    'the time of the published head',
+    "UPDATE heads SET time = time + 1 WHERE kind = 'published'",
+    /^published checkpoint: its row/,
+  ],
+  [
+    'a line of a witness',
+    "UPDATE heads SET note = CAST(note || x'0a' AS BLOB) WHERE kind = 'published'",
+    /^published checkpoint: its row/,
+  ],
+  ['the sum itself', "UPDATE heads SET sum = x'0000000000000000' WHERE kind = 'published'", /^published checkpoint: its row/],
+  ['a kept head', 'UPDATE kept_newest SET time = 77', /^kept head 2: its row/],
+  ['a trigger that is gone', 'DROP TRIGGER entries_stay', /^database: trigger entries_stay is not/],
+  ['a trigger that does nothing', ENTRIES_MAY_GO, /^database: trigger entries_stay is not/],
+  ['an index that is gone', 'DROP INDEX entries_by_topic', /^database: index entries_by_topic is not/],
+  ['a table too many', 'CREATE TABLE more (a)', /^database: table more is not/],
+];
+
+test('what neither the signatures nor SQLite would notice is found and named: rows of heads, and the schema', async () => {
+  const path = fresh();
+  const made = openSqliteStorage(path, { mode: 'create' });
+  await grow(made, 3, 100);
+  for (const published of [head(2), { ...head(2), time: 9 }, head(3)]) await made.publish(published, true);
+  assert.equal(await made.integrity(), []);
+  await made.close();
+  for (const [what, sql, expected] of alterations) {
+    const copy = fresh();
+    copyFileSync(path, copy);
+    const db = new Database(copy);
+    db.exec(sql);
+    db.close();
+    const storage = openSqliteStorage(copy, { mode: 'read' });
+    const damage = (await storage.integrity()).map(({ where, what }) => `${where}: ${what}`);
+    await storage.close();
+    assert.is(damage.length, 1, `${what}: ${damage}`);
+    assert.match(damage[0], expected, what);
+  }
+});
+
 test.after(() => rmSync(folder, { recursive: true }));
 test.run();

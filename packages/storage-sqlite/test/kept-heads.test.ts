@@ -66,6 +66,25 @@ test('a store from before heads were kept is brought to the new schema, with eve
   await again.close();
 });
 
+test('rows of heads from before they had sums are brought to the new schema, and are no damage', async () => {
+  const path = madeBefore();
+  const db = new Database(path);
+  db.exec(LOG_SCHEMA.steps[1]);
+  db.pragma('user_version = 2');
+  const { size, root, time, note } = head(2);
+  db.prepare('INSERT INTO kept_first VALUES (?, ?, ?, ?)').run(size, root, time, note);
+  db.close();
+  const reader = openSqliteStorage(path, { mode: 'read' });
+  assert.equal(await reader.keptHeads(0, 10), [head(2)]);
+  assert.equal(await reader.integrity(), []);
+  await reader.close();
+  const storage = openSqliteStorage(path, { mode: 'open' });
+  assert.equal(await storage.keptHeads(0, 10), [head(2)]);
+  await storage.publish(head(4), true);
+  assert.equal(await storage.integrity(), []);
+  await storage.close();
+});
+
 test('a store from before heads were kept is read as it is, and backed up', async () => {
   const path = madeBefore();
   const copy = fresh();
@@ -103,10 +122,10 @@ test('kept heads are not changed or removed; only the newest of a size gives way
     'DELETE FROM kept_newest',
     'UPDATE kept_newest SET size = 4',
     `UPDATE kept_newest SET root = ${other}`,
-    'INSERT INTO kept_newest SELECT 3, root, time, note FROM kept_first WHERE size = 2',
-    `INSERT INTO kept_newest VALUES (4, ${other}, 9, x'00')`,
-    "REPLACE INTO kept_first SELECT size, root, 9, x'00' FROM kept_first",
-    `REPLACE INTO kept_newest SELECT size, ${other}, 9, x'00' FROM kept_newest`,
+    'INSERT INTO kept_newest SELECT 3, root, time, note, sum FROM kept_first WHERE size = 2',
+    `INSERT INTO kept_newest VALUES (4, ${other}, 9, x'00', NULL)`,
+    "REPLACE INTO kept_first SELECT size, root, 9, x'00', NULL FROM kept_first",
+    `REPLACE INTO kept_newest SELECT size, ${other}, 9, x'00', NULL FROM kept_newest`,
     'UPDATE OR REPLACE kept_first SET size = 4 WHERE size = 2',
   ])
     assert.throws(() => db.exec(sql), /never/, sql);

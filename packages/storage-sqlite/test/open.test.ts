@@ -147,7 +147,7 @@ test('garbage, other databases and newer schemas are refused', async () => {
 test('a truncated store is damage, not a shorter log', async () => {
   const path = await made(fresh(), 200);
   truncateSync(path, Math.floor(statSync(path).size / 8192) * 4096);
-  let damage: string[] = [];
+  let damage: unknown[] = [];
   try {
     const storage = openSqliteStorage(path, { mode: 'read' });
     damage = await storage.integrity();

@@ -2,6 +2,7 @@ export { HeadConflictError, StorageError, type StorageErrorCode } from './errors
 export { createMemoryStorage } from './memory.js';
 export type {
   CommitBatch,
+  Damage,
   EntryInfo,
   ExpectedHead,
   FullTile,

@@ -44,6 +44,14 @@ export interface EntryInfo {
   readonly topic: string;
 }
 
+/** Something that a driver finds wrong with its own files. */
+export interface Damage {
+  /** `committed head`, `published checkpoint`, `kept head <size>`, or `database` for everything else. */
+  readonly where: string;
+  /** For `database` it names the page, the table, the index or the trigger. */
+  readonly what: string;
+}
+
 /** One topic with its newest entry and the number of its entries. */
 export interface TopicInfo {
   readonly topic: string;
@@ -117,7 +125,7 @@ export interface Storage {
   /** Writes a consistent copy to `path` while the store is in use. */
   backup(path: string, progress?: (done: number, total: number) => void): Promise<void>;
   /** What the driver finds wrong with its own files; nothing when all is well. It does not know what the bytes mean. */
-  integrity(): Promise<string[]>;
+  integrity(): Promise<Damage[]>;
   /** Resolves when a write would succeed; rejects with the reason otherwise. */
   checkWritable(): Promise<void>;
   close(): Promise<void>;

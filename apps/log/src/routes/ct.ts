@@ -45,7 +45,7 @@ export function ctRoutes(server: Server): Hono<Env> {
     const end = decimalParam(c.req.query('end'), 'end');
     if (start > end || start >= size)
       throw new Problem(400, 'request/malformed', `start and end must be 0 to ${size - 1}, in order`);
-    const entries = await log.storage.entries(start, Math.min(end + 1, size, start + MOST_ENTRIES));
+    const entries = await log.stored.entries(start, Math.min(end + 1, size, start + MOST_ENTRIES));
     return c.json({ entries: entries.map((entry) => ({ leaf_input: base64(entry), extra_data: '' })) });
   });
 
@@ -53,7 +53,7 @@ export function ctRoutes(server: Server): Hono<Env> {
     const size = sizeParam(server, c, 'tree_size', currentHead(server).size);
     const index = decimalParam(c.req.query('leaf_index'), 'leaf_index');
     if (index >= size) throw new Problem(400, 'request/malformed', `leaf_index must be 0 to ${size - 1}`);
-    const [entry] = await log.storage.entries(index, index + 1);
+    const entry = await log.stored.entry(index);
     return c.json({
       leaf_input: base64(entry),
       extra_data: '',

@@ -72,7 +72,7 @@ export function entryRoutes(server: Server): Hono<Env> {
 
   app.get('/v1/entries/:id', async (c) => {
     const index = await findEntry(server, c.req.param('id'));
-    const [entry] = await log.storage.entries(index, index + 1);
+    const entry = await log.stored.entry(index);
     const view = c.req.query('view') ?? 'cose';
     if (view === 'cose') {
       c.header('Cache-Control', IMMUTABLE);
@@ -227,7 +227,7 @@ async function witnessed({ log }: Server, accepted: Accepted): Promise<Accepted>
     );
   }
   const inclusion = await log.sequencer.proveInclusion(accepted.index, head.size);
-  const [entry] = await log.storage.entries(accepted.index, accepted.index + 1);
+  const entry = await log.stored.entry(accepted.index);
   const receipt = await log.receipt(parseStatement(entry).sub, { index: accepted.index, head, inclusion });
   return { ...accepted, head, inclusion, receipt };
 }

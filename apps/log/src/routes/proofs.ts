@@ -60,7 +60,7 @@ export function proofRoutes(server: Server): Hono<Env> {
         { retryAfter: 1 },
       );
     }
-    const [entry] = await log.storage.entries(index, index + 1);
+    const entry = await log.stored.entry(index);
     return { index, entry, head, hashes: await log.sequencer.proveInclusion(index, head.size) };
   };
   return app;

@@ -80,7 +80,7 @@ async function freshReceipt(server: Server, id: string): Promise<{ index: number
   const index = await findEntry(server, id);
   const { head } = log.sequencer;
   if (head === null) throw new Problem(404, 'entry/missing', 'the log is empty');
-  const [entry] = await log.storage.entries(index, index + 1);
+  const entry = await log.stored.entry(index);
   const inclusion = await log.sequencer.proveInclusion(index, head.size);
   return { index, entry, receipt: await log.receipt(parseStatement(entry).sub, { index, head, inclusion }) };
 }

@@ -37,7 +37,7 @@ export function subjectRoutes({ log }: Server): Hono<Env> {
     const found = await log.storage.entriesOf(subject, before, PAGE + 1);
     const records = [];
     for (const { index } of found.slice(0, PAGE)) {
-      const [entry] = await log.storage.entries(index, index + 1);
+      const entry = await log.stored.entry(index);
       records.push(entryView(index, entry));
     }
     const more = found.length > PAGE;
@@ -51,7 +51,7 @@ export function subjectRoutes({ log }: Server): Hono<Env> {
     for (let pages = 0; pages < MOST_PAGES; pages++) {
       const infos = await log.storage.entriesOf(subject, next, PAGE);
       for (const { index } of infos) {
-        const [entry] = await log.storage.entries(index, index + 1);
+        const entry = await log.stored.entry(index);
         // A foreign statement that does not say when it was signed counts as older than everything.
         if ((parseStatement(entry).iat ?? 0) * 1000 <= time) return { subject, at, state: entryView(index, entry) };
       }

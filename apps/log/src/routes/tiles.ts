@@ -14,12 +14,7 @@ export function tileRoutes(server: Server): Hono<Env> {
   });
 
   app.get('/tile/*', (c) => {
-    const { storage, sequencer } = log;
-    return answerTile(c, c.req.path.slice(1), {
-      size: sequencer.head?.size ?? 0,
-      tile: (level, index, width) => storage.tile(level, index, width),
-      entries: (start, end) => storage.entries(start, end),
-    });
+    return answerTile(c, c.req.path.slice(1), log.stored);
   });
 
   app.get('/addenda/:a/:b/:digest', async (c) => {
