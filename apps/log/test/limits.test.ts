@@ -111,7 +111,7 @@ test('garbage is answered with 400 or nothing, and the server lives', async () =
 
 test('when all connections are taken, the one that has been idle for the longest makes way', async () => {
   const few = await servedLog({ connections: 5 });
-  const held = [];
+  const held: ReturnType<typeof rawConnection>[] = [];
   for (let i = 0; i < 5; i++) {
     held.push(rawConnection(few.port));
     await new Promise((resolve) => held[i].socket.once('connect', resolve));

@@ -139,7 +139,7 @@ test('who takes some from time to time is not cut off', async () => {
 
 test('where answers take more memory than they may, those that have waited for the longest are cut off, and never all', async () => {
   const server = await new Waiting({ answerBytes: LARGE.length * 2.5 }).start();
-  const clients = [];
+  const clients: Awaited<ReturnType<Waiting['client']>>[] = [];
   for (let i = 0; i < 4; i++) {
     const client = await server.client(1);
     client.socket.pause();
