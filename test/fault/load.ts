@@ -22,6 +22,10 @@ interface LoadOptions {
    * every answer but 200 and 201 is a failure.
    */
   readonly tolerate?: (answer: { readonly status: number; readonly code?: string }) => boolean;
+  /** Milliseconds after which a request is given up, which counts as cut off; without it that is never so. */
+  readonly timeout?: number;
+  /** Stands in the statements, so that those of two loads are not the same. */
+  readonly about?: string;
 }
 
 /**
@@ -112,7 +116,8 @@ export class Load {
       return true;
     } catch (error) {
       const cut = error instanceof TypeError && /fetch failed|terminated/.test(error.message);
-      if (!cut) this.#failure ??= error as Error;
+      const givenUp = error instanceof DOMException && error.name === 'TimeoutError';
+      if (!cut && !givenUp) this.#failure ??= error as Error;
       return false;
     }
   }
@@ -122,7 +127,7 @@ export class Load {
     const wait = this.#options.random() < 0.2 ? '?wait=witnessed' : '';
     this.#open.push(entry);
     await this.#attempt(async () => {
-      const response = await fetch(`${url}/v1/entries${wait}`, post('application/cose', entry));
+      const response = await fetch(`${url}/v1/entries${wait}`, this.#post('application/cose', entry));
       this.#accept([entry], [{ ...((await response.json()) as Answer), status: response.status }]);
     });
   }
@@ -134,7 +139,7 @@ export class Load {
   }
 
   async #send(url: string, entries: readonly Uint8Array[]): Promise<void> {
-    const response = await fetch(`${url}/v1/entries:batch`, post('application/cbor-seq', Buffer.concat(entries)));
+    const response = await fetch(`${url}/v1/entries:batch`, this.#post('application/cbor-seq', Buffer.concat(entries)));
     const body = (await response.json()) as { results?: Answer[] };
     this.#accept(entries, body.results ?? entries.map(() => ({ ...body, status: response.status }) as Answer));
   }
@@ -155,21 +160,21 @@ export class Load {
 
   async #readHead(url: string): Promise<void> {
     await this.#attempt(async () => {
-      const response = await fetch(`${url}/checkpoint`);
+      const response = await fetch(`${url}/checkpoint`, this.#limits());
       this.promises.head(await response.text());
       await new Promise((resolve) => setTimeout(resolve, 5));
     });
   }
 
   #statements(count: number): Promise<Uint8Array[]> {
-    const { origin, signer } = this.#options;
+    const { origin, signer, about = 'under load' } = this.#options;
     const make = async (): Promise<Uint8Array> => {
       const subject = `model/m${this.#made % 20}`;
       const payload = encodeRecord({
         v: 1,
         type: 'incident',
         subject,
-        reason: `Decision number ${this.#made++} under load.`,
+        reason: `Decision number ${this.#made++} ${about}.`,
         severity: 'low',
         aware_at: 1_760_000_000_000,
         affected: [],
@@ -179,8 +184,14 @@ export class Load {
     };
     return Promise.all(Array.from({ length: count }, make));
   }
-}
 
-function post(type: string, body: Uint8Array): RequestInit {
-  return { method: 'POST', headers: { 'Content-Type': type }, body: body as Uint8Array<ArrayBuffer> };
+  #post(type: string, body: Uint8Array): RequestInit {
+    const headers = { 'Content-Type': type };
+    return { method: 'POST', headers, body: body as Uint8Array<ArrayBuffer>, ...this.#limits() };
+  }
+
+  #limits(): RequestInit {
+    const { timeout } = this.#options;
+    return timeout === undefined ? {} : { signal: AbortSignal.timeout(timeout) };
+  }
 }
