@@ -11,8 +11,8 @@ export class Intermediary {
   target: string;
   /** Decides about each request; passes all at the beginning. */
   treat: (path: string) => Treatment = () => 'pass';
-  /** Paths that were asked for. */
-  readonly asked: string[] = [];
+  /** Paths that were asked for, and when, in milliseconds since the epoch. */
+  readonly asked: { readonly path: string; readonly time: number }[] = [];
   url = '';
   readonly #sockets = new Set<Socket>();
   readonly #http = createServer((request, response) => this.#handle(request, response));
@@ -31,9 +31,9 @@ export class Intermediary {
     return this;
   }
 
-  /** How often a path was asked for. */
-  count(path: string): number {
-    return this.asked.filter((asked) => asked === path).length;
+  /** How often a path was asked for between two times. */
+  count(path: string, from = 0, to = Number.POSITIVE_INFINITY): number {
+    return this.asked.filter((asked) => asked.path === path && asked.time >= from && asked.time < to).length;
   }
 
   close(): void {
@@ -43,7 +43,7 @@ export class Intermediary {
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const path = request.url as string;
-    this.asked.push(path);
+    this.asked.push({ path, time: Date.now() });
     const treatment = this.treat(path);
     if (treatment === 'pass') this.#pass(request, response).catch(() => response.destroy());
     else treatment(request, response);

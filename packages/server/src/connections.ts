@@ -19,8 +19,8 @@ const SLOWEST = 16 * 1024;
 
 interface Connection {
   socket: Socket;
-  /** Answers that are not out yet, in the order of their requests. */
-  readonly answers: Set<ServerResponse>;
+  /** Requests under way, by their answers, in their order. */
+  readonly requests: Map<ServerResponse, IncomingMessage>;
   /** Bytes that it had taken when it last took some, and those that waited for it then. */
   taken: number;
   waiting: number;
@@ -30,15 +30,18 @@ interface Connection {
 }
 
 /**
- * The connections of a server. When all are taken, the one that has been idle for the longest makes way for a new one, so that
- * whoever opens many and says nothing keeps nobody out. Clients that hardly take their answers are cut off: those that are slower
- * than any line, and where answers would take more memory than they may, those that have waited for the longest.
+ * The connections of a server. When all are taken, one whose client keeps the server waiting makes way for a new one, so that
+ * whoever opens many and says nothing keeps nobody out: the one that has been idle for the longest or, when none is idle, the one
+ * with the oldest request that has not come as a whole, or whose answer is not taken. Clients that hardly take their answers are
+ * cut off: those that are slower than any line, and where answers would take more memory than they may, those that have waited for
+ * the longest.
  */
 export class Connections {
   readonly #limits: ConnectionLimits;
-  readonly #open = new Set<Connection>();
   /** Those without a request under way, the longest first. */
   readonly #idle = new Set<Connection>();
+  /** Those with requests under way, in the order in which the newest of them began. */
+  readonly #busy = new Set<Connection>();
   readonly #bySocket = new WeakMap<Socket, Connection>();
   readonly #timer: NodeJS.Timeout;
 
@@ -62,18 +65,18 @@ export class Connections {
   }
 
   /** Takes note of a request. @returns false when its connection was cut off instead */
-  begin({ socket }: IncomingMessage, response: ServerResponse): boolean {
-    const connection = this.#bySocket.get(socket);
+  begin(request: IncomingMessage, response: ServerResponse): boolean {
+    const connection = this.#bySocket.get(request.socket);
     if (connection === undefined) return true;
-    if (connection.answers.size >= MOST_PIPELINED) {
-      this.#cut(connection);
-      return false;
-    }
-    this.#idle.delete(connection);
-    connection.answers.add(response);
+    const { requests } = connection;
+    if (requests.size >= MOST_PIPELINED) this.#cut(connection);
+    if (connection.socket.destroyed) return false;
+    this.#forget(connection);
+    this.#busy.add(connection);
+    requests.set(response, request);
     response.once('close', () => {
-      connection.answers.delete(response);
-      if (connection.answers.size === 0 && this.#open.has(connection)) this.#idle.add(connection);
+      requests.delete(response);
+      if (requests.size === 0 && this.#busy.delete(connection)) this.#idle.add(connection);
     });
     return true;
   }
@@ -82,9 +85,9 @@ export class Connections {
   look(now: number): void {
     const waiting: { readonly connection: Connection; readonly bytes: number }[] = [];
     let sum = 0;
-    for (const connection of this.#open) {
+    for (const connection of this.#busy) {
       let bytes = 0;
-      for (const answer of connection.answers) bytes += answer.writableLength;
+      for (const answer of connection.requests.keys()) bytes += answer.writableLength;
       const { bytesWritten, writableLength } = connection.socket;
       const taken = bytesWritten - writableLength;
       if (bytes === 0 || bytes > connection.waiting || taken !== connection.taken) {
@@ -115,15 +118,21 @@ export class Connections {
   }
 
   #add(socket: Socket): Connection {
-    const connection = { socket, answers: new Set<ServerResponse>(), taken: 0, waiting: 0, since: 0, due: 0 };
+    const connection = { socket, requests: new Map<ServerResponse, IncomingMessage>(), taken: 0, waiting: 0, since: 0, due: 0 };
     this.#bySocket.set(socket, connection);
-    this.#open.add(connection);
-    this.#idle.add(connection);
     socket.once('close', () => this.#forget(connection));
-    // The new one is the last of those that are idle, and makes way itself when there is no other.
-    const [longest] = this.#idle;
-    if (this.#open.size > this.#limits.connections) this.#cut(longest);
+    if (this.#idle.size + this.#busy.size >= this.#limits.connections) this.#cut(this.#longestAwaited() ?? connection);
+    if (!socket.destroyed) this.#idle.add(connection);
     return connection;
+  }
+
+  #longestAwaited(): Connection | undefined {
+    const [idle] = this.#idle;
+    if (idle !== undefined) return idle;
+    for (const connection of this.#busy)
+      for (const [answer, request] of connection.requests)
+        if (!request.complete || answer.writableLength > 0) return connection;
+    return undefined;
   }
 
   #cut(connection: Connection): void {
@@ -132,8 +141,8 @@ export class Connections {
   }
 
   #forget(connection: Connection): void {
-    this.#open.delete(connection);
     this.#idle.delete(connection);
+    this.#busy.delete(connection);
   }
 }
 

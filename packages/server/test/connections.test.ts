@@ -84,6 +84,22 @@ test('when all have a request under way, the new one is closed', async () => {
   await server.close();
 });
 
+test('when none is idle, the one with the oldest request that does not come or whose answer is not taken makes way', async () => {
+  const server = await new Waiting({ connections: 3 }).start();
+  const [thinking, sending, reading] = [await server.client(1), await server.client(), await server.client(1)];
+  sending.socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx');
+  while (server.answers.length < 3) await turn();
+  reading.socket.pause();
+  server.answers[1].end(LARGE);
+  await turn(20);
+  await server.client(1);
+  assert.ok(server.answers[1].socket?.destroyed ?? true, 'its request came first');
+  await server.client(1);
+  assert.is(await sending.isOpen(), false);
+  assert.ok(await thinking.isOpen());
+  await server.close();
+});
+
 test('who sends many requests and waits for no answer is cut off', async () => {
   const server = await new Waiting({}).start();
   const patient = await server.client(64);
