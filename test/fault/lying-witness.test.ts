@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeUtf8, openCheckpoint, parseVerifierKey } from '@treering/note';
@@ -10,6 +10,7 @@ import { seededRandom } from './kill-loop.js';
 import { Load } from './load.js';
 import { trustOf } from './log-child.js';
 import { type Neighbourhood, startNeighbourhood } from './neighbourhood.js';
+import { residentBytes } from './process-figures.js';
 import { reportOutcome } from './results.js';
 import { forSize } from './size.js';
 import { until } from './until.js';
@@ -99,10 +100,6 @@ function untilPublished({ log }: Neighbourhood, size: number): Promise<number> {
     const { published } = (await (await fetch(`${log.url}/v1/log`)).json()) as { published: { size: number } | null };
     return (published?.size ?? 0) >= size;
   });
-}
-
-function residentBytes(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 }
 
 test.run();

@@ -29,12 +29,12 @@ export interface Place {
 /** Starts a witness that knows these logs (a `log` line each), and waits until it is ready. */
 export function startWitness(
   data: string,
-  { name, logs }: { readonly name: string; readonly logs: readonly string[] },
+  { logs, ...settings }: { readonly name: string; readonly logs: readonly string[]; readonly connections?: number },
   { around = [], listen = '127.0.0.1:0' }: Place = {},
 ): Promise<Neighbour> {
   mkdirSync(data, { recursive: true });
   writeFileSync(join(data, 'logs.txt'), logs.map((vkey) => `log ${vkey}\n`).join(''));
-  return start([...around], ['witness', JSON.stringify({ data, name, listen })]);
+  return start([...around], ['witness', JSON.stringify({ data, listen, ...settings })]);
 }
 
 /** Starts a monitor with these settings, and waits until it listens. */

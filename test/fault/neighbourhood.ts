@@ -18,6 +18,8 @@ interface NeighbourhoodOptions {
   readonly others?: readonly Pick<Neighbour, 'url' | 'vkeys'>[];
   /** Members of the log's configuration. */
   readonly log?: Readonly<Record<string, unknown>>;
+  /** Members of the witnesses' settings. */
+  readonly witness?: { readonly connections?: number };
   /** Members of the monitor's settings, and of those of the log that it follows; without it there is no monitor. */
   readonly monitor?: { readonly settings?: object; readonly watch?: object };
 }
@@ -45,7 +47,9 @@ export async function startNeighbourhood(folder: string, options: NeighbourhoodO
     network === undefined ? {} : { around: network.on(host), listen: `${network.address(host)}:8000` };
   const names = Array.from({ length: options.witnesses }, (_, i) => `w${i + 1}`);
   const witnesses = await Promise.all(
-    names.map((name) => startWitness(join(folder, name), { name: `${name}.${origin}`, logs: keys }, place(name))),
+    names.map((name) =>
+      startWitness(join(folder, name), { name: `${name}.${origin}`, logs: keys, ...options.witness }, place(name)),
+    ),
   );
   const policy = join(folder, 'policy.txt');
   writeFileSync(policy, policyText([...witnesses, ...others], quorum));
