@@ -21,6 +21,8 @@ interface Connection {
   socket: Socket;
   /** Requests under way, by their answers, in their order. */
   readonly requests: Map<ServerResponse, IncomingMessage>;
+  /** When it became idle or its newest request began, in milliseconds of the monotonic clock. */
+  changed: number;
   /** Bytes that it had taken when it last took some, and those that waited for it then. */
   taken: number;
   waiting: number;
@@ -30,9 +32,9 @@ interface Connection {
 }
 
 /**
- * The connections of a server. When all are taken, one whose client keeps the server waiting makes way for a new one, so that
- * whoever opens many and says nothing keeps nobody out: the one that has been idle for the longest or, when none is idle, the one
- * with the oldest request that has not come as a whole, or whose answer is not taken. Clients that hardly take their answers are
+ * The connections of a server. When all are taken, the one whose client has kept the server waiting for the longest makes way for a
+ * new one, so that whoever opens many and says nothing keeps nobody out: it is idle, or its request has not come as a whole, or its
+ * answer is not taken. Clients that hardly take their answers are
  * cut off: those that are slower than any line, and where answers would take more memory than they may, those that have waited for
  * the longest.
  */
@@ -72,11 +74,14 @@ export class Connections {
     if (requests.size >= MOST_PIPELINED) this.#cut(connection);
     if (connection.socket.destroyed) return false;
     this.#forget(connection);
+    connection.changed = performance.now();
     this.#busy.add(connection);
     requests.set(response, request);
     response.once('close', () => {
       requests.delete(response);
-      if (requests.size === 0 && this.#busy.delete(connection)) this.#idle.add(connection);
+      if (requests.size > 0 || !this.#busy.delete(connection)) return;
+      connection.changed = performance.now();
+      this.#idle.add(connection);
     });
     return true;
   }
@@ -118,7 +123,8 @@ export class Connections {
   }
 
   #add(socket: Socket): Connection {
-    const connection = { socket, requests: new Map<ServerResponse, IncomingMessage>(), taken: 0, waiting: 0, since: 0, due: 0 };
+    const requests = new Map<ServerResponse, IncomingMessage>();
+    const connection = { socket, requests, changed: performance.now(), taken: 0, waiting: 0, since: 0, due: 0 };
     this.#bySocket.set(socket, connection);
     socket.once('close', () => this.#forget(connection));
     if (this.#idle.size + this.#busy.size >= this.#limits.connections) this.#cut(this.#longestAwaited() ?? connection);
@@ -128,11 +134,12 @@ export class Connections {
 
   #longestAwaited(): Connection | undefined {
     const [idle] = this.#idle;
-    if (idle !== undefined) return idle;
-    for (const connection of this.#busy)
+    for (const connection of this.#busy) {
+      if (idle !== undefined && idle.changed <= connection.changed) return idle;
       for (const [answer, request] of connection.requests)
         if (!request.complete || answer.writableLength > 0) return connection;
-    return undefined;
+    }
+    return idle;
   }
 
   #cut(connection: Connection): void {

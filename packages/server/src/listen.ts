@@ -12,7 +12,7 @@ import { type Problem, problemBody } from './problem.js';
 export interface ListenOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly listen: string;
-  /** Connections at once. For one more, the one that has been idle for the longest is closed; when none is idle, the new one. */
+  /** Connections at once. For one more, the one that has kept the server waiting for the longest is closed; when none has, the new one. */
   readonly connections: number;
   /** Bytes of answers that may wait for clients to take them; 256 MiB by default. Beyond it the slowest are cut off. */
   readonly answerBytes?: number | undefined;

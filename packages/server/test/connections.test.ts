@@ -84,7 +84,7 @@ test('when all have a request under way, the new one is closed', async () => {
   await server.close();
 });
 
-test('when none is idle, the one with the oldest request that does not come or whose answer is not taken makes way', async () => {
+test('the one with the oldest request that does not come or whose answer is not taken makes way', async () => {
   const server = await new Waiting({ connections: 3 }).start();
   const [thinking, sending, reading] = [await server.client(1), await server.client(), await server.client(1)];
   sending.socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx');
@@ -97,6 +97,24 @@ test('when none is idle, the one with the oldest request that does not come or w
   await server.client(1);
   assert.is(await sending.isOpen(), false);
   assert.ok(await thinking.isOpen());
+  await server.close();
+});
+
+test('who has just come is not closed for others who come while slow requests are under way', async () => {
+  const server = await new Waiting({ connections: 3 }).start();
+  const slow: Awaited<ReturnType<Waiting['client']>>[] = [];
+  for (let i = 0; i < 3; i++) {
+    const client = await server.client();
+    client.socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx');
+    while (server.answers.length <= i) await turn();
+    slow.push(client);
+  }
+  const newcomer = await server.client();
+  await server.client();
+  assert.ok(await newcomer.isOpen());
+  assert.is(await slow[0].isOpen(), false);
+  assert.is(await slow[1].isOpen(), false);
+  assert.ok(await slow[2].isOpen());
   await server.close();
 });
 
