@@ -99,11 +99,11 @@ function countsIn(output: string): Counts {
   return { total: sum('Total'), passed: sum('Passed'), skipped: sum('Skipped') };
 }
 
-function reasonToFail({ code, signal, timedOut }: Ended, { total, passed }: Counts): string | undefined {
+function reasonToFail({ code, signal, timedOut }: Ended, { total, passed, skipped }: Counts): string | undefined {
   if (timedOut) return `ran longer than ${TIME_LIMIT / MINUTE} minutes`;
   if (signal !== null) return `ended by ${signal}`;
   if (code !== 0) return total > passed ? `${total - passed} of ${total} tests failed` : `exit code ${code}`;
-  if (total === 0) return 'registered no test (is test.run() missing?)';
+  if (total + skipped === 0) return 'registered no test (is test.run() missing?)';
   if (passed < total) return `${total - passed} of ${total} tests did not pass`;
   return undefined;
 }

@@ -6,11 +6,11 @@ import { initLog } from '@treering/log';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { fillDisk } from './full-disk.js';
-import { seededRandom } from './kill-loop.js';
 import { Load } from './load.js';
 import { startLog, trustOf } from './log-child.js';
 import { LOOP_DISK_NEEDS, LoopDisk } from './loop-disk.js';
 import { testNeeding } from './needs.js';
+import { seededRandom } from './random.js';
 import { reportOutcome } from './results.js';
 import { forSize } from './size.js';
 

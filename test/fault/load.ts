@@ -37,6 +37,10 @@ export interface LoadOptions {
   readonly tolerate?: ((answer: Turned) => boolean) | undefined;
   /** Milliseconds since the epoch, as the clients have them. */
   readonly clock?: () => number;
+  /** Milliseconds after which a request is given up, which counts as cut off; without it that is never so. */
+  readonly timeout?: number;
+  /** Stands in the statements, so that those of two loads are not the same. */
+  readonly about?: string;
 }
 
 /**
@@ -135,7 +139,8 @@ export class Load {
       return true;
     } catch (error) {
       const cut = error instanceof TypeError && /fetch failed|terminated/.test(error.message);
-      if (!cut) this.#failure ??= error as Error;
+      const givenUp = error instanceof DOMException && error.name === 'TimeoutError';
+      if (!cut && !givenUp) this.#failure ??= error as Error;
       return false;
     }
   }
@@ -145,7 +150,7 @@ export class Load {
     const wait = this.#options.random() < 0.2 ? '?wait=witnessed' : '';
     this.#open.push(entry);
     await this.#attempt(async () => {
-      const response = await fetch(`${url}/v1/entries${wait}`, post('application/cose', entry));
+      const response = await fetch(`${url}/v1/entries${wait}`, this.#post('application/cose', entry));
       const retryAfter = response.headers.get('retry-after') ?? undefined;
       const answer = { ...(await bodyOf<Answer>(response)), status: response.status, retryAfter };
       this.#accept([entry], [answer]);
@@ -159,7 +164,7 @@ export class Load {
   }
 
   async #send(url: string, entries: readonly Uint8Array[]): Promise<void> {
-    const response = await fetch(`${url}/v1/entries:batch`, post('application/cbor-seq', Buffer.concat(entries)));
+    const response = await fetch(`${url}/v1/entries:batch`, this.#post('application/cbor-seq', Buffer.concat(entries)));
     const body = await bodyOf<{ results?: Answer[] }>(response);
     this.#accept(entries, body.results ?? entries.map(() => ({ ...body, status: response.status }) as Answer));
   }
@@ -182,21 +187,21 @@ export class Load {
 
   async #readHead(url: string): Promise<void> {
     await this.#attempt(async () => {
-      const response = await fetch(`${url}/checkpoint`);
+      const response = await fetch(`${url}/checkpoint`, this.#limits());
       this.promises.head(await response.text());
       await new Promise((resolve) => setTimeout(resolve, 5));
     });
   }
 
   #statements(count: number): Promise<Uint8Array[]> {
-    const { origin, signer, clock = Date.now } = this.#options;
+    const { origin, signer, clock = Date.now, about = `under the load ${this.#name}` } = this.#options;
     const make = async (): Promise<Uint8Array> => {
       const subject = `model/m${this.#made % 20}`;
       const payload = encodeRecord({
         v: 1,
         type: 'incident',
         subject,
-        reason: `Decision number ${this.#made++} under the load ${this.#name}.`,
+        reason: `Decision number ${this.#made++} ${about}.`,
         severity: 'low',
         aware_at: 1_760_000_000_000,
         affected: [],
@@ -206,10 +211,16 @@ export class Load {
     };
     return Promise.all(Array.from({ length: count }, make));
   }
-}
 
-function post(type: string, body: Uint8Array): RequestInit {
-  return { method: 'POST', headers: { 'Content-Type': type }, body: body as Uint8Array<ArrayBuffer> };
+  #post(type: string, body: Uint8Array): RequestInit {
+    const headers = { 'Content-Type': type };
+    return { method: 'POST', headers, body: body as Uint8Array<ArrayBuffer>, ...this.#limits() };
+  }
+
+  #limits(): RequestInit {
+    const { timeout } = this.#options;
+    return timeout === undefined ? {} : { signal: AbortSignal.timeout(timeout) };
+  }
 }
 
 /** Node answers 408 without a body when a request was not read in time, as after the process stood still: that is as good as cut. */

@@ -19,9 +19,10 @@ const good = review(pod());
 const { port } = new URL(cluster.served.url);
 
 /** A connection of a client that knows the authority, and the serial number that it was shown. */
-function dial(): Promise<{ socket: TLSSocket; serial: string }> {
+function dial({ served, authority } = cluster): Promise<{ socket: TLSSocket; serial: string }> {
   return new Promise((resolve, reject) => {
-    const socket = connectTls({ host: '127.0.0.1', port: Number(port), ca: cluster.authority.certificate }, () =>
+    const address = { host: '127.0.0.1', port: Number(new URL(served.url).port) };
+    const socket = connectTls({ ...address, ca: authority.certificate }, () =>
       resolve({ socket, serial: socket.getPeerCertificate().serialNumber }),
     );
     socket.once('error', reject);
@@ -203,6 +204,18 @@ test('permits from pods only, and from the folder only', async () => {
   assert.is((await folder.decide(good)).allowed, true);
   assert.match((await folder.decide(brought)).message, 'this cluster takes no permits from annotations');
   await folder.close();
+});
+
+test('when all connections are taken, the one that has been idle for the longest makes way, over TLS as well', async () => {
+  const few = await Cluster.open({ connections: 3 });
+  const [used, idle, later] = [await dial(few), await dial(few), await dial(few)];
+  const closed = new Promise((resolve) => idle.socket.once('close', resolve));
+  assert.match(await say(used.socket, GET), /^HTTP\/1\.1 200 /);
+  const next = await dial(few);
+  await closed;
+  for (const { socket } of [used, later, next]) assert.match(await say(socket, GET), /^HTTP\/1\.1 200 /);
+  for (const { socket } of [used, later, next]) socket.destroy();
+  await few.close();
 });
 
 test.run();

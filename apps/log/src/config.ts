@@ -49,7 +49,7 @@ export const configSchema = z.strictObject({
     .int()
     .min(65_535)
     .default(128 * 1024 * 1024),
-  /** Open connections. */
+  /** Open connections. For one more, the one that has kept the log waiting for the longest is closed. */
   connections: z.int().min(1).max(100_000).default(2000),
   /** Submissions per second and client address, and how many may come at once; 0 sets no limit. */
   rate: z.int().min(0).default(0),

@@ -25,6 +25,8 @@ import type { WitnessOptions } from './witnesses.js';
 
 /** Bytes of tiles and bundles that are kept ready. */
 const KEPT_BYTES = 64 * 1024 * 1024;
+/** Bytes of answers that wait for clients to take them, but for logs with large attachments. */
+const ANSWER_BYTES = 256 * 1024 * 1024;
 
 /** A log that listens. */
 export interface ServedLog {
@@ -105,6 +107,7 @@ export async function serveLog(
   };
   const http: Listening = await listen(createApp(server, logger).fetch, {
     ...config,
+    answerBytes: Math.max(ANSWER_BYTES, 4 * config.attachment_bytes),
     kept: keptTiles(server),
     refuse: refuseWhenFull(server),
   }).catch(async (error) => {

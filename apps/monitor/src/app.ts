@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { MAX_NOTE_SIZE, NoteError, parseCheckpoint, parseNote } from '@treering/note';
-import { type ByteBudget, body, createServerApp, decimalParam, type Env, Problem, RateLimit, readBody } from '@treering/server';
+import { type ByteBudget, body, createServerApp, decimalParam, type Env, Problem, readBody } from '@treering/server';
 import type { Hono } from 'hono';
 import type { Logger } from 'pino';
 import { isFaultOfTheLog } from './entry-proofs.js';
 import { formatContained } from './gossip.js';
 import type { MonitorMetrics } from './metrics.js';
 import type { Monitor } from './monitor.js';
+import { Visitors } from './visitors.js';
 import type { WatchedLog } from './watched-log.js';
 import { alarmView } from './webhooks.js';
 
@@ -19,10 +20,6 @@ export interface MonitorServer {
   readonly bodies: ByteBudget;
   readonly logger: Logger;
 }
-
-/** Heads that anybody may show in a second, and at once: a signature check each. */
-const SHOWN_PER_SECOND = 50;
-const SHOWN_AT_ONCE = 200;
 
 /** The monitor's HTTP face as a value: tests call `app.request()`, only `serveMonitor` listens. */
 export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorServer): Hono<Env> {
@@ -40,8 +37,7 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
     hint: 'this is a monitor: GET /v1/monitor says what it follows',
     observe: ({ path, status }, seconds) => metrics.requests.observe({ route: routeLabel(path), status }, seconds),
   });
-  const shown = new RateLimit(SHOWN_PER_SECOND, SHOWN_AT_ONCE);
-  const compared = new RateLimit(SHOWN_PER_SECOND, SHOWN_AT_ONCE);
+  const [showing, comparing] = [new Visitors(), new Visitors()];
   const fresh = { 'Cache-Control': 'no-store' };
   const logOf = (hash: string): WatchedLog => {
     const log = monitor.log(hash);
@@ -95,9 +91,7 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
 
   // Only what a followed log signed is looked at any further; everything else costs one signature check at most.
   app.post('/gossip/checkpoint', async (c) => {
-    const wait = shown.take('', 1, performance.now());
-    if (wait > 0)
-      throw new Problem(429, 'monitor/busy', 'more heads are shown than this monitor can check', { retryAfter: wait });
+    showing.take(c);
     const note = await readBody(c, bodies, [], MAX_NOTE_SIZE);
     const outcome = await logOf(hashOfOrigin(note)).consider(note, 'a visitor');
     metrics.gossip.inc({ outcome });
@@ -113,8 +107,7 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
   });
 
   app.get('/gossip/:hash{[0-9a-f]{64}}/consistency', async (c) => {
-    const wait = compared.take('', 1, performance.now());
-    if (wait > 0) throw new Problem(429, 'monitor/busy', 'more is asked than this monitor answers', { retryAfter: wait });
+    comparing.take(c);
     const size = decimalParam(c.req.query('from'), 'from');
     const contained = await logOf(c.req.param('hash'))
       .contained(size)

@@ -1,9 +1,12 @@
 import { isAlarmProof } from '@treering/evidence';
 import { verifyConsistency } from '@treering/merkle';
 import { decodeBase64, openCheckpoint } from '@treering/note';
+import { ByteBudget } from '@treering/server';
+import { pino } from 'pino';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { LOG_SIGNERS, ORIGIN } from '../../../test/drill/simulation.js';
+import { createApp, createMetrics } from '../src/index.js';
 import { watchedWorld } from './fixture.js';
 
 const trust = { origin: ORIGIN, logKeys: LOG_SIGNERS.map(({ key }) => key) };
@@ -103,6 +106,28 @@ test('junk that is shown to it costs little, changes nothing, and is bounded', a
   await log.publish();
   await watcher.poll();
   assert.equal(watcher.raised, []);
+  world.close();
+});
+
+test('a flood from one address leaves room for others, and all together are bounded', async () => {
+  const { world, watcher } = await watchedWorld();
+  const { monitor } = watcher;
+  const logger = pino({ level: 'silent' });
+  const app = createApp({ monitor, vkey: '', metrics: createMetrics(monitor), bodies: new ByteBudget(1 << 26), logger });
+  const ask = async (address: string, path: string, init: RequestInit): Promise<number> =>
+    (await app.request(path, init, { incoming: { socket: { remoteAddress: address } } })).status;
+  const ways = [
+    ['/gossip/checkpoint', { method: 'POST', body: '' }, 400],
+    [`/gossip/${monitor.logs[0].originHash}/consistency?from=x`, {}, 400],
+  ] as const;
+  for (const [path, init, status] of ways) {
+    for (let i = 0; i < 400; i++) await ask('192.0.2.1', path, init);
+    assert.is(await ask('192.0.2.1', path, init), 429);
+    assert.is(await ask('192.0.2.2', path, init), status);
+    const crowd: number[] = [];
+    for (let i = 0; i < 2000; i++) crowd.push(await ask(`198.51.100.${i % 200}`, path, init));
+    assert.ok(crowd.includes(429), 'many together are as bad as one');
+  }
   world.close();
 });
 

@@ -4,6 +4,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { type Logger, pino } from 'pino';
+import { Connections } from './connections.js';
 import type { KeptAnswers } from './kept-answers.js';
 import { type Problem, problemBody } from './problem.js';
 
@@ -11,8 +12,10 @@ import { type Problem, problemBody } from './problem.js';
 export interface ListenOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly listen: string;
-  /** Connections at once; further ones are closed. */
+  /** Connections at once. For one more, the one that has kept the server waiting for the longest is closed; when none has, the new one. */
   readonly connections: number;
+  /** Bytes of answers that may wait for clients to take them; 256 MiB by default. Beyond it the slowest are cut off. */
+  readonly answerBytes?: number | undefined;
   /** Certificate and key with which it speaks TLS; without, it speaks plain HTTP. */
   readonly tls?: TlsIdentity | undefined;
   /** Milliseconds in which a request has to have come; a minute by default. */
@@ -47,6 +50,7 @@ export interface Listening {
 
 /** Milliseconds that a shutdown waits for requests under way. */
 const GRACE = 10_000;
+const ANSWER_BYTES = 256 * 1024 * 1024;
 
 const CHECKING = { connectionsCheckingInterval: 1000 };
 const TLS_LIMITS = { minVersion: 'TLSv1.2', handshakeTimeout: 10_000 } as const;
@@ -54,21 +58,24 @@ const TLS_LIMITS = { minVersion: 'TLSv1.2', handshakeTimeout: 10_000 } as const;
 /** Listens with time-outs against clients that send or read slowly. Rejects when it cannot. */
 export function listen(
   fetch: (request: Request) => Response | Promise<Response>,
-  { listen: address, connections, tls, requestTimeout = 60_000, kept, refuse }: ListenOptions,
+  { listen: address, connections: most, answerBytes = ANSWER_BYTES, tls, requestTimeout = 60_000, kept, refuse }: ListenOptions,
 ): Promise<Listening> {
   const colon = address.lastIndexOf(':');
   const hostname = address.slice(0, colon).replace(/^\[|\]$/g, '') || '127.0.0.1';
   const handle = getRequestListener(kept === undefined ? fetch : kept.around(fetch), { hostname });
   const listener: RequestListener = (request, response) => {
+    if (!connections.begin(request, response)) return;
     const problem = refuse?.(request);
     if (problem !== undefined) answerAtOnce(response, problem);
     else if (kept === undefined || !kept.answer(request, response)) handle(request, response);
   };
+  const http: Server | TlsServer =
+    tls === undefined ? createServer(CHECKING, listener) : createTlsServer({ ...CHECKING, ...TLS_LIMITS, ...tls }, listener);
+  const connections = new Connections(http, { connections: most, answerBytes });
+  http.once('close', () => connections.close());
   return new Promise((resolve, reject) => {
-    const http: Server | TlsServer =
-      tls === undefined ? createServer(CHECKING, listener) : createTlsServer({ ...CHECKING, ...TLS_LIMITS, ...tls }, listener);
     // As many may wait to be accepted as are accepted: who finds no room there tries again only after a second, and then after three.
-    http.listen({ port: Number(address.slice(colon + 1)), host: hostname, backlog: connections }, () => {
+    http.listen({ port: Number(address.slice(colon + 1)), host: hostname, backlog: most }, () => {
       http.off('error', reject);
       resolve({
         url: urlOf(http, tls === undefined ? 'http' : 'https'),
@@ -79,7 +86,6 @@ export function listen(
       });
     });
     http.once('error', reject);
-    http.maxConnections = connections;
     http.headersTimeout = 10_000;
     http.requestTimeout = requestTimeout;
     http.keepAliveTimeout = 15_000;

@@ -10,6 +10,12 @@ export interface Env {
 /** A request. */
 export type Ctx = Context<Env>;
 
+/** The address that a request comes from; `unknown` when it did not come over a socket. */
+export function addressOf(c: Ctx): string {
+  const { incoming } = (c.env ?? {}) as { incoming?: { socket?: { remoteAddress?: string } } };
+  return incoming?.socket?.remoteAddress ?? 'unknown';
+}
+
 /** A decimal number in a path or query, or the default. @throws Problem 400 */
 export function decimalParam(text: string | undefined, what: string, fallback?: number): number {
   if (text === undefined && fallback !== undefined) return fallback;

@@ -11,6 +11,7 @@ test('the public face of @treering/server', () => {
     'RateLimit',
     'TITLES',
     'acceptsGzip',
+    'addressOf',
     'answerCheckpoint',
     'answerTile',
     'base64',

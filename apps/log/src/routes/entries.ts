@@ -3,6 +3,7 @@ import { createCandidate } from '@treering/governance';
 import { decodeUtf8 } from '@treering/note';
 import { type AttachmentRef, recordToJson, renderRecord, SALT_SIZE } from '@treering/record';
 import {
+  addressOf,
   base64,
   body,
   type Ctx,
@@ -89,9 +90,7 @@ export function entryRoutes(server: Server): Hono<Env> {
 
 /** Takes from what the address of a client may submit. @throws Problem 429 */
 export function takeRate({ rateLimit }: Server, c: Ctx, cost: number): void {
-  const address =
-    (c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined)?.incoming?.socket?.remoteAddress ?? 'unknown';
-  const retryAfter = rateLimit.take(address, cost, performance.now());
+  const retryAfter = rateLimit.take(addressOf(c), cost, performance.now());
   if (retryAfter > 0) throw new Problem(429, 'request/rate', 'too many submissions from this address', { retryAfter });
 }
 
