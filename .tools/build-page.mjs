@@ -4,6 +4,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
+import { licencesOf } from './bundled-licences.mjs';
+import { isMain } from './is-main.mjs';
 import { unusedCode } from './unused-code.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -20,9 +22,22 @@ export async function buildPage() {
   return fill(readFileSync(join(sources, 'page.html'), 'utf8'), { script, style: style.code.trim() });
 }
 
+/** The licences of all packages of others of which something is in the page, as text. */
+export async function pageLicences() {
+  const { metafile } = await bundling(join(sources, 'main.ts'), { metafile: true });
+  const [{ inputs }] = Object.values(metafile.outputs);
+  const used = Object.keys(inputs).filter((path) => inputs[path].bytesInOutput > 0);
+  return licencesOf(used.map((path) => join(root, path)));
+}
+
 /** One script from a module and everything that it needs, for browsers of 2022 and later. */
 export async function bundle(entry, options = {}) {
-  const { outputFiles } = await build({
+  const { outputFiles } = await bundling(entry, options);
+  return outputFiles[0].text.trim();
+}
+
+function bundling(entry, options) {
+  return build({
     entryPoints: [entry],
     absWorkingDir: root,
     bundle: true,
@@ -36,7 +51,6 @@ export async function bundle(entry, options = {}) {
     write: false,
     ...options,
   });
-  return outputFiles[0].text.trim();
 }
 
 function fill(html, { script, style }) {
@@ -72,10 +86,11 @@ function digest(text) {
   return `sha256-${createHash('sha256').update(text).digest('base64')}`;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+if (isMain(import.meta.url)) {
   const page = await buildPage();
   mkdirSync(dirname(target), { recursive: true });
   writeFileSync(target, page);
+  writeFileSync(join(dirname(target), 'page-licences.txt'), await pageLicences());
   const sum = createHash('sha256').update(page).digest('hex');
   process.stderr.write(`packages/report/dist/page.html: ${Buffer.byteLength(page)} bytes, SHA-256 ${sum}\n`);
 }

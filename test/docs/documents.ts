@@ -19,8 +19,8 @@ import { checkPolicy, prepare, runBlocks } from './run-blocks.js';
  * A line that begins with `! ` is refused: bash does not end for it, so that what it says must fail may as well succeed.
  *
  * Each file has a folder and a log of its own, both fresh. In the folder are two versions of a real model (wink-1.8.0 and
- * wink-1.8.1), guardrails.yaml and prompt.txt. `treering` is on the PATH; TREERING_DATA, TREERING_STATE and TREERING_LOG_URL
- * belong to the log under test, and $VKEY holds its verifier key.
+ * wink-1.8.1), guardrails.yaml, prompt.txt, and `treering`, a checkout of the source. The command `treering` is on the PATH;
+ * TREERING_DATA, TREERING_STATE and TREERING_LOG_URL belong to the log under test, and $VKEY holds its verifier key.
  */
 
 /** The repository's folder. */
@@ -29,7 +29,9 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** The documents, by whom they are for. Each group has a test file, `test/docs/<group>.test.ts`, so that they run beside each other. */
 export const GROUPS = {
   tour: ['README.md'],
-  operators: ['docs/operations.md'],
+  operators: ['docs/operations.md', 'docs/drills.md'],
+  runbooks: ['docs/runbooks.md'],
+  releases: ['docs/releases.md'],
   pipeline: ['docs/pipeline.md', 'docs/drift.md', 'docs/recorders.md', 'docs/kubernetes.md'],
   governance: ['docs/governance.md', 'docs/incidents.md', 'docs/regulators.md', 'docs/retention.md', 'docs/threat-model.md'],
   reference: [
@@ -39,6 +41,7 @@ export const GROUPS = {
     'docs/ed25519-batch.md',
     'docs/formats.md',
     'docs/http-api.md',
+    'docs/licences.md',
     'docs/performance.md',
     'docs/reliability.md',
     'docs/testing.md',

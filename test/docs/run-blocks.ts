@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { COMMAND, Workplace } from '../e2e/command.js';
@@ -23,6 +23,8 @@ export function prepare(place: Workplace): void {
     'work/guardrails.yaml',
     'parameters:\n  temperature: 0.2\nguardrails:\n  - id: pii\n    setting: strict\n    action: block\n',
   );
+  // A checkout of the source.
+  symlinkSync(join(TEST, '..'), place.path('work', 'treering'));
   place.write('work/prompt.txt', 'You help nurses to decide who is seen first.\n');
 }
 

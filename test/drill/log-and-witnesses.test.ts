@@ -282,6 +282,37 @@ for (const grown of [3, 5]) {
   });
 }
 
+test('a restored backup whose anchor is lost starts only when enough witnesses have been asked, and only if they know no more', async () => {
+  const { world, witnesses, log } = await setUp(3);
+  await log.grow(1);
+  assert.ok(await log.publish());
+  const old = await log.snapshot();
+  await log.grow(1);
+  assert.ok(await log.publish());
+  const newest = await log.snapshot();
+  log.stop();
+  const code = (error: Error & { code?: string }): string | undefined => error.code;
+
+  // Two of three cosign a head: two that are silent may have cosigned a newer one, whatever the third says.
+  for (const witness of witnesses) witness.stop();
+  for (const reachable of [0, 1]) {
+    await log.restore({ ...old, anchor: null });
+    if (reachable === 1) witnesses[0].start();
+    assert.is(await log.start({ trustStore: true }).then(() => 'started', code), 'sequencer/no-anchor', `${reachable} answer`);
+    // The refusal has not made the store the newest: the next attempt is refused as well.
+    assert.is(await log.start().then(() => 'started', code), 'sequencer/no-anchor');
+  }
+  witnesses[1].start();
+  await log.restore({ ...old, anchor: null });
+  assert.is(await log.start({ trustStore: true }).then(() => 'started', code), 'sequencer/rolled-back');
+  assert.is(await log.start({ trustStore: true }).then(() => 'started', code), 'sequencer/rolled-back');
+  await log.restore({ ...newest, anchor: null });
+  await log.start({ trustStore: true });
+  await log.grow(1);
+  assert.ok(await log.publish());
+  world.close();
+});
+
 test('a restored backup from before a rotation: witnesses show a head that only the newer key signed, and nothing is taken', async () => {
   const { world, log, witnesses, policyText } = await setUp(3);
   await log.grow(3);

@@ -112,7 +112,7 @@ export class SimulatedLog {
   }
 
   /** Opens it on its store, and begins it when that is empty. */
-  async start(): Promise<this> {
+  async start({ trustStore = false }: { readonly trustStore?: boolean } = {}): Promise<this> {
     const { world, policyText } = this;
     this.log = await Log.open({
       storage: this.storage,
@@ -129,6 +129,7 @@ export class SimulatedLog {
       means: nodeMeans,
       clock: () => world.now,
       refresh: 600_000,
+      trustStore,
       onFatal: (error) => {
         this.fatal = error;
       },

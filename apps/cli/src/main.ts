@@ -294,6 +294,7 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     .option('--policy <file>', 'a trust policy (https://c2sp.org/tlog-policy)')
     .option('--signer <vkey...>', 'public keys of signers that you know')
     .option('--entry <file>', 'the entry, when the file does not carry it')
+    .option('--artifact <file...>', 'files that the in-toto statement in the entry has to name, with their digests')
     .option('--observer <vkey...>', 'verifier keys of monitors whose word counts')
     .option('--ask <claim...>', 'claims of an evidence pack that have to be proved as well, such as complete or chain')
     .option('--verbose', 'how each claim was found')
@@ -315,7 +316,9 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
     run((s) => activateKey(s))(flags),
   );
   command(log, 'retire-key', 'end the signing of the previous keys').action((flags) => run((s) => retireKey(s))(flags));
-  serving(command(log, 'serve', 'serve a log that was begun')).action((flags) => run((s) => serve(s, flags))(flags));
+  serving(command(log, 'serve', 'serve a log that was begun'))
+    .option('--read-only', 'a log that has ended: without its private keys, takes and signs nothing')
+    .action((flags) => run((s) => serve(s, flags))(flags));
   const commands = { command, remote, signing, run, positive };
   addGateCommands(program, commands);
   addEvidenceCommands(program, commands);

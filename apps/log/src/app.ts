@@ -2,6 +2,7 @@ import { type AppOptions, createServerApp, type Env } from '@treering/server';
 import type { Hono } from 'hono';
 import type { Logger } from 'pino';
 import { toProblem } from './problem.js';
+import { readOnly } from './read-only.js';
 import { attachmentRoutes } from './routes/attachments.js';
 import { checkpointRoutes } from './routes/checkpoints.js';
 import type { Server } from './routes/context.js';
@@ -15,6 +16,9 @@ import { scittRoutes } from './routes/scitt.js';
 import { subjectRoutes } from './routes/subjects.js';
 import { tileRoutes } from './routes/tiles.js';
 
+/** Methods that change nothing. */
+const READS: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
+
 /** The log's HTTP face as a value: tests call `app.request()`, only `serveLog` listens. */
 export function createApp(server: Server, logger: Logger): Hono<Env> {
   const app = createServerApp({
@@ -24,6 +28,11 @@ export function createApp(server: Server, logger: Logger): Hono<Env> {
     hint: 'GET /v1/openapi.json describes what there is',
     observe: observeRequest(server),
   });
+  if (server.config.read_only)
+    app.use(async (c, next) => {
+      if (!READS.includes(c.req.method)) throw readOnly();
+      await next();
+    });
   for (const routes of [
     entryRoutes,
     proofRoutes,

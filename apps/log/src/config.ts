@@ -57,6 +57,8 @@ export const configSchema = z.strictObject({
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** Accept a store whose head anchor is missing. */
   trust_store: z.boolean().default(false),
+  /** Serve a log that has ended: without its private keys, and so that nothing is taken, signed or published. */
+  read_only: z.boolean().default(false),
 });
 
 /** A checked configuration. */

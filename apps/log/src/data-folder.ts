@@ -16,6 +16,8 @@ export interface DataFolder {
   readonly previousPublicationKey: string;
   /** Verifier keys of all earlier generations, one in a line. */
   readonly retiredKeys: string;
+  /** Public keys of the log, one in a line: what is left to read it with when the others are lost. */
+  readonly verifierKeys: string;
   /** The secret from which pseudonyms of enrolled people are made. */
   readonly pseudonyms: string;
   /** The governance state of some committed head. */
@@ -36,6 +38,7 @@ export function dataFolder(data: string, anchor?: string): DataFolder {
     previousLogKey: join(data, 'keys', 'previous-log.key'),
     previousPublicationKey: join(data, 'keys', 'previous-log-mldsa44.key'),
     retiredKeys: join(data, 'keys', 'retired'),
+    verifierKeys: join(data, 'verifier-keys'),
     pseudonyms: join(data, 'keys', 'pseudonyms.secret'),
     snapshot: join(data, 'governance.snapshot'),
     beginning: join(data, 'keys', 'beginning'),

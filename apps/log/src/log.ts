@@ -17,9 +17,11 @@ import { Problem } from '@treering/server';
 import { type CoseKey, parseStatement, ReceiptIssuer, type StatementSigner } from '@treering/statement';
 import type { Storage, StoredHead } from '@treering/storage';
 import { GovernedAdmission, requireAdmitted } from './admission.js';
+import { askWitnesses } from './asked-witnesses.js';
 import { Attachments } from './attachments.js';
 import { ErasureQueue } from './erasure-queue.js';
 import type { LogKeys } from './keys.js';
+import { readOnly } from './read-only.js';
 import type { SnapshotStore } from './snapshot.js';
 import { WaitingEvidence } from './waiting-evidence.js';
 import { Witnesses, type WitnessOptions } from './witnesses.js';
@@ -38,6 +40,8 @@ export interface LogParts {
   /** Single submissions that are under way at most; as many as come when it is not given. */
   readonly underWay?: number;
   readonly trustStore?: boolean;
+  /** The log has ended: nothing is taken, signed or published. */
+  readonly readOnly?: boolean;
   /** Who cosigns before anything is published. */
   readonly witnesses?: WitnessOptions | undefined;
   /** Instead of witnesses, what stands for them in a test. */
@@ -74,6 +78,7 @@ export class Log {
   readonly clock: () => number;
   readonly #means: Means;
   readonly #keys: LogKeys;
+  readonly #readOnly: boolean;
   readonly #receipts: ReceiptIssuer;
   readonly #mostUnderWay: number;
   #underWay = 0;
@@ -103,6 +108,7 @@ export class Log {
     this.evidence = new WaitingEvidence(parts.storage, this.attachments, logged);
     this.#means = parts.means;
     this.#keys = parts.keys;
+    this.#readOnly = parts.readOnly ?? false;
     this.#mostUnderWay = parts.underWay ?? Number.POSITIVE_INFINITY;
     this.#receipts = new ReceiptIssuer(this.origin, this.#receiptSigner);
   }
@@ -130,6 +136,11 @@ export class Log {
         if (record?.type === 'correction') corrections.push({ index, leaf, record });
       },
     });
+    // A store that is only said to be the newest is compared with what witnesses know before anything else is done.
+    const shown =
+      parts.trustStore && parts.witnesses !== undefined
+        ? await askWitnesses(parts.witnesses.policy, trust.origin, parts.witnesses.fetch)
+        : undefined;
     const sequencer = await Sequencer.open<Candidate>({
       storage,
       anchor,
@@ -142,6 +153,7 @@ export class Log {
       ...(clock === undefined ? {} : { clock }),
       ...(parts.pool === undefined ? {} : { pool: parts.pool }),
       trustStore: parts.trustStore ?? false,
+      readOnly: parts.readOnly ?? false,
       ...(parts.onFatal === undefined ? {} : { onFatal: parts.onFatal }),
     });
     admission.requireOwnKeys();
@@ -156,7 +168,7 @@ export class Log {
             clock: clock ?? Date.now,
           });
     // What witnesses have cosigned before is in the store, or the store is an older copy: nothing is signed then.
-    await witnesses?.look();
+    await witnesses?.look(shown);
     const cosign = parts.cosign ?? (witnesses === undefined ? undefined : witnesses.cosign.bind(witnesses));
     const publisher = await Publisher.open({
       storage,
@@ -307,6 +319,7 @@ export class Log {
   }
 
   #requireNoObjection(): void {
+    if (this.#readOnly) throw readOnly();
     const objection = this.witnesses?.objection;
     if (objection !== undefined)
       throw new Problem(503, 'log/contradicted', `the log takes nothing while ${objection}`, { retryAfter: 60 });
@@ -345,7 +358,7 @@ export class Log {
       this.#erasures.stop();
       this.evidence.stop();
       // The first call may share a run that began before the last commit.
-      for (let i = 0; i < 2 && this.sequencer.trouble === undefined; i++) {
+      for (let i = 0; i < 2 && this.sequencer.trouble === undefined && !this.#readOnly; i++) {
         await this.publisher.publish().catch((error: unknown) => {
           // Without a quorum the head is published after the next start.
           if (!(error instanceof SequencerError) || error.code !== 'sequencer/quorum-not-met') throw error;

@@ -241,6 +241,7 @@ const OPERATIONS: readonly Operation[] = [
         threshold: z.int(),
         proposals: z.array(z.object({ subject: z.string(), index, leaf: hash, agreeing: z.int() })),
         enrolment: z.boolean(),
+        read_only: z.boolean(),
         limits: z.record(z.string(), z.int()),
         witnesses: z.array(z.unknown()),
         implementation: z.record(z.string(), z.string()),

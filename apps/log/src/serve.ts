@@ -19,6 +19,7 @@ import { openLogKeys } from './keys.js';
 import { Log } from './log.js';
 import { createMetrics } from './metrics.js';
 import { TokenVerifier } from './oidc.js';
+import { keepVerifierKeys, NO_ANCHOR, openVerifierKeys } from './read-only.js';
 import type { Server } from './routes/context.js';
 import { createSnapshotFile } from './snapshot.js';
 import type { WitnessOptions } from './witnesses.js';
@@ -56,17 +57,18 @@ export async function serveLog(
   let keys: Awaited<ReturnType<typeof openLogKeys>> | undefined;
   let log: Log;
   try {
-    keys = await openLogKeys(folder, config);
+    keys = config.read_only ? await openVerifierKeys(folder) : await openLogKeys(folder, config);
     log = await Log.open({
       storage,
-      anchor: openAnchor(folder),
+      anchor: config.read_only ? NO_ANCHOR : openAnchor(folder),
       keys,
       means: nodeMeans,
       snapshots: createSnapshotFile(folder.snapshot),
       pool: { entries: config.pool_entries, bytes: config.pool_bytes },
       underWay: config.under_way,
-      trustStore: config.trust_store,
-      witnesses: await readWitnesses(config, logger),
+      trustStore: config.trust_store || config.read_only,
+      readOnly: config.read_only,
+      witnesses: config.read_only ? undefined : await readWitnesses(config, logger),
       refresh: config.refresh_interval,
       onFatal: (error) => {
         logger.fatal({ err: error }, 'the log stops: it may not go on from memory');
@@ -76,7 +78,10 @@ export async function serveLog(
     if (log.sequencer.head === null) {
       throw new StorageError('storage/missing', `the log in ${config.data} was never begun; finish "treering log init"`);
     }
-    await endBeginning(folder);
+    if (!config.read_only) {
+      await endBeginning(folder);
+      await keepVerifierKeys(folder, keys);
+    }
   } catch (error) {
     await storage.close();
     keys?.close();
@@ -115,7 +120,7 @@ export async function serveLog(
     throw error;
   });
   url ||= http.url;
-  const stopPublishing = publishRegularly(log, config, logger);
+  const stopPublishing = config.read_only ? () => undefined : publishRegularly(log, config, logger);
   logger.info({ url, origin: log.origin, size: log.sequencer.head?.size ?? 0 }, 'the log is open');
 
   return {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { ClientError, type Fetch, WitnessClient } from '@treering/client';
 import {
   type Checkpoint,
@@ -16,6 +15,7 @@ import {
 } from '@treering/note';
 import { type Sequencer, SequencerError } from '@treering/sequencer';
 import type { StoredHead } from '@treering/storage';
+import { LOOK_TIMEOUT, originHash, type ShownHeads } from './asked-witnesses.js';
 
 /** What a log says about its witnesses. */
 export interface WitnessStatus {
@@ -54,8 +54,6 @@ export interface WitnessParts extends WitnessOptions {
 
 /** Requests to one witness in a round: the first, and two after conflicts. */
 const MOST_TRIES = 3;
-/** Milliseconds for a look at what a witness has cosigned. */
-const LOOK_TIMEOUT = 3000;
 /** Statuses of a refusal that says that the witness cosigned another history. */
 const CONTRADICTS: readonly (number | undefined)[] = [409, 422];
 
@@ -135,13 +133,16 @@ export class Witnesses {
   /**
    * Looks at what every witness has cosigned before, and compares it with the store: at the start, before anything is signed.
    * Witnesses that do not answer are passed over; each of them is looked at before it is first asked to cosign.
+   * @param shown what some have answered just now
    */
-  async look(): Promise<void> {
+  async look(shown: ShownHeads = new Map()): Promise<void> {
     const { fetch } = this.#parts;
     const looks = await Promise.allSettled(
       this.#services.map(async (service) => {
         const client = new WitnessClient(service.url, { timeout: LOOK_TIMEOUT, ...(fetch === undefined ? {} : { fetch }) });
-        await this.#show(service, client).catch((error: unknown) => {
+        const known = shown.has(service.url);
+        const looked = known ? this.#compare(service, shown.get(service.url)) : this.#show(service, client);
+        await looked.catch((error: unknown) => {
           if (!(error instanceof ClientError)) throw error;
           service.trouble = error.message;
         });
@@ -279,8 +280,12 @@ export class Witnesses {
    * @throws ClientError when the witness does not answer; SequencerError (sequencer/rolled-back) when the head stops the log
    */
   async #show(service: Service, client: WitnessClient): Promise<number | 'claimed' | undefined> {
-    const { origin, sequencer, onAlarm } = this.#parts;
-    const note = await client.checkpoint(createHash('sha256').update(origin).digest('hex'));
+    return this.#compare(service, await client.checkpoint(originHash(this.#parts.origin)));
+  }
+
+  /** Like #show, for a head that was shown already. */
+  async #compare(service: Service, note: Uint8Array | undefined): Promise<number | 'claimed' | undefined> {
+    const { sequencer, onAlarm } = this.#parts;
     service.looked = true;
     if (note === undefined) return undefined;
     try {

@@ -352,7 +352,17 @@ export class LogClient {
       return;
     }
     if (old.size === 0) return;
-    const answer = parseJsonObject(await this.#http.request(`/v1/proof/consistency?from=${old.size}&to=${young.size}`));
+    const answer = parseJsonObject(
+      await this.#http.request(`/v1/proof/consistency?from=${old.size}&to=${young.size}`).catch((error: unknown) => {
+        // A log that does not have as many entries as it had knows nothing of them.
+        if (!(error instanceof ClientError) || error.status !== 400 || old !== b) throw error;
+        throw new ClientError(
+          'client/inconsistent',
+          `the log ${this.#trust.origin} gives out a head of ${b.size} entries, has shown one of ${a.size} before, and does not prove that this contains it: an older copy of it was brought back, or it shows another history. Keep both signed heads`,
+          { cause: error },
+        );
+      }),
+    );
     try {
       verifyConsistency(old.size, young.size, old.root, young.root, hashesOf(answer.hashes), this.#hasher);
     } catch (error) {

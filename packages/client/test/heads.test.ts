@@ -104,7 +104,9 @@ test('a log that was rolled back is not believed', async () => {
   const memory = await remembering(longB);
   const rolledBack: Lie = ({ path }) =>
     path === '/checkpoint' ? new Response(sizeNine.a.note as Uint8Array<ArrayBuffer>) : undefined;
-  await refusal(a.client({ memory, fetch: lying(a.url, rolledBack) }).head());
+  const error = await refusal(a.client({ memory, fetch: lying(a.url, rolledBack) }).head());
+  assert.is(error.code, 'client/inconsistent');
+  assert.match(error.message, 'gives out a head of 9 entries, has shown one of 12 before');
   assert.is(await memory.size(), 12);
 });
 

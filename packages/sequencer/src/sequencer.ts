@@ -82,6 +82,8 @@ export interface SequencerOptions<C> {
   /** Milliseconds that a commit waits for submissions that were announced: they share its costs, those of many entries. */
   readonly gather?: number;
   readonly trustStore?: boolean;
+  /** The log has ended: its head stays as it is stored, and nothing is ever signed. */
+  readonly readOnly?: boolean;
   /** Told once when the log may not go on: the process must end and start again from the disk. */
   readonly onFatal?: (error: Error) => void;
 }
@@ -175,7 +177,7 @@ export class Sequencer<C> {
    */
   submit(submission: Submission<C>): Promise<Committed> {
     return new Promise((resolve, reject) => {
-      if (this.#closing || this.#dead !== undefined) throw stopped(this.#dead);
+      if (this.#closing || this.#dead !== undefined || this.#options.readOnly) throw stopped(this.#dead);
       this.#pool.add({ submission, size: submission.bytes.length, resolve, reject });
       this.#running ??= this.#run();
     });
@@ -450,17 +452,18 @@ function withDefaults<C>(options: SequencerOptions<C>) {
     gather: 2,
     previousSigners: [],
     trustStore: false,
+    readOnly: false,
     ...options,
   };
 }
 
 /** Where the log stands, with its rules in step, and its head signed by the keys in force: they may be new since it was stored. */
 async function positionOf<C>(
-  options: RecoverOptions & Pick<Required<SequencerOptions<C>>, 'admission' | 'signer' | 'previousSigners'>,
+  options: RecoverOptions & Pick<Required<SequencerOptions<C>>, 'admission' | 'signer' | 'previousSigners' | 'readOnly'>,
 ): Promise<Recovered> {
   const { head, ...position } = await recover(options);
   await options.admission.reload(head?.size ?? 0);
-  if (head === null) return { ...position, head };
+  if (head === null || options.readOnly) return { ...position, head };
   const signers = [options.signer, ...options.previousSigners];
   return { ...position, head: signHead(options.trust, signers, head.size, head.root, head.time, options.ed25519) };
 }

@@ -23,6 +23,7 @@ export interface ServeFlags {
   readonly publicationKey?: string;
   readonly registrarKey?: string;
   readonly trustStore?: boolean;
+  readonly readOnly?: boolean;
   readonly witnesses?: string;
 }
 
@@ -49,6 +50,7 @@ export async function serve(
         under_way: integer(flags.underWay, '--under-way'),
         log_level: flags.logLevel ?? env.TREERING_LOG_LEVEL,
         trust_store: flags.trustStore,
+        read_only: flags.readOnly,
         log_key: flags.signWith ?? env.TREERING_SIGN_WITH,
         publication_key: flags.publicationKey ?? env.TREERING_PUBLICATION_KEY,
         registrar_key: flags.registrarKey ?? env.TREERING_REGISTRAR_KEY,

@@ -19,6 +19,7 @@ import { KEY_TYPE, parsePolicy, parseVerifierKey, type TrustPolicy } from '@tree
 import { nodeEd25519 } from '@treering/note/node';
 import { type ChangeRecord, printable, renderRecord } from '@treering/record';
 import { type CoseKey, createCoseKey } from '@treering/statement';
+import { artifactClaims, REQUIRED_ARTIFACT_CLAIMS } from '../artifacts.js';
 import { EXIT, UsageError } from '../exit.js';
 import type { Session } from '../session.js';
 import { printClaims } from './print-claims.js';
@@ -31,6 +32,7 @@ export interface VerifyFlags extends VerifyPackFlags {
   readonly signer?: readonly string[];
   readonly entry?: string;
   readonly observer?: readonly string[];
+  readonly artifact?: readonly string[];
 }
 
 /** Verifies a proof file offline: no request is made, nothing is trusted but the keys that were given. */
@@ -38,9 +40,17 @@ export async function verify(session: Session, path: string, flags: VerifyFlags)
   const { terminal } = session;
   const policy = await readPolicy(session, flags);
   const full = resolve(session.cwd, path);
+  const artifacts = flags.artifact?.map((file) => resolve(session.cwd, file));
+  const noArtifacts = (): void => {
+    if (artifacts !== undefined) throw new UsageError('--artifact is about .tlog-proof files, and this is none');
+  };
   // What can be read twice is read in pieces; a pipe gives its bytes once.
-  if (await isPackFile(full)) return verifyPackFile(session, createReadStream(full), policy, flags);
+  if (await isPackFile(full)) {
+    noArtifacts();
+    return verifyPackFile(session, createReadStream(full), policy, flags);
+  }
   const bytes = new Uint8Array(await readFile(full));
+  if (isPack(bytes) || isAlarmProof(bytes) || isCose(bytes)) noArtifacts();
   if (isPack(bytes)) return verifyPackFile(session, bytes, policy, flags);
   if (flags.ask !== undefined) throw new UsageError('--ask is about evidence packs, and this file is none');
   const entry = flags.entry === undefined ? {} : { entry: new Uint8Array(await readFile(resolve(session.cwd, flags.entry))) };
@@ -58,17 +68,20 @@ export async function verify(session: Session, path: string, flags: VerifyFlags)
     terminal.line();
     return report({ terminal, claims, record, good: holds(claims, required), verbose, more: { kind, origin } });
   }
-  const cose = isCose(bytes);
-  const found = cose
-    ? { index: undefined, ...verifyCoseReceipt(bytes, { logs: receiptLogs(policy), ...means }) }
-    : verifyTlogProof(bytes, { policy, signerKeys: (flags.signer ?? []).map(signerKey), ...means });
+  if (isCose(bytes)) {
+    const { claims, record } = verifyCoseReceipt(bytes, { logs: receiptLogs(policy), ...means });
+    return report({ terminal, claims, record, good: holds(claims, REQUIRED_RECEIPT_CLAIMS), verbose, more: {} });
+  }
+  const found = verifyTlogProof(bytes, { policy, signerKeys: (flags.signer ?? []).map(signerKey), ...means });
+  const claims = [...found.claims, ...(artifacts === undefined ? [] : await artifactClaims(found.statement, artifacts))];
+  const required = [...REQUIRED_CLAIMS, ...(artifacts === undefined ? [] : REQUIRED_ARTIFACT_CLAIMS)];
   return report({
     terminal,
-    claims: found.claims,
+    claims,
     record: found.record,
-    good: holds(found.claims, cose ? REQUIRED_RECEIPT_CLAIMS : REQUIRED_CLAIMS),
+    good: holds(claims, required),
     verbose,
-    more: found.index === undefined ? {} : { index: Number(found.index) },
+    more: { index: Number(found.index) },
   });
 }
 

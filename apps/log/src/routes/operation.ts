@@ -55,6 +55,7 @@ export function operationRoutes(server: Server): Hono<Env> {
       })),
       quorum: log.witnesses?.policy.quorum ?? 'none',
       enrolment: server.registrar !== undefined,
+      read_only: config.read_only,
       implementation: { hasher: nodeHasher.name, ed25519: nodeEd25519.name, storage: log.storage.name },
     });
   });
@@ -83,6 +84,7 @@ export function operationRoutes(server: Server): Hono<Env> {
       });
     const objection = log.witnesses?.objection;
     if (objection !== undefined) throw new Problem(503, 'log/contradicted', objection, { retryAfter: 60 });
+    if (config.read_only) return c.json({ status: 'read-only', committed: head?.size ?? 0, published: published?.size ?? 0 });
     await checkWritable();
     const behind = head !== null && head.size !== (published?.size ?? 0);
     if (behind && log.clock() - (published?.time ?? head.time) > STALE + config.publish_interval) {

@@ -1,0 +1,4 @@
+export function judge(stdout: string): {
+  readonly verdict: 'clean' | 'vulnerable' | 'unknown';
+  readonly lines: readonly string[];
+};

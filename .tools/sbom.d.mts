@@ -1,0 +1,1 @@
+export function sbomText(env?: Readonly<Record<string, string | undefined>>): string;
