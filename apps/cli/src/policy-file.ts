@@ -4,8 +4,8 @@ import { dirname, resolve } from 'node:path';
 import { KEY_TYPE, parseVerifierKey } from '@treering/note';
 import { type PolicyBody, RecordError, type RecordOf, recordFromJson } from '@treering/record';
 import { type CoseKey, createCoseKey, decodeBase64Url, encodeBase64Url, encodeCoseKey, type Json } from '@treering/statement';
-import { parse } from 'yaml';
 import { UsageError } from './exit.js';
+import { parseYaml } from './yaml.js';
 
 /*
  * A policy in YAML is the JSON view of the record's `policy`, with what people have at hand in place of bytes:
@@ -26,7 +26,7 @@ type Members = { [key: string]: Json };
 export async function readPolicyFile(path: string): Promise<PolicyBody> {
   let json: Json;
   try {
-    json = parse(await readFile(path, 'utf8'), { logLevel: 'error' }) as Json;
+    json = parseYaml(await readFile(path, 'utf8')) as Json;
   } catch (error) {
     throw new UsageError(`${path} cannot be read: ${(error as Error).message}`);
   }
