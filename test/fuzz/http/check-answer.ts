@@ -51,7 +51,8 @@ interface Answered {
 
 function mistakeIn({ refusals }: Face, { method }: Asked, { status, headers, type, bytes }: Answered): string | undefined {
   if (status >= 500 && !UNAVAILABLE.includes(status)) return 'it failed';
-  if (status < 400) return undefined;
+  if (status < 400)
+    return bytes.length > 0 && type === 'application/json' && hasFailed(bytes) ? 'a part of it failed' : undefined;
   if ((status === 503 || status === 429) && !/^[1-9][0-9]*$/.test(headers.get('retry-after') ?? ''))
     return 'it does not say when to try again';
   if (method === 'HEAD' || refusals.includes(type)) return undefined;
@@ -63,4 +64,11 @@ function mistakeIn({ refusals }: Face, { method }: Asked, { status, headers, typ
   if (typeof code !== 'string' || !/^[a-z-]+\/[a-z-]+$/.test(code) || problem.status !== status)
     return 'the problem has no code';
   return typeof detail === 'string' && detail !== '' && typeof instance === 'string' ? undefined : 'the problem says nothing';
+}
+
+/** Whether one of the statements of a batch was answered as no request alone may be. */
+function hasFailed(bytes: Uint8Array): boolean {
+  const answer = JSON.parse(Buffer.from(bytes).toString('utf8')) as { results?: unknown } | null;
+  const results = Array.isArray(answer?.results) ? (answer.results as { status?: unknown }[]) : [];
+  return results.some(({ status }) => typeof status !== 'number' || (status >= 500 && !UNAVAILABLE.includes(status)));
 }

@@ -1,5 +1,5 @@
 import { encodeRecord, formatManifest } from '@treering/record';
-import { encodeCbor, signStatement } from '@treering/statement';
+import { decodeCbor, encodeCbor, fromJson, type Json, signStatement, toJson } from '@treering/statement';
 import { enrollingLog, enrolmentRequest } from '../../../apps/log/test/enrolling.js';
 import { makeStatement, ORIGIN, SEED, signerFrom } from '../../../apps/log/test/fixture.js';
 import { provider } from '../../../apps/log/test/identity-provider.js';
@@ -33,7 +33,7 @@ const admin = signerFrom(SEED.admin);
 
 /** A log in memory that also enrols by token. Many of its statements are well signed: what they say is not. */
 export async function logFace(): Promise<Face> {
-  const { app, log, size } = await enrollingLog([provider('https://issuer.test')]);
+  const { registrarApp: app, log, size } = await enrollingLog([provider('https://issuer.test')]);
   const honest = (await makeStatement()).entry;
   await log.submit(honest);
   await log.publisher.publish();
@@ -64,7 +64,8 @@ export async function logFace(): Promise<Face> {
 
   async function submission(random: Random): Promise<Asked> {
     const statement = await statementFrom(random);
-    const body = random.oneIn(3) ? mutateCbor(statement, random) : random.oneIn(3) ? mutateBytes(statement, random) : statement;
+    const mutant = random.oneIn(2) ? mutateCbor(statement, random) : mutateBytes(statement, random);
+    const body = random.oneIn(4) ? mutant : statement;
     const ask = (method: string, path: string, type: string, bytes: Uint8Array): Asked => ({
       method,
       path,
@@ -101,6 +102,13 @@ export async function logFace(): Promise<Face> {
   }
 }
 
+/** A record with other members, mostly in the form that CBOR has to have, so that it is looked at. */
+function changedRecord(payload: Uint8Array, random: Random): Uint8Array {
+  if (random.oneIn(6)) return mutateCbor(payload, random);
+  const view = bytesOf(JSON.stringify(toJson(decodeCbor(payload))));
+  return encodeCbor(fromJson(JSON.parse(Buffer.from(mutateJson(view, random)).toString('utf8')) as Json));
+}
+
 /** A statement of the administrator whose header is as it should be, with any content. */
 async function statementFrom(random: Random): Promise<Uint8Array> {
   const claims = {
@@ -117,7 +125,7 @@ async function statementFrom(random: Random): Promise<Uint8Array> {
     : sub;
   try {
     const all = { ...claims, sub: subject, ...(foreign ? { contentType } : {}) };
-    const changed = foreign ? mutateJson(content, random) : mutateCbor(payload, random);
+    const changed = foreign ? mutateJson(content, random) : changedRecord(payload, random);
     return (await signStatement(all, random.oneIn(5) ? (foreign ? content : payload) : changed, admin)).entry;
   } catch {
     // What cannot be signed is sent unsigned.
