@@ -112,11 +112,21 @@ export const noteComparison: Comparison = {
   },
 };
 
+/** A note whose signature's name has any one character in it. */
+function oddName(random: Random): Uint8Array {
+  const odd = random.oneIn(2)
+    ? random.pick(SPACES)
+    : random.pick([random.below(0x80), random.below(0xd800), 0x10000 + random.below(0x1000)]);
+  const name = `a${String.fromCodePoint(odd)}${random.pick(['', 'b'])}`;
+  return new TextEncoder().encode(`text\n\n\u2014 ${name} ${Buffer.from(random.bytes(8)).toString('base64')}\n`);
+}
+
 function inputFrom(random: Random): Uint8Array {
   const seed = random.pick(seeds);
   const kind = random.below(8);
   if (kind === 0) return seed;
-  return kind < 3 ? mutateBytes(seed, random) : mutateLines(seed, random);
+  if (kind === 1) return oddName(random);
+  return kind < 4 ? mutateBytes(seed, random) : mutateLines(seed, random);
 }
 
 /** What notes are made of, on its own. */
@@ -150,7 +160,12 @@ function compareTexts(random: Random): void {
     referenceDecimal(digits),
     digits,
   );
-  const bytes = random.bytes(random.below(6));
-  const valid = Buffer.from(Buffer.from(bytes).toString('utf8'), 'utf8').equals(bytes);
-  requireSame(unlessRefused(() => decodeUtf8(bytes), [NoteError]) !== undefined, valid, bytes);
+  const bytes = Uint8Array.from([...(random.oneIn(4) ? [0xef, 0xbb, 0xbf] : []), ...random.bytes(random.below(6))]);
+  const shown = Buffer.from(bytes).toString('utf8');
+  const isValid = Buffer.from(shown, 'utf8').equals(bytes);
+  requireSame(
+    unlessRefused(() => decodeUtf8(bytes), [NoteError]),
+    isValid ? shown : undefined,
+    bytes,
+  );
 }
