@@ -7,7 +7,7 @@ import { printable, RecordError } from '@treering/record';
 import type { ModelFiles } from '@treering/record/node';
 import { GENERATION_CONFIG, generationParameters } from './config-content.js';
 import { UsageError } from './exit.js';
-import { parseYaml } from './yaml.js';
+import { parseYaml, requireShallow } from './yaml.js';
 
 const INDEX = 'model.safetensors.index.json';
 const TOKENIZER = ['tokenizer.json', 'tokenizer_config.json', 'tokenizer.model', 'vocab.json', 'vocab.txt'];
@@ -83,6 +83,7 @@ function parseObject(bytes: Uint8Array, path: string): Members {
   let value: unknown;
   try {
     value = parseStrictJson(bytes);
+    requireShallow(value);
   } catch (error) {
     throw new UsageError(`${path} is no JSON: ${(error as Error).message}`);
   }

@@ -3,7 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { KEY_TYPE, parseVerifierKey } from '@treering/note';
 import { type PolicyBody, RecordError, type RecordOf, recordFromJson } from '@treering/record';
-import { type CoseKey, createCoseKey, decodeBase64Url, encodeBase64Url, encodeCoseKey, type Json } from '@treering/statement';
+import {
+  type CoseKey,
+  createCoseKey,
+  decodeBase64Url,
+  encodeBase64Url,
+  encodeCoseKey,
+  type Json,
+  StatementError,
+} from '@treering/statement';
 import { UsageError } from './exit.js';
 import { parseYaml } from './yaml.js';
 
@@ -45,7 +53,8 @@ function validatePolicy(policy: Json): PolicyBody {
   try {
     return (recordFromJson(record) as RecordOf<'policy'>).policy;
   } catch (error) {
-    if (!(error instanceof RecordError)) throw error;
+    // A number that is none of a record, such as .inf, is refused before the record is looked at.
+    if (!(error instanceof RecordError || error instanceof StatementError)) throw error;
     throw new UsageError(error.message.replace('the policy record', 'the policy'));
   }
 }
