@@ -264,7 +264,7 @@ export class LogClient {
     for (const [i, result] of (results as Record<string, unknown>[]).entries()) {
       const status = typeof result?.status === 'number' ? result.status : Number.NaN;
       if (status === 200 || status === 201) out.push(await this.#accept(statements[i], result, status));
-      else out.push(this.#http.refusalOf(status, encodeUtf8(JSON.stringify(result))));
+      else out.push(this.#http.refusalFor(status, result));
     }
     return out;
   }
