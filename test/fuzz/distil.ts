@@ -1,16 +1,7 @@
+import { ALL_TARGETS } from './all-targets.js';
 import { keepInCorpus } from './corpus.js';
 import { Random } from './random.js';
 import { Session } from './session.js';
-import type { Target } from './target.js';
-import { answerTargets } from './targets/answers.js';
-import { evidenceTargets } from './targets/evidence.js';
-import { foreignTargets } from './targets/foreign.js';
-import { noteTargets } from './targets/notes.js';
-import { operatorTargets } from './targets/operators.js';
-import { serverTargets } from './targets/servers.js';
-import { statementTargets } from './targets/statements.js';
-import { tokenTargets } from './targets/tokens.js';
-import { treeTargets } from './targets/trees.js';
 
 // Adds to the corpus, for each error code that a target answers with, the shortest of the inputs that were found for it:
 // node --conditions=@treering/source --import tsx test/fuzz/distil.ts <seed> [target...]
@@ -21,19 +12,8 @@ const INPUTS = 4000;
 const LONGEST = 2048;
 
 const [seed, ...names] = process.argv.slice(2);
-const all: readonly Target[] = [
-  ...noteTargets,
-  ...treeTargets,
-  ...statementTargets,
-  ...tokenTargets,
-  ...serverTargets,
-  ...evidenceTargets,
-  ...foreignTargets,
-  ...operatorTargets,
-  ...answerTargets,
-];
 
-for (const target of all.filter(({ name }) => names.length === 0 || names.includes(name))) {
+for (const target of ALL_TARGETS.filter(({ name }) => names.length === 0 || names.includes(name))) {
   const shortest = new Map<string, Uint8Array>();
   const session = new Session({ ...target, foreign: [] }, new Random(Number(seed)), (bytes, { accepted, code }) => {
     const known = shortest.get(code);

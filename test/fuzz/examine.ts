@@ -27,7 +27,7 @@ setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
 /** Bytes that are held now, within the heap of JavaScript and outside of it. */
-export function heldBytes(): number {
+function heldBytes(): number {
   const { used_heap_size, external_memory } = getHeapStatistics();
   return used_heap_size + external_memory;
 }

@@ -12,6 +12,7 @@ import { verifyBundle } from '../../packages/foreign/src/node/index.js';
 import { reportOutcome } from '../fault/results.js';
 import { haveVectors, vectorBytes } from '../vectors.js';
 import { ALL_TARGETS } from './all-targets.js';
+import { corpusTargets } from './corpus.js';
 import { type Changed, changedItems, changedLines, changedMembers } from './parts.js';
 import { Random } from './random.js';
 import { Session } from './session.js';
@@ -149,6 +150,15 @@ async function outcomeOf(verify: () => boolean | Promise<boolean>): Promise<bool
     return false;
   }
 }
+
+test('every folder of the corpus is that of a target', () => {
+  const names = ALL_TARGETS.map(({ name }) => name);
+  assert.is(new Set(names).size, names.length);
+  assert.equal(
+    corpusTargets().filter((name) => !names.includes(name)),
+    [],
+  );
+});
 
 test('what was lost was looked for in every part', () => {
   reportOutcome({

@@ -1,5 +1,5 @@
 /** A class of errors, as `instanceof` takes it. */
-export type ErrorClass = abstract new (...args: never[]) => Error;
+type ErrorClass = abstract new (...args: never[]) => Error;
 
 /** How an input is built, so that it can be changed where it means something. */
 export type Form = 'bytes' | 'cbor' | 'json' | 'lines' | 'yaml';
