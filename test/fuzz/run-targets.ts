@@ -23,7 +23,7 @@ const SOAK = 600_000;
 const KEPT = 48 * 1024 * 1024;
 
 function shareOf({ slow = false }: Target): Share {
-  if (faultSize() === 'quick') return { inputs: slow ? INPUTS / 5 : INPUTS };
+  if (faultSize() === 'quick') return { inputs: slow ? INPUTS / 10 : INPUTS };
   return { milliseconds: forSize({ quick: 0, full: FULL, soak: SOAK }) };
 }
 
