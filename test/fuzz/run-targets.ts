@@ -20,7 +20,7 @@ const INPUTS = 500;
 const FULL = 5_000;
 const SOAK = 600_000;
 /** Bytes that all targets together may leave behind: modules that were compiled, and caches, which are bounded. */
-const KEPT = 48 * 1024 * 1024;
+const KEPT = 64 * 1024 * 1024;
 
 function shareOf({ slow = false }: Target): Share {
   if (faultSize() === 'quick') return { inputs: slow ? INPUTS / 10 : INPUTS };

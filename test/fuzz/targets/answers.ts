@@ -16,6 +16,8 @@ const trust = { origin: ORIGIN, logKeys: [memory.log.signer.key] };
 
 /** `fetch` from a server that answers everything with these bytes. */
 const answering = (bytes: Uint8Array, status = 200) => ({
+  // Milliseconds; each request keeps a timer for so long.
+  timeout: 3_000,
   fetch: async (): Promise<Response> => new Response(bytes as Uint8Array<ArrayBuffer>, { status }),
 });
 const url = 'http://log.test';
