@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { randomFrom } from '../fuzz/mutate.js';
+import { Random } from '../fuzz/random.js';
 import { policyOf, SimulatedLog, SimulatedMonitor, SimulatedWitness, World } from './simulation.js';
 
 // An hour of honest operation, in simulated time: processes restart at random, witnesses are slow, fail or have wrong clocks, and
@@ -11,7 +11,8 @@ const SECONDS = 3600;
 
 for (const seed of [1]) {
   test(`an honest hour raises no alarm`, async () => {
-    const chance = randomFrom(seed);
+    const random = new Random(seed);
+    const chance = (): number => random.next();
     const world = new World();
     const witnesses = [0, 1, 2, 3].map((i) => new SimulatedWitness(world, `w${i}.world`).start());
     const policyText = policyOf(

@@ -1,30 +1,35 @@
-/** mulberry32: small, seeded, good enough to choose mutations. */
-export function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+import { inflate, mutateBytes, splice } from './mutate-bytes.js';
+import { mutateCbor } from './mutate-cbor.js';
+import { mutateJson } from './mutate-json.js';
+import { mutateLines, mutateYaml } from './mutate-lines.js';
+import type { Random } from './random.js';
+import type { Form } from './target.js';
+
+const MUTATORS: Readonly<Record<Form, (seed: Uint8Array, random: Random) => Uint8Array>> = {
+  bytes: mutateBytes,
+  cbor: mutateCbor,
+  json: mutateJson,
+  lines: mutateLines,
+  yaml: mutateYaml,
+};
+
+/** How inputs of one target are made from others. */
+export interface MutateOptions {
+  readonly form: Form;
+  /** Other inputs, parts of which are put together. */
+  readonly pool: readonly Uint8Array[];
+  /** Bytes to which an input is blown up now and then. */
+  readonly largest: number;
 }
 
-/** Bytes at which formats change their mind: ends, signs, heads of CBOR items. */
-const TELLING = [0x00, 0x0a, 0x1b, 0x5f, 0x7f, 0x80, 0x9f, 0xbf, 0xff];
-
-/** A copy with one to four changes: bits flipped, bytes set, removed, repeated, cut off or put in. */
-export function mutate(seed: Uint8Array, random: () => number): Uint8Array {
-  let bytes = Array.from(seed);
-  const below = (n: number): number => Math.floor(random() * n);
-  for (let changes = 1 + below(4); changes > 0; changes--) {
-    const [from, to] = [below(bytes.length + 1), below(bytes.length + 1)].sort((a, b) => a - b);
-    const kind = below(6);
-    if (kind === 0 && from < bytes.length) bytes[from] ^= 1 << below(8);
-    else if (kind === 1 && from < bytes.length) bytes[from] = TELLING[below(TELLING.length)];
-    else if (kind === 2) bytes.splice(from, to - from);
-    else if (kind === 3) bytes.splice(from, 0, ...bytes.slice(from, Math.min(to, from + 64)));
-    else if (kind === 4) bytes = bytes.slice(0, to);
-    else bytes.splice(from, 0, ...Array.from({ length: 1 + below(8) }, () => below(256)));
-  }
-  return Uint8Array.from(bytes);
+/** An input made from another one: changed where it means something, changed anywhere, put together, blown up, or random. */
+export function mutate(seed: Uint8Array, random: Random, { form, pool, largest }: MutateOptions): Uint8Array {
+  const kind = random.below(100);
+  if (kind < 55) return MUTATORS[form](seed, random);
+  if (kind < 85) return mutateBytes(seed, random);
+  if (kind < 90) return mutateBytes(MUTATORS[form](seed, random), random);
+  if (kind < 95) return splice(seed, random.pick(pool), random);
+  // Rare, because it takes as long as hundreds of others.
+  if (kind < 96) return random.oneIn(8) ? inflate(seed, random, largest) : inflate(seed, random, 1024);
+  return random.bytes(random.below(300));
 }

@@ -3,8 +3,8 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname, relative } from 'node:path';
 import { configDigest, printable, type RecordOf } from '@treering/record';
-import { parse } from 'yaml';
 import { UsageError } from './exit-codes.js';
+import { parseYaml, requireShallow } from './yaml.js';
 
 type ConfigRecord = RecordOf<'config'>;
 
@@ -97,7 +97,9 @@ function systemPrompt(paths: readonly string[], named: string | undefined): stri
 function structured(path: string, content: Uint8Array): unknown {
   if (!/\.(?:ya?ml|json)$/i.test(path)) return undefined;
   try {
-    return parse(new TextDecoder('utf-8', { fatal: true }).decode(content)) as unknown;
+    const value = parseYaml(new TextDecoder('utf-8', { fatal: true }).decode(content));
+    requireShallow(value);
+    return value;
   } catch (error) {
     // Behind the first line stands what was read, which is nobody's business.
     throw new UsageError(`${printable(path)} cannot be read: ${printable((error as Error).message.split('\n')[0])}`);

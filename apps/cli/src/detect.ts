@@ -1,11 +1,11 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { printable, recordSchemas } from '@treering/record';
-import { parse } from 'yaml';
 import { kindOf } from './commands/foreign.js';
 import { UsageError } from './exit.js';
 import { isHuggingFaceFolder } from './huggingface.js';
 import type { KINDS } from './kinds.js';
+import { parseYaml } from './yaml.js';
 
 /** What a path is taken for, and why. */
 export interface Detected {
@@ -136,7 +136,7 @@ async function inFile(path: string): Promise<Finding[]> {
 
 function structuredValue(path: string, bytes: Uint8Array): unknown {
   try {
-    return parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return parseYaml(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
     throw new UsageError(`${printable(path)} cannot be read: ${(error as Error).message}`);
   }

@@ -3,9 +3,9 @@ import { createReadStream, existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { parse } from 'yaml';
 import { z } from 'zod';
 import { UsageError } from './exit.js';
+import { parseYaml } from './yaml.js';
 
 /** What DVC says of a file or folder, and whether the working copy is that. */
 export interface DvcState {
@@ -72,7 +72,7 @@ async function readYaml<T>(file: string, schema: z.ZodType<T>): Promise<T> {
   let value: unknown;
   try {
     // Every scalar is text: an MD5 may read like a number.
-    value = parse(await readFile(file, 'utf8'), { schema: 'failsafe' });
+    value = parseYaml(await readFile(file, 'utf8'), 'failsafe');
   } catch (error) {
     throw new UsageError(`${file} is no YAML: ${(error as Error).message}`);
   }

@@ -4,9 +4,9 @@ import { resolve } from 'node:path';
 import { defaultMapping, type Endpoint, httpEndpoint, openAiEndpoint, parseMapping } from '@treering/evaluation';
 import { commandEndpoint } from '@treering/evaluation/node';
 import { printable } from '@treering/record';
-import { parse } from 'yaml';
 import { UsageError } from './exit.js';
 import type { Session } from './session.js';
+import { parseYaml } from './yaml.js';
 
 /** Which deployed model is asked, and how. */
 export interface EndpointFlags {
@@ -79,7 +79,7 @@ async function readMapping(path: string) {
   const bytes = await readFile(path);
   let value: unknown;
   try {
-    value = parse(bytes.toString('utf8'));
+    value = parseYaml(bytes.toString('utf8'));
   } catch (error) {
     throw new UsageError(`${printable(path)} is no YAML: ${(error as Error).message}`);
   }

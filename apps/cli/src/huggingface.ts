@@ -5,9 +5,9 @@ import { parseStrictJson } from '@treering/foreign';
 import { equalBytes } from '@treering/merkle';
 import { printable, RecordError } from '@treering/record';
 import type { ModelFiles } from '@treering/record/node';
-import { parse } from 'yaml';
 import { GENERATION_CONFIG, generationParameters } from './config-content.js';
 import { UsageError } from './exit.js';
+import { parseYaml, requireShallow } from './yaml.js';
 
 const INDEX = 'model.safetensors.index.json';
 const TOKENIZER = ['tokenizer.json', 'tokenizer_config.json', 'tokenizer.model', 'vocab.json', 'vocab.txt'];
@@ -83,6 +83,7 @@ function parseObject(bytes: Uint8Array, path: string): Members {
   let value: unknown;
   try {
     value = parseStrictJson(bytes);
+    requireShallow(value);
   } catch (error) {
     throw new UsageError(`${path} is no JSON: ${(error as Error).message}`);
   }
@@ -127,7 +128,7 @@ function cardOf(bytes: Uint8Array | undefined, path: string): Members {
   if (front === undefined) return {};
   let value: unknown;
   try {
-    value = parse(front);
+    value = parseYaml(front);
   } catch (error) {
     throw new UsageError(`the front matter of ${path} is no YAML: ${(error as Error).message}`);
   }

@@ -86,7 +86,9 @@ export async function main(
     }
     const { exit: code, code: name, message } = exitOf(error);
     json(name, message);
-    around.stderr.write(`treering: ${message}\n`);
+    // What went wrong is often told in the words of a file, a server or a path.
+    const { printable } = await import('@treering/record');
+    around.stderr.write(`treering: ${message.split('\n').map(printable).join('\n')}\n`);
     return code;
   }
 }

@@ -3,9 +3,17 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { KEY_TYPE, parseVerifierKey } from '@treering/note';
 import { type PolicyBody, RecordError, type RecordOf, recordFromJson } from '@treering/record';
-import { type CoseKey, createCoseKey, decodeBase64Url, encodeBase64Url, encodeCoseKey, type Json } from '@treering/statement';
-import { parse } from 'yaml';
+import {
+  type CoseKey,
+  createCoseKey,
+  decodeBase64Url,
+  encodeBase64Url,
+  encodeCoseKey,
+  type Json,
+  StatementError,
+} from '@treering/statement';
 import { UsageError } from './exit.js';
+import { parseYaml } from './yaml.js';
 
 /*
  * A policy in YAML is the JSON view of the record's `policy`, with what people have at hand in place of bytes:
@@ -26,7 +34,7 @@ type Members = { [key: string]: Json };
 export async function readPolicyFile(path: string): Promise<PolicyBody> {
   let json: Json;
   try {
-    json = parse(await readFile(path, 'utf8'), { logLevel: 'error' }) as Json;
+    json = parseYaml(await readFile(path, 'utf8')) as Json;
   } catch (error) {
     throw new UsageError(`${path} cannot be read: ${(error as Error).message}`);
   }
@@ -45,7 +53,8 @@ function validatePolicy(policy: Json): PolicyBody {
   try {
     return (recordFromJson(record) as RecordOf<'policy'>).policy;
   } catch (error) {
-    if (!(error instanceof RecordError)) throw error;
+    // A number that is none of a record, such as .inf, is refused before the record is looked at.
+    if (!(error instanceof RecordError || error instanceof StatementError)) throw error;
     throw new UsageError(error.message.replace('the policy record', 'the policy'));
   }
 }

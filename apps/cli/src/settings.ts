@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { nearest } from '@treering/log/config';
 import { dataFolder } from '@treering/log/data-folder';
-import { parse } from 'yaml';
 import { z } from 'zod';
 import { UsageError } from './exit.js';
+import { parseYaml } from './yaml.js';
 
 /** The project file: where the log is, and what is trusted about it. */
 export const SETTINGS_FILE = 'treering.yaml';
@@ -102,7 +102,7 @@ function readProjectFile(cwd: string): { file: z.infer<typeof fileSchema>; folde
     if (existsSync(path)) {
       let value: unknown;
       try {
-        value = parse(readFileSync(path, 'utf8'));
+        value = parseYaml(readFileSync(path, 'utf8'));
       } catch (error) {
         throw new UsageError(`${path} is no YAML: ${(error as Error).message}`);
       }

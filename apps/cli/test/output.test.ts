@@ -1,3 +1,4 @@
+import { printable } from '@treering/record';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Desk, deskWithLog } from './fixture.js';
@@ -111,6 +112,23 @@ for (const [name, args, exit, code, env] of failures) {
     assert.not.match(plain.stderr, /\n\s+at /, 'no stack trace');
   });
 }
+
+test('what files and paths say reaches a terminal without its control characters', async () => {
+  const controls = '\u001b[2J\u202e';
+  desk.write('escape.yaml', `type: incident\n${controls}: [\n`);
+  desk.write('warned.yaml', `type: incident\nsubject: !${controls} x\n`);
+  const record = ['record', 'incident', '--reason', 'A good reason.', '--file'];
+  for (const args of [
+    ['verify', `no${controls}.tlog-proof`],
+    [...record, 'escape.yaml'],
+    [...record, 'warned.yaml'],
+  ]) {
+    const { code, stderr } = await desk.call(args);
+    assert.ok(code > 0);
+    assert.match(stderr, /^treering: /);
+    for (const line of stderr.split('\n')) assert.is(printable(line), line);
+  }
+});
 
 test('wrong calls: exit code 2, a suggestion, and JSON when it is asked for', async () => {
   for (const args of [

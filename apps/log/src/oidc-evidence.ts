@@ -82,7 +82,8 @@ export async function examineEvidence(content: Uint8Array, entry: EnrolmentEntry
   require(read.token_digest === digest.toString('hex'), 'it names another digest than its token has');
   require(read.provider === provider.name && record.oidc?.provider === provider.name, 'it is of another provider');
   const algorithms: readonly string[] = provider.algorithms ?? ALGORITHMS;
-  require(algorithms.includes(String(header.alg)), 'the algorithm of its token is not one that the policy takes');
+  const { alg } = header;
+  require(typeof alg === 'string' && algorithms.includes(alg), 'the algorithm of its token is not one that the policy takes');
   mistakes.push(...claimMistakes(claims, provider), ...timeMistakes(claims, read.verified_at, entry));
   const key = parseCoseKey(record.key as Uint8Array);
   const unbound = await bindingMistake(provider, claims, key, entry.origin);

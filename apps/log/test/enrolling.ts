@@ -89,6 +89,8 @@ export async function enrollingLog(oidc: OidcProvider[], clock: () => number = D
   };
   return {
     ...memory,
+    /** The HTTP face with a registrar behind it. */
+    registrarApp: app,
     /** What the app wrote into its own records. */
     records,
     ask,

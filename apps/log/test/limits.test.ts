@@ -159,6 +159,18 @@ test('a batch costs as many submissions as it has statements', async () => {
   assert.is(second.headers.get('retry-after'), '2');
 });
 
+test('a body of a million small items is refused at the first of them that is too many', async () => {
+  const { app } = await memoryLog();
+  // {"a": [[], [], ...]}: each item is one byte there, and dozens in memory.
+  const body = new Uint8Array(8 + 2 ** 20).fill(0x80);
+  body.set([0xa1, 0x61, 0x61, 0x9a, 0, 0x10, 0, 0]);
+  const response = await app.request('/v1/entries', { method: 'POST', headers: { 'Content-Type': 'application/cbor' }, body });
+  assert.is(response.status, 400);
+  const { code, detail } = (await response.json()) as { code: string; detail: string };
+  assert.is(code, 'cbor/not-in-profile');
+  assert.match(detail, /more than 261 items/);
+});
+
 test('a full pool is 503 with Retry-After, and nothing of what was refused is logged', async () => {
   const small = await memoryLog({ config: { pool_entries: 2 } });
   const statements = await Promise.all(Array.from({ length: 80 }, () => makeStatement()));

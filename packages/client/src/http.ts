@@ -45,6 +45,11 @@ export class LogHttp {
     return refusal(status, bytes, this.#who);
   }
 
+  /** The same for a problem that stands in another answer, as `JSON.parse` gives it. */
+  refusalFor(status: number, problem: unknown): ClientError {
+    return refusalFor(status, problem, this.#who);
+  }
+
   /** The answer whatever its status. @throws ClientError (client/unreachable) */
   async send(path: string, init: RequestInit): Promise<{ status: number; bytes: Uint8Array }> {
     try {
@@ -88,12 +93,15 @@ export class LogHttp {
 }
 
 function refusal(status: number, bytes: Uint8Array, who: string): ClientError {
-  let problem: { detail?: unknown; code?: unknown; rule?: unknown } = {};
   try {
-    problem = JSON.parse(new TextDecoder().decode(bytes)) as typeof problem;
+    return refusalFor(status, JSON.parse(new TextDecoder().decode(bytes)), who);
   } catch (error) {
     return new ClientError('client/refused', `${who} answers with status ${status}`, { status, cause: error });
   }
+}
+
+function refusalFor(status: number, value: unknown, who: string): ClientError {
+  const problem = value as { detail?: unknown; code?: unknown; rule?: unknown } | null;
   const detail = typeof problem?.detail === 'string' ? printable(problem.detail) : `${who} answers with status ${status}`;
   const rule = typeof problem?.rule === 'string' ? ` (decided by: ${printable(problem.rule)})` : '';
   const code = typeof problem?.code === 'string' ? printable(problem.code) : undefined;

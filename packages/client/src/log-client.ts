@@ -262,9 +262,9 @@ export class LogClient {
       throw new ClientError('client/bad-answer', 'the log does not answer for each statement');
     const out: (LoggedEntry | ClientError)[] = [];
     for (const [i, result] of (results as Record<string, unknown>[]).entries()) {
-      const status = Number(result?.status);
+      const status = typeof result?.status === 'number' ? result.status : Number.NaN;
       if (status === 200 || status === 201) out.push(await this.#accept(statements[i], result, status));
-      else out.push(this.#http.refusalOf(status, encodeUtf8(JSON.stringify(result))));
+      else out.push(this.#http.refusalFor(status, result));
     }
     return out;
   }

@@ -23,7 +23,13 @@ export interface Decision {
  */
 export function encodeDecision(decision: Decision): Uint8Array {
   const { id, at, outcome, salt } = decision;
-  const leaf = encodeCbor({ v: 1, id, at, salt, ...(outcome === undefined ? {} : { outcome }) });
+  let leaf: Uint8Array;
+  try {
+    leaf = encodeCbor({ v: 1, id, at, salt, ...(outcome === undefined ? {} : { outcome }) });
+  } catch (error) {
+    if (!(error instanceof StatementError)) throw error;
+    throw malformed(error.message);
+  }
   decodeDecision(leaf);
   return leaf;
 }

@@ -30,7 +30,8 @@ export function parseInToto(payload: Uint8Array): InTotoStatement {
     return fail(`is no JSON that reads in one way: ${printable((error as Error).message)}`);
   }
   const statement = members(json) ?? fail('is no JSON object');
-  if (!TYPES.includes(statement._type)) fail(`has the type ${String(statement._type)}`);
+  if (!TYPES.includes(statement._type))
+    fail(typeof statement._type === 'string' ? `has the type ${statement._type}` : 'has no type');
   const { predicateType, subject } = statement;
   if (typeof predicateType !== 'string' || predicateType === '') fail('names no predicate type');
   if (!Array.isArray(subject) || subject.length === 0) fail('has no subject');

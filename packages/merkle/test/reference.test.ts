@@ -210,4 +210,24 @@ test('100,000 leaves appended in uneven batches have the naive root', () => {
   assert.is(hex(range.root()), hex(large.root(MOST)));
 });
 
+test('no inner node is a leaf: neither its hash nor an entry of the two hashes below it', () => {
+  for (const n of [2, 3, 4, 7, 8, 31, 33]) {
+    const root = tree.root(n);
+    for (let index = 0; index + 1 < n; index += 2) {
+      const node = tree.hash(index, index + 2);
+      const path = tree.path(index, 0, n);
+      const entry = Uint8Array.from([...tree.leaves[index], ...tree.leaves[index + 1]]);
+      assert.is.not(hex(nodeHasher.hashLeaf(entry)), hex(node), 'leaves and nodes are hashed apart');
+      // The path of the node is that of its leaf without the first hash.
+      for (const leaf of [node, nodeHasher.hashLeaf(entry)])
+        for (const proof of [path, path.slice(1)])
+          for (const place of [index, index / 2, index + 1])
+            assert.throws(
+              () => verifyInclusion(place, n, leaf, proof, root),
+              (error: { code?: string }) => error.code === 'merkle/proof-failed',
+            );
+    }
+  }
+});
+
 test.run();

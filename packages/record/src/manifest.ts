@@ -99,7 +99,9 @@ export function parseManifest(bytes: Uint8Array): ModelSigningManifest {
   }
   const statement = object(json) ?? fail('is no JSON object');
   if (statement._type !== 'https://in-toto.io/Statement/v1') fail('is no in-toto statement v1');
-  if (statement.predicateType !== MODEL_SIGNING_PREDICATE) fail(`has the predicate type ${String(statement.predicateType)}`);
+  const { predicateType } = statement;
+  if (predicateType !== MODEL_SIGNING_PREDICATE)
+    fail(typeof predicateType === 'string' ? `has the predicate type ${predicateType}` : 'has no predicate type');
   const subjects = Array.isArray(statement.subject) ? statement.subject : [];
   if (subjects.length !== 1) fail('does not have exactly one subject');
   const subject = object(subjects[0]);
@@ -120,12 +122,17 @@ export function parseManifest(bytes: Uint8Array): ModelSigningManifest {
   // Signers list by code points, as the specification says, or by the segments of the paths; the root is over their order.
   const roots = [rootInOrder(resources), manifestRoot(resources)].map(hex);
   if (!roots.includes(hex(root))) fail('names resources that do not hash to its subject');
-  const ignored = Array.isArray(serialization.ignore_paths) ? serialization.ignore_paths.map(String) : [];
+  const ignored = (Array.isArray(serialization.ignore_paths) ? serialization.ignore_paths : []).filter(isText);
   return { name: typeof subject?.name === 'string' ? subject.name : '', root, resources, ignored };
 }
 
 function object(value: unknown): Record<string, unknown> | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+}
+
+/** Whoever signed it may have put anything there, also lists in lists that are too deep to be written as a text. */
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
 /** Code point order, which is the order of the UTF-8 bytes. */

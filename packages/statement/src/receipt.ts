@@ -160,8 +160,11 @@ export function parseReceipt(bytes: Uint8Array): Receipt {
   return { sign1, iss: claim(1), sub: claim(2), kid: kid instanceof Uint8Array ? kid : undefined, proof: readProof(list[0]) };
 }
 
+/** The list with its three members, and as many hashes as are not read any more: what has more is malformed in any case. */
+const PROOF_ITEMS = 4 + 64;
+
 function readProof(bytes: Uint8Array): ReceiptProof {
-  const value = decodeCbor(bytes, { tags: [] });
+  const value = decodeCbor(bytes, { tags: [], items: PROOF_ITEMS });
   const [size, index, path] = Array.isArray(value) && value.length === 3 ? (value as CborValue[]) : [];
   const hashes = Array.isArray(path) ? (path as CborValue[]) : undefined;
   if (

@@ -35,6 +35,9 @@ export interface Sign1 {
   readonly signature: Uint8Array;
 }
 
+/** Items of a message and of its protected header: as many as a statement can have. Files and answers of others may be larger. */
+const MOST_ITEMS = 65_535;
+
 /**
  * Reads a tagged COSE_Sign1.
  * @param order 'deterministic' for what Treering defines, 'any' for foreign messages whose maps are in another order
@@ -46,7 +49,7 @@ export function parseSign1(bytes: Uint8Array, order: CborProfile['order'] = 'det
 
 /** As `parseSign1`, of bytes that nobody changes: the parts are views of them. */
 export function readSign1(bytes: Uint8Array, order: CborProfile['order']): Sign1 {
-  const message = decodeCbor(bytes, { order, views: true });
+  const message = decodeCbor(bytes, { order, views: true, items: MOST_ITEMS });
   if (!(message instanceof CborTag) || message.tag !== 18 || !Array.isArray(message.value) || message.value.length !== 4) {
     throw new StatementError('cose/malformed', 'this is no tagged COSE_Sign1: tag 18 around an array of four');
   }
@@ -57,7 +60,8 @@ export function readSign1(bytes: Uint8Array, order: CborProfile['order']): Sign1
   if (payload !== null && !(payload instanceof Uint8Array))
     throw new StatementError('cose/malformed', 'the payload is neither bytes nor nil');
   if (!(signature instanceof Uint8Array)) throw new StatementError('cose/malformed', 'the signature is no byte string');
-  const protectedHeader = protectedBytes.length === 0 ? new Map() : decodeCbor(protectedBytes, { order, tags: [] });
+  const protectedHeader =
+    protectedBytes.length === 0 ? new Map() : decodeCbor(protectedBytes, { order, tags: [], items: MOST_ITEMS });
   if (!(protectedHeader instanceof Map)) throw new StatementError('cose/malformed', 'the protected header is no map');
   for (const label of protectedHeader.keys()) {
     if (unprotected.has(label))

@@ -29,6 +29,20 @@ test('what the tests below change is otherwise valid', () => {
   assert.equal(parseReceipt(receiptOf()).proof, { size: 1, index: 0, path: [] });
 });
 
+test('a receipt or a proof of very many items is refused before they are read', () => {
+  const many = (count: number): CborInput => Array.from({ length: count }, () => []);
+  for (const [bytes, items] of [
+    [receiptOf({ unprotected: new Map([[396, many(70_000)]]) }), 65_535],
+    [receiptOf({ unprotected: proofs(encodeCbor([1, 0, many(100)])) }), 68],
+  ] as const) {
+    assert.throws(
+      () => parseReceipt(bytes),
+      (error: Error & { code?: string }) =>
+        error.code === 'cbor/not-in-profile' && error.message.includes(`more than ${items} items`),
+    );
+  }
+});
+
 test('receipts over other data structures are refused', () => {
   for (const vds of [0, 2, 3, -1, '1', null, [1], Uint8Array.of(1)]) {
     refuses(

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { nearest } from '@treering/log/config';
-import { parse } from 'yaml';
 import { z } from 'zod';
 import { UsageError } from '../exit.js';
+import { parseYaml } from '../yaml.js';
 
 /** Where one service runs, and what it is made of. Paths are full. */
 export interface Target {
@@ -58,7 +58,7 @@ const fileSchema = z.strictObject({
 export async function readTargets(file: string): Promise<Targets> {
   let value: unknown;
   try {
-    value = parse(await readFile(file, 'utf8'));
+    value = parseYaml(await readFile(file, 'utf8'));
   } catch (error) {
     throw new UsageError(`${file} cannot be read: ${(error as Error).message}`);
   }

@@ -1,4 +1,5 @@
 import { MirrorClient } from '@treering/client';
+import { timeText } from '@treering/evidence';
 import { nodeHasher } from '@treering/merkle/node';
 import { parseVerifierKey } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
@@ -21,7 +22,7 @@ export async function feedMirror({ terminal, settings, trust }: Session, url: st
   const { head, cosignatures, uploaded } = await client.feed((next, size) => bar.update(next, size)).finally(() => bar.stop());
   const { origin } = trust();
   const [{ key, timestamp }] = cosignatures;
-  const time = new Date(Number(timestamp) * 1000).toISOString();
+  const time = timeText(timestamp ?? 0n);
   terminal.line(`${printable(key.name)} keeps all ${head.size} entries of ${printable(origin)}, it says at ${time}`);
   terminal.line(`  uploaded  ${uploaded} entries`);
   terminal.line(`  root      ${Buffer.from(head.root).toString('hex')}`);

@@ -11,13 +11,14 @@ import {
   recordToJson,
 } from '@treering/record';
 import type { Json } from '@treering/statement';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { EXIT, UsageError } from '../exit.js';
 import { readPolicyFile } from '../policy-file.js';
 import { provedRules } from '../replay.js';
 import type { Session } from '../session.js';
 import { previousLeaf, submitRecord } from '../submit.js';
+import { parseYaml } from '../yaml.js';
 
 /** `policy show`: the policy in force, in plain language or as YAML. */
 export async function showPolicy(session: Session, flags: { yaml?: boolean }): Promise<void> {
@@ -61,7 +62,7 @@ const cases = z.strictObject({
 export async function testPolicy(session: Session, path: string, table: string): Promise<number> {
   const { terminal, cwd } = session;
   const policy = await readPolicyFile(resolve(cwd, path));
-  const parsed = cases.safeParse(parse(await readFile(resolve(cwd, table), 'utf8')));
+  const parsed = cases.safeParse(parseYaml(await readFile(resolve(cwd, table), 'utf8')));
   if (!parsed.success)
     throw new UsageError(`${table}: ${parsed.error.issues[0].path.join('.')} ${parsed.error.issues[0].message}`);
   let failed = 0;

@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type ChangeRecord, recordFromJson, recordSchemas } from '@treering/record';
 import { type Json, StatementError } from '@treering/statement';
-import { parse } from 'yaml';
 import { deployedState } from '../deployed-state.js';
 import { UsageError } from '../exit.js';
 import type { Session } from '../session.js';
 import { previousLeaf, submitRecord } from '../submit.js';
+import { parseYaml } from '../yaml.js';
 
 /** Flags of `record <type>`. */
 export interface RecordFileFlags {
@@ -62,7 +62,7 @@ type Members = { [key: string]: Json };
 async function readMembers(path: string): Promise<Members> {
   let json: Json;
   try {
-    json = parse(await readFile(path, 'utf8')) as Json;
+    json = parseYaml(await readFile(path, 'utf8')) as Json;
   } catch (error) {
     throw new UsageError(`${path} cannot be read: ${(error as Error).message}`);
   }

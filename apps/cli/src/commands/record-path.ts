@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { printable } from '@treering/record';
 import { segmentOf } from '@treering/recorder/segment';
-import { parse } from 'yaml';
 import { GENERATION_CONFIG } from '../config-content.js';
 import { type Detected, detectKind } from '../detect.js';
 import { EXIT, UsageError } from '../exit.js';
 import type { Session } from '../session.js';
+import { parseYaml } from '../yaml.js';
 import { recordBatch } from './batch.js';
 import { recordConfig } from './config.js';
 import { recordForeign } from './foreign.js';
@@ -119,7 +119,7 @@ async function recordModelFolder(session: Session, path: string, full: string, f
 
 /** The record type that a file names. @throws UsageError */
 async function typeOf(path: string): Promise<string> {
-  const value = parse(await readFile(path, 'utf8')) as { type?: unknown } | null;
+  const value = parseYaml(await readFile(path, 'utf8')) as { type?: unknown } | null;
   const type = value?.type;
   if (typeof type !== 'string') throw new UsageError(`${printable(path)} does not name the type of its record`);
   if (Object.hasOwn(OWN_WAY, type)) throw new UsageError(`a ${type} record is made by "${OWN_WAY[type]}", not from a file`);

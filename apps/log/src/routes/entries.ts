@@ -27,6 +27,10 @@ import { type Server, wantsCbor } from './context.js';
 /** Statements in one batch. */
 const BATCH_STATEMENTS = 4096;
 const BATCH_BYTES = 16 * 1024 * 1024;
+/** Attachments in one body with their statement. */
+const SUBMISSION_BLOBS = 256;
+/** A map with two keys, the statement, the list and its attachments. A body of millions of small items would fill the memory. */
+const SUBMISSION_ITEMS = 5 + SUBMISSION_BLOBS;
 /** Milliseconds that `wait=witnessed` waits for the published checkpoint. */
 const WITNESS_WAIT = 10_000;
 
@@ -120,10 +124,11 @@ async function readSubmission(c: Ctx, server: Server): Promise<{ statement: Uint
     };
   }
   const limit = MAX_STATEMENT_SIZE * 4 + server.config.attachment_bytes;
-  const value = decodeCbor(await readBody(c, server.bodies, ['application/cbor'], limit), { tags: [], order: 'any' });
+  const read = await readBody(c, server.bodies, ['application/cbor'], limit);
+  const value = decodeCbor(read, { tags: [], order: 'any', items: SUBMISSION_ITEMS });
   const statement = value instanceof Map ? value.get('statement') : undefined;
   const blobs = value instanceof Map ? value.get('attachments') : undefined;
-  const bytes = Array.isArray(blobs) && blobs.length <= 256 && blobs.every((blob) => blob instanceof Uint8Array);
+  const bytes = Array.isArray(blobs) && blobs.length <= SUBMISSION_BLOBS && blobs.every((blob) => blob instanceof Uint8Array);
   if (!(statement instanceof Uint8Array) || !bytes || (value as Map<unknown, unknown>).size !== 2) {
     throw new Problem(400, 'request/malformed', 'a submission is {"statement": bytes, "attachments": [bytes, ...]} in CBOR');
   }
