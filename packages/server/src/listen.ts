@@ -6,6 +6,8 @@ import { getRequestListener } from '@hono/node-server';
 import { type Logger, pino } from 'pino';
 import type { KeptAnswers } from './kept-answers.js';
 import { type Problem, problemBody } from './problem.js';
+import { SAFE_HEADERS } from './safe-headers.js';
+import { MOST_HEADERS, refusalOf } from './strict-request.js';
 
 /** Where and how a server listens. */
 export interface ListenOptions {
@@ -60,7 +62,9 @@ export function listen(
   const hostname = address.slice(0, colon).replace(/^\[|\]$/g, '') || '127.0.0.1';
   const handle = getRequestListener(kept === undefined ? fetch : kept.around(fetch), { hostname });
   const listener: RequestListener = (request, response) => {
-    const problem = refuse?.(request);
+    const malformed = refusalOf(request);
+    if (malformed !== undefined) response.setHeader('Connection', 'close');
+    const problem = malformed ?? refuse?.(request);
     if (problem !== undefined) answerAtOnce(response, problem);
     else if (kept === undefined || !kept.answer(request, response)) handle(request, response);
   };
@@ -82,7 +86,8 @@ export function listen(
     http.headersTimeout = 10_000;
     http.requestTimeout = requestTimeout;
     http.keepAliveTimeout = 15_000;
-    http.maxHeadersCount = 64;
+    // What is above the limit has to be seen to be refused; the parser drops what is above its own without a word.
+    http.maxHeadersCount = 2 * MOST_HEADERS;
     http.timeout = 120_000;
   });
 }
@@ -92,11 +97,10 @@ function answerAtOnce(response: ServerResponse, problem: Problem): void {
   const { retryAfter } = problem.details;
   const body = JSON.stringify(problemBody(problem, id));
   response.writeHead(problem.status, {
+    ...SAFE_HEADERS,
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    'Access-Control-Allow-Origin': '*',
     'Request-Id': id,
     ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
   });

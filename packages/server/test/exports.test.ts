@@ -15,6 +15,7 @@ test('the public face of @treering/server', () => {
     'answerTile',
     'base64',
     'body',
+    'clientOf',
     'createLogger',
     'createServerApp',
     'decimalParam',
@@ -25,6 +26,7 @@ test('the public face of @treering/server', () => {
     'listen',
     'problemBody',
     'readBody',
+    'recordFailure',
   ]);
 });
 
