@@ -63,6 +63,7 @@ export async function serveLog(
       snapshots: createSnapshotFile(folder.snapshot),
       pool: { entries: config.pool_entries, bytes: config.pool_bytes },
       underWay: config.under_way,
+      identityRate: new RateLimit(config.identity_rate, config.identity_burst),
       trustStore: config.trust_store,
       witnesses: await readWitnesses(config, logger),
       refresh: config.refresh_interval,

@@ -16,6 +16,8 @@ export interface ServeFlags {
   readonly publishInterval?: string;
   readonly rate?: string;
   readonly burst?: string;
+  readonly identityRate?: string;
+  readonly identityBurst?: string;
   readonly connections?: string;
   readonly logLevel?: string;
   readonly signWith?: string;
@@ -44,6 +46,8 @@ export async function serve(
         publish_interval: integer(flags.publishInterval, '--publish-interval'),
         rate: integer(flags.rate, '--rate'),
         burst: integer(flags.burst, '--burst'),
+        identity_rate: integer(flags.identityRate, '--identity-rate'),
+        identity_burst: integer(flags.identityBurst, '--identity-burst'),
         connections: integer(flags.connections, '--connections'),
         log_level: flags.logLevel ?? env.TREERING_LOG_LEVEL,
         trust_store: flags.trustStore,

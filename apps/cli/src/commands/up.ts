@@ -197,6 +197,8 @@ class Neighbourhood {
       ['--publish-interval', this.#flags.publishInterval],
       ['--rate', this.#flags.rate],
       ['--burst', this.#flags.burst],
+      ['--identity-rate', this.#flags.identityRate],
+      ['--identity-burst', this.#flags.identityBurst],
       ['--connections', this.#flags.connections === undefined ? undefined : String(this.#flags.connections)],
       ['--log-level', this.#flags.logLevel],
       ['--sign-with', this.#flags.signWith],

@@ -6,6 +6,7 @@ import {
   base64,
   body,
   type Ctx,
+  clientOf,
   decimalParam,
   type Env,
   hashParam,
@@ -91,7 +92,7 @@ export function entryRoutes(server: Server): Hono<Env> {
 export function takeRate({ rateLimit }: Server, c: Ctx, cost: number): void {
   const address =
     (c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined)?.incoming?.socket?.remoteAddress ?? 'unknown';
-  const retryAfter = rateLimit.take(address, cost, performance.now());
+  const retryAfter = rateLimit.take(clientOf(address), cost, performance.now());
   if (retryAfter > 0) throw new Problem(429, 'request/rate', 'too many submissions from this address', { retryAfter });
 }
 
