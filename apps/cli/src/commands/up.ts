@@ -328,7 +328,7 @@ function nextPort(listen: string, n: number): string {
 
 async function readJson(url: string): Promise<Record<string, unknown> | undefined> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(LOOK_INTERVAL) });
+    const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(LOOK_INTERVAL) });
     return response.ok ? ((await response.json()) as Record<string, unknown>) : undefined;
   } catch {
     // It does not answer: that is what there is to say.
