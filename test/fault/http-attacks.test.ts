@@ -9,6 +9,7 @@ import { disguisesOf } from './path-attacks.js';
 import { exchange } from './raw-exchange.js';
 import { REQUEST_ATTACKS, type RequestAttack } from './request-attacks.js';
 import { reportOutcome } from './results.js';
+import { forSize } from './size.js';
 
 // What strangers can put on a connection: every server answers it in one way, ends the connection where the bytes behind could be
 // taken for a request, and is as it was before.
@@ -19,6 +20,8 @@ const ATTACHED = { name: 'note.txt', media_type: 'text/plain', access: 'public' 
 const five = await FiveServers.open();
 test.after(() => five.close());
 let requests = 0;
+/** Of the disguises of a path, every so many are tried. */
+const STEP = forSize({ quick: 3, full: 1, soak: 1 });
 
 /** What is wrong with the answer to an attack; undefined when nothing is. */
 async function mistakeOf(server: Server, { what, bytes, answers }: RequestAttack): Promise<string | undefined> {
@@ -76,10 +79,10 @@ const PATHS: Readonly<Record<string, readonly string[]>> = {
 
 for (const server of five.servers)
   test(`${server.name}: no target that only looks like a path leads anywhere else`, async () => {
-    for (const path of PATHS[server.name]) {
+    for (const [at, path] of PATHS[server.name].entries()) {
       const plain = await get(server, path);
       assert.ok([200, 404].includes(plain.status), `${path}: ${plain.status}`);
-      const targets = disguisesOf(path);
+      const targets = disguisesOf(path).filter((_, i) => (i + at) % STEP === 0);
       const answers = await Promise.all(targets.map(async (target) => ({ target, ...(await get(server, target)) })));
       // A path that is spelled otherwise may be the same path, and is then answered as it.
       const wrong = answers.filter(
