@@ -22,7 +22,7 @@ export interface Server extends Address {
 }
 
 /** The secret of the recorder's webhook. */
-export const WEBHOOK_SECRET = 'a secret that only MLflow has';
+const WEBHOOK_SECRET = 'a secret that only MLflow has';
 
 /** All servers of the product, each on a port of its own. */
 export class FiveServers {

@@ -22,6 +22,7 @@ test.after(() => rmSync(folder, { recursive: true, force: true }));
 const CALLED_OFTEN = ['futex', 'read', 'epoll_wait', 'mprotect', 'madvise'];
 
 const SYSTEMD = { commands: { 'systemd-analyze': 'systemd' } };
+const [ANALYZE] = Object.keys(SYSTEMD.commands);
 const withSystemd = testNeeding('the unit of the documentation', SYSTEMD);
 const withStrace = testNeeding('the system calls of a log', { commands: { ...SYSTEMD.commands, strace: 'strace' } });
 
@@ -41,10 +42,10 @@ withSystemd('systemd takes the unit without a word, and finds it hardened', () =
   const path = join(folder, 'treering-log.service');
   // The command need not be installed where the tests run.
   writeFileSync(path, unit.replace('/usr/bin/treering', process.execPath));
-  const verified = spawnSync('systemd-analyze', ['verify', '--man=no', path], { encoding: 'utf8' });
+  const verified = spawnSync(ANALYZE, ['verify', '--man=no', path], { encoding: 'utf8' });
   const own = `${verified.stdout}${verified.stderr}`.split('\n').filter((line) => line.includes('treering-log.service'));
   assert.equal([verified.status, own], [0, []]);
-  const rated = spawnSync('systemd-analyze', ['security', '--offline=true', '--threshold=20', '--no-pager', path], {
+  const rated = spawnSync(ANALYZE, ['security', '--offline=true', '--threshold=20', '--no-pager', path], {
     encoding: 'utf8',
   });
   assert.is(
@@ -86,9 +87,7 @@ withStrace('a log that starts, takes entries, answers and ends makes no system c
 
 /** The system calls of a set of systemd, with those of the sets within it. */
 function allowedCalls(set: string, seen = new Set<string>()): Set<string> {
-  for (const line of execFileSync('systemd-analyze', ['syscall-filter', '--no-pager', set], { encoding: 'utf8' })
-    .split('\n')
-    .slice(1)) {
+  for (const line of execFileSync(ANALYZE, ['syscall-filter', '--no-pager', set], { encoding: 'utf8' }).split('\n').slice(1)) {
     const name = line.trim();
     if (name === '' || name.startsWith('#') || seen.has(name)) continue;
     seen.add(name);
