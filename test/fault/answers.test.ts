@@ -336,12 +336,18 @@ for (const [what, happen] of Object.entries(LATER))
     assert.not.match(await response.text(), /secret|ENOENT/);
   });
 
-test('a monitor that is shown too many heads: 429 with Retry-After', async () => {
+test('a monitor that one address shows too many heads: 429 with Retry-After for that address, and others go on', async () => {
   const server = five.servers.find(({ name }) => name === 'monitor') as Server;
   const answers = await Promise.all(
     Array.from({ length: 400 }, () => ask(server, '/gossip/checkpoint', 'POST', ['Content-Length: 0'])),
   );
   const refused = answers.filter(({ status }) => status === 429);
+  const others = await Promise.all(
+    Array.from({ length: 50 }, () =>
+      ask({ ...server, from: '127.0.0.2' }, '/gossip/checkpoint', 'POST', ['Content-Length: 0']),
+    ),
+  );
+  assert.equal([...new Set(others.map(({ status }) => status))], [400], 'they are heard');
   assert.ok(refused.length > 0);
   for (const answer of refused) {
     assert.match(answer.headers.get('retry-after') ?? '', /^[1-9]\d*$/);

@@ -6,6 +6,8 @@ export interface Address {
   readonly port: number;
   /** The certificate of its authority, when it speaks TLS. */
   readonly ca?: string;
+  /** The address of this machine that the connection comes from. */
+  readonly from?: string;
 }
 
 /** What came back for bytes that were sent as they are. */
@@ -43,6 +45,7 @@ export function exchange(address: Address, bytes: string | Uint8Array): Promise<
   });
 }
 
-function open({ port, ca }: Address): Socket {
-  return ca === undefined ? connect(port, '127.0.0.1') : connectTls({ host: '127.0.0.1', port, ca });
+function open({ port, ca, from = '127.0.0.1' }: Address): Socket {
+  const to = { host: '127.0.0.1', port, localAddress: from };
+  return ca === undefined ? connect(to) : connectTls({ ...to, ca });
 }

@@ -1,6 +1,17 @@
 import { createHash } from 'node:crypto';
 import { MAX_NOTE_SIZE, NoteError, parseCheckpoint, parseNote } from '@treering/note';
-import { type ByteBudget, body, createServerApp, decimalParam, type Env, Problem, RateLimit, readBody } from '@treering/server';
+import {
+  type ByteBudget,
+  body,
+  type Ctx,
+  clientOfRequest,
+  createServerApp,
+  decimalParam,
+  type Env,
+  Problem,
+  RateLimit,
+  readBody,
+} from '@treering/server';
 import type { Hono } from 'hono';
 import type { Logger } from 'pino';
 import { isFaultOfTheLog } from './entry-proofs.js';
@@ -23,6 +34,8 @@ export interface MonitorServer {
 /** Heads that anybody may show in a second, and at once: a signature check each. */
 const SHOWN_PER_SECOND = 50;
 const SHOWN_AT_ONCE = 200;
+/** Half of it for one address, so that none can keep all others from showing theirs. */
+const SHARE = 2;
 
 /** The monitor's HTTP face as a value: tests call `app.request()`, only `serveMonitor` listens. */
 export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorServer): Hono<Env> {
@@ -40,8 +53,8 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
     hint: 'this is a monitor: GET /v1/monitor says what it follows',
     observe: ({ path, status }, seconds) => metrics.requests.observe({ route: routeLabel(path), status }, seconds),
   });
-  const shown = new RateLimit(SHOWN_PER_SECOND, SHOWN_AT_ONCE);
-  const compared = new RateLimit(SHOWN_PER_SECOND, SHOWN_AT_ONCE);
+  const shown = turnstile('more heads are shown than this monitor can check');
+  const compared = turnstile('more is asked than this monitor answers');
   const fresh = { 'Cache-Control': 'no-store' };
   const logOf = (hash: string): WatchedLog => {
     const log = monitor.log(hash);
@@ -95,9 +108,7 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
 
   // Only what a followed log signed is looked at any further; everything else costs one signature check at most.
   app.post('/gossip/checkpoint', async (c) => {
-    const wait = shown.take('', 1, performance.now());
-    if (wait > 0)
-      throw new Problem(429, 'monitor/busy', 'more heads are shown than this monitor can check', { retryAfter: wait });
+    shown(c);
     const note = await readBody(c, bodies, [], MAX_NOTE_SIZE);
     const outcome = await logOf(hashOfOrigin(note)).consider(note, 'a visitor');
     metrics.gossip.inc({ outcome });
@@ -113,8 +124,7 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
   });
 
   app.get('/gossip/:hash{[0-9a-f]{64}}/consistency', async (c) => {
-    const wait = compared.take('', 1, performance.now());
-    if (wait > 0) throw new Problem(429, 'monitor/busy', 'more is asked than this monitor answers', { retryAfter: wait });
+    compared(c);
     const size = decimalParam(c.req.query('from'), 'from');
     const contained = await logOf(c.req.param('hash'))
       .contained(size)
@@ -137,6 +147,18 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
     c.text(await metrics.registry.metrics(), 200, { 'Content-Type': metrics.registry.contentType }),
   );
   return app;
+}
+
+/** Lets requests pass at the rate that a monitor has for all and for each address; further ones are answered 429. */
+function turnstile(message: string): (c: Ctx) => void {
+  const each = new RateLimit(SHOWN_PER_SECOND / SHARE, SHOWN_AT_ONCE / SHARE);
+  const all = new RateLimit(SHOWN_PER_SECOND, SHOWN_AT_ONCE);
+  return (c) => {
+    const now = performance.now();
+    // What one address sends too much takes nothing from what all have together.
+    const retryAfter = each.take(clientOfRequest(c), 1, now) || all.take('', 1, now);
+    if (retryAfter > 0) throw new Problem(429, 'monitor/busy', message, { retryAfter });
+  };
 }
 
 /** The name in gossip of the log that a note is about. @throws Problem 400 */

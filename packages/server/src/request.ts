@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import type { Logger } from 'pino';
 import { Problem } from './problem.js';
+import { clientOf } from './rate-limit.js';
 
 /** Variables of a request. */
 export interface Env {
@@ -9,6 +10,12 @@ export interface Env {
 
 /** A request. */
 export type Ctx = Context<Env>;
+
+/** Which client a request is of, for limits: its address, or its network; see `clientOf`. Headers of proxies are not believed. */
+export function clientOfRequest(c: Ctx): string {
+  const { incoming } = (c.env ?? {}) as { incoming?: { socket?: { remoteAddress?: string } } };
+  return clientOf(incoming?.socket?.remoteAddress ?? 'unknown');
+}
 
 /** A decimal number in a path or query, or the default. @throws Problem 400 */
 export function decimalParam(text: string | undefined, what: string, fallback?: number): number {

@@ -16,6 +16,7 @@ test('the public face of @treering/server', () => {
     'base64',
     'body',
     'clientOf',
+    'clientOfRequest',
     'createLogger',
     'createServerApp',
     'decimalParam',

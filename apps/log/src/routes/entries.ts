@@ -6,7 +6,7 @@ import {
   base64,
   body,
   type Ctx,
-  clientOf,
+  clientOfRequest,
   decimalParam,
   type Env,
   hashParam,
@@ -90,9 +90,7 @@ export function entryRoutes(server: Server): Hono<Env> {
 
 /** Takes from what the address of a client may submit. @throws Problem 429 */
 export function takeRate({ rateLimit }: Server, c: Ctx, cost: number): void {
-  const address =
-    (c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined)?.incoming?.socket?.remoteAddress ?? 'unknown';
-  const retryAfter = rateLimit.take(clientOf(address), cost, performance.now());
+  const retryAfter = rateLimit.take(clientOfRequest(c), cost, performance.now());
   if (retryAfter > 0) throw new Problem(429, 'request/rate', 'too many submissions from this address', { retryAfter });
 }
 
