@@ -338,21 +338,18 @@ for (const [what, happen] of Object.entries(LATER))
 
 test('a monitor that one address shows too many heads: 429 with Retry-After for that address, and others go on', async () => {
   const server = five.servers.find(({ name }) => name === 'monitor') as Server;
-  const answers = await Promise.all(
-    Array.from({ length: 400 }, () => ask(server, '/gossip/checkpoint', 'POST', ['Content-Length: 0'])),
-  );
-  const refused = answers.filter(({ status }) => status === 429);
+  const show = 'POST /gossip/checkpoint HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n';
+  // At once, on one connection: the rate gives back nothing meanwhile.
+  const { statuses, text } = await exchange(server, `${`${show}\r\n`.repeat(399)}${show}Connection: close\r\n\r\n`);
+  const refused = statuses.filter((status) => status === 429).length;
+  assert.ok(refused > 0 && statuses.length === 400, `${refused} of ${statuses.length}`);
+  assert.is([...text.matchAll(/^retry-after: [1-9]\d*\r$/gim)].length, refused);
   const others = await Promise.all(
     Array.from({ length: 50 }, () =>
       ask({ ...server, from: '127.0.0.2' }, '/gossip/checkpoint', 'POST', ['Content-Length: 0']),
     ),
   );
   assert.equal([...new Set(others.map(({ status }) => status))], [400], 'they are heard');
-  assert.ok(refused.length > 0);
-  for (const answer of refused) {
-    assert.match(answer.headers.get('retry-after') ?? '', /^[1-9]\d*$/);
-    assert.equal(faultsOf(answer), []);
-  }
 });
 
 test.run();

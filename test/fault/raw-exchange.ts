@@ -20,7 +20,7 @@ export interface Exchange {
 }
 
 /** Milliseconds after which a connection that a server keeps is given up. */
-const LIMIT = 4000;
+const LIMIT = 20_000;
 
 /** Sends bytes on a connection of their own, and collects what comes until the server ends it. */
 export function exchange(address: Address, bytes: string | Uint8Array): Promise<Exchange> {
