@@ -10,6 +10,7 @@ import { seededRandom } from './kill-loop.js';
 import { Load } from './load.js';
 import { startLog, trustOf } from './log-child.js';
 import { testNeeding } from './needs.js';
+import { faultSize } from './size.js';
 
 // The unit that docs/operations.md gives: systemd understands it, finds little that it leaves open, and a log can live under it.
 
@@ -24,7 +25,10 @@ const CALLED_OFTEN = ['futex', 'read', 'epoll_wait', 'mprotect', 'madvise'];
 const SYSTEMD = { commands: { 'systemd-analyze': 'systemd' } };
 const [ANALYZE] = Object.keys(SYSTEMD.commands);
 const withSystemd = testNeeding('the unit of the documentation', SYSTEMD);
-const withStrace = testNeeding('the system calls of a log', { commands: { ...SYSTEMD.commands, strace: 'strace' } });
+const withStrace =
+  faultSize() === 'quick'
+    ? test.skip
+    : testNeeding('the system calls of a log', { commands: { ...SYSTEMD.commands, strace: 'strace' } });
 
 test('the unit is there, and dumps no memory', () => {
   for (const line of [
