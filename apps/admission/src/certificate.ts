@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import type { TlsIdentity } from '@treering/server';
 import type { Logger } from 'pino';
@@ -14,7 +14,7 @@ export interface Certificate extends TlsIdentity {
 /** @throws AdmissionError (admission/certificate) when the two files do not belong together or cannot be read */
 export async function readCertificate(cert: string, key: string): Promise<Certificate> {
   try {
-    const identity = { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') };
+    const identity = { cert: await readFile(cert, 'utf8'), key: await readPrivateKey(key) };
     createSecureContext(identity);
     const certificate = new X509Certificate(identity.cert);
     return { ...identity, expires: Math.floor(Date.parse(certificate.validTo) / 1000) };
@@ -23,6 +23,22 @@ export async function readCertificate(cert: string, key: string): Promise<Certif
       'admission/certificate',
       `the certificate ${cert} and the key ${key} cannot be used: ${(error as Error).message}`,
     );
+  }
+}
+
+/**
+ * The text of a key file that is open to its owner, and to a group at most: a cluster hands a secret to the group of a pod, behind a link.
+ * @throws Error
+ */
+async function readPrivateKey(path: string): Promise<string> {
+  const file = await open(path);
+  try {
+    const { mode } = await file.stat();
+    if ((mode & 0o007) !== 0)
+      throw new Error(`the key is open to everybody (mode ${(mode & 0o777).toString(8)}); make it 600 or 440`);
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
   }
 }
 

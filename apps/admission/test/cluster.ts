@@ -52,7 +52,7 @@ class Authority {
       ['new.key', 'tls.key'],
       ['new.pem', 'tls.crt'],
     ])
-      writeFileSync(join(into, to), readFileSync(join(this.folder, from)));
+      writeFileSync(join(into, to), readFileSync(join(this.folder, from)), { mode: 0o600 });
   }
 }
 

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -187,6 +187,12 @@ test('it does not start without what it needs', async () => {
   await fails({ permits: undefined, annotated: false }, 'admission/config', /nothing could ever be let in/);
   await fails({ cert: join(cluster.folder, 'none') }, 'admission/certificate', /cannot be used/);
   await fails({ key: join(cluster.authority.folder, 'ca.key') }, 'admission/certificate', /cannot be used/);
+  for (const mode of [0o604, 0o644, 0o602, 0o666]) {
+    const key = join(cluster.folder, `open-${mode.toString(8)}.key`);
+    writeFileSync(key, readFileSync(join(cluster.folder, 'tls.key')));
+    chmodSync(key, mode);
+    await fails({ key }, 'admission/certificate', new RegExp(`open to everybody \\(mode ${mode.toString(8)}\\)`));
+  }
   for (const pattern of ['registry.example/istio/*', '*', 'a@sha256:12', '@sha256:*', 'a/*@sha256:*@sha256:*', 'a b@sha256:*'])
     await fails({ allow_images: [pattern] }, 'admission/config', /is no pattern of images/);
 });

@@ -46,7 +46,7 @@ export function requireOneEndpoint({ endpoint, openai, command, modelName, compl
  * @throws UsageError, EvaluationError
  */
 export async function openEndpoint(
-  { cwd, env }: Session,
+  { cwd, env: all, settings }: Session,
   flags: EndpointFlags,
   parameters: Readonly<Record<string, string>>,
 ): Promise<OpenedEndpoint> {
@@ -58,7 +58,8 @@ export async function openEndpoint(
     throw new UsageError(
       `${printable(flags.mapping ?? '')}: "${printable(other)}" is for --endpoint; here it takes ${READING.join(' and ')}`,
     );
-  const token = env[TOKEN];
+  const token = all[TOKEN];
+  const env = withoutSecrets(all, settings.keyVariable());
   const endpoint =
     flags.endpoint !== undefined
       ? httpEndpoint(flags.endpoint, mapping, { token, env })
@@ -71,7 +72,7 @@ export async function openEndpoint(
             parameters,
             reading: mapping,
           })
-        : commandEndpoint(flags.command ?? [], { cwd, env: withoutSecrets(env), reading: mapping });
+        : commandEndpoint(flags.command ?? [], { cwd, env, reading: mapping });
   return { endpoint, about: { kind: endpoint.kind, ...(file === undefined ? {} : { mapping_sha256: file.digest }) } };
 }
 
@@ -87,7 +88,10 @@ async function readMapping(path: string) {
   return { mapping: parseMapping(value), members, digest: createHash('sha256').update(bytes).digest('hex') };
 }
 
-/** A command that is asked needs no key, no passphrase and no token of ours. */
-function withoutSecrets(env: Session['env']): Session['env'] {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('TREERING_')));
+/**
+ * What is asked needs no key, no passphrase and no token of ours, nor may a mapping send one away.
+ * @param key the variable that holds the user's key, under whatever name
+ */
+function withoutSecrets(env: Session['env'], key: string | undefined): Session['env'] {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('TREERING_') && name !== key));
 }

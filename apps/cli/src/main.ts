@@ -141,6 +141,8 @@ function createProgram(around: Surroundings, setExit: (code: number) => void): C
       .option('--publish-interval <ms>', 'milliseconds between publications')
       .option('--rate <n>', 'submissions per second and address; 0 sets no limit')
       .option('--burst <n>', 'submissions of one address that may come at once')
+      .option('--identity-rate <n>', 'new statements per second and identity; 0 sets no limit')
+      .option('--identity-burst <n>', 'new statements of one identity that may come at once')
       .option('--connections <n>', 'open connections')
       .option('--under-way <n>', 'submissions that are checked and committed at once; further ones are answered 503')
       .option('--log-level <level>', 'trace, debug, info, warn, error or silent')

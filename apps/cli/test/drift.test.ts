@@ -244,6 +244,26 @@ test('another record of the subject meanwhile is no reason to ask again', async 
   assert.ok(outer.index > inner.index);
 });
 
+test('the key of whoever asks is neither in the environment of what is asked nor in what a mapping sends', async () => {
+  const env = { MINE: readFileSync(admin, 'utf8').trim(), TREERING_PASSPHRASE: 'secret' };
+  desk.write(
+    'leak.cjs',
+    `require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, input } = JSON.parse(line);
+  const leaked = Object.values(process.env).some((value) => value.includes('PRIVATE+KEY'));
+  console.log(JSON.stringify({ id, prediction: leaked ? 'leaked' : input }));
+});\n`,
+  );
+  const keyed = drift('--json', '--dry-run', '--key', 'env:MINE', '--command', process.execPath, '--', 'leak.cjs');
+  assert.is((await desk.call(keyed, { env })).json().verdict, 'within');
+  for (const name of ['MINE', 'TREERING_PASSPHRASE']) {
+    desk.write('leak.yaml', `headers: { X-Api-Key: 'env:${name}' }\n`);
+    const asked = seen.length;
+    const sent = await desk.call(drift(...endpoint, '--key', 'env:MINE', '--mapping', 'leak.yaml', '--json'), { env });
+    assert.equal([sent.code, sent.json().error.code, seen.length - asked], [2, 'evaluation/mapping', 0]);
+  }
+});
+
 test('a drift is recorded and said; a dry run records nothing and needs no key', async () => {
   answer = async () => ({ prediction: 'no' });
   const before = await size();

@@ -125,6 +125,8 @@ test('a serving log refuses settings that are none', async () => {
     ['--listen', 'nowhere'],
     ['--rate', '-1'],
     ['--rate', 'many'],
+    ['--identity-rate', '-1'],
+    ['--identity-burst', '0'],
     ['--log-level', 'loud'],
     ['--publish-interval', '1'],
     ['--public-url', 'ftp://x'],

@@ -54,6 +54,9 @@ export const configSchema = z.strictObject({
   /** Submissions per second and client address, and how many may come at once; 0 sets no limit. */
   rate: z.int().min(0).default(0),
   burst: z.int().min(1).default(1000),
+  /** New statements per second and identity, wherever they come from, and how many may come at once; 0 sets no limit. */
+  identity_rate: z.int().min(0).default(0),
+  identity_burst: z.int().min(1).default(1000),
   log_level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** Accept a store whose head anchor is missing. */
   trust_store: z.boolean().default(false),

@@ -13,7 +13,7 @@ import {
   SequencerError,
   type Submission,
 } from '@treering/sequencer';
-import { Problem } from '@treering/server';
+import { Problem, RateLimit } from '@treering/server';
 import { type CoseKey, parseStatement, ReceiptIssuer, type StatementSigner } from '@treering/statement';
 import type { Storage, StoredHead } from '@treering/storage';
 import { GovernedAdmission, requireAdmitted } from './admission.js';
@@ -39,6 +39,8 @@ export interface LogParts {
   readonly pool?: { readonly entries: number; readonly bytes: number };
   /** Single submissions that are under way at most; as many as come when it is not given. */
   readonly underWay?: number;
+  /** How many new statements an identity may submit; as many as it likes when it is not given. */
+  readonly identityRate?: RateLimit;
   readonly trustStore?: boolean;
   /** The log has ended: nothing is taken, signed or published. */
   readonly readOnly?: boolean;
@@ -81,6 +83,7 @@ export class Log {
   readonly #readOnly: boolean;
   readonly #receipts: ReceiptIssuer;
   readonly #mostUnderWay: number;
+  readonly #identityRate: RateLimit;
   #underWay = 0;
   readonly #erasures: ErasureQueue;
 
@@ -110,6 +113,7 @@ export class Log {
     this.#keys = parts.keys;
     this.#readOnly = parts.readOnly ?? false;
     this.#mostUnderWay = parts.underWay ?? Number.POSITIVE_INFINITY;
+    this.#identityRate = parts.identityRate ?? new RateLimit(0, 1);
     this.#receipts = new ReceiptIssuer(this.origin, this.#receiptSigner);
   }
 
@@ -341,8 +345,22 @@ export class Log {
     const authenticated = await authenticate(state, candidate, this.#means);
     if (!authenticated.held) return requireAdmitted(authenticated.refusal) as never;
     requireAdmitted(checkClock(state, candidate, Math.floor(this.clock() / 1000)));
+    await this.#takeRate(candidate);
     this.admission.checkEarly(authenticated.candidate);
     return authenticated.candidate;
+  }
+
+  /**
+   * Takes from what an identity may submit: only now is it known to have signed. What is logged already costs nothing, because anybody
+   * can send it again.
+   * @throws Problem 429
+   */
+  async #takeRate({ statement, leaf }: Candidate): Promise<void> {
+    if (!this.#identityRate.isOn || (await this.#isLogged(leaf))) return;
+    const who = this.admission.state.identity(statement.kid)?.id ?? statement.iss;
+    const retryAfter = this.#identityRate.take(who, 1, performance.now());
+    if (retryAfter > 0)
+      throw new Problem(429, 'request/identity-rate', 'this identity submits more than the log takes of one', { retryAfter });
   }
 
   /** A COSE receipt for an entry under a head. */

@@ -66,6 +66,7 @@ export async function serveLog(
       snapshots: createSnapshotFile(folder.snapshot),
       pool: { entries: config.pool_entries, bytes: config.pool_bytes },
       underWay: config.under_way,
+      identityRate: new RateLimit(config.identity_rate, config.identity_burst),
       trustStore: config.trust_store || config.read_only,
       readOnly: config.read_only,
       witnesses: config.read_only ? undefined : await readWitnesses(config, logger),

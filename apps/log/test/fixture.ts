@@ -135,6 +135,7 @@ export async function memoryLog(options: LogOptions = {}) {
     means: nodeMeans,
     pool: { entries: config.pool_entries, bytes: config.pool_bytes },
     underWay: config.under_way,
+    identityRate: new RateLimit(config.identity_rate, config.identity_burst),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.cosign === undefined ? {} : { cosign: options.cosign }),
     ...(options.refresh === undefined ? {} : { refresh: options.refresh }),

@@ -1,6 +1,15 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import { coseKeyThumbprint, type StatementSigner } from '@treering/statement';
-import { base64url, calculateJwkThumbprint, type JWK, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
+import {
+  base64url,
+  CompactEncrypt,
+  calculateJwkThumbprint,
+  importJWK,
+  type JWK,
+  type JWTPayload,
+  SignJWT,
+  UnsecuredJWT,
+} from 'jose';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EXAMPLES } from '../../../packages/record/test/examples.js';
@@ -165,6 +174,25 @@ for (const kid of ['ec', 'rsa'])
         await log.refuses(await jwt.sign(new Uint8Array(Buffer.from(secret))), badToken(/algorithm is none of/));
       }
   });
+
+test('an encrypted token is refused unread, whatever it would cost to decrypt', async () => {
+  const token = new TextEncoder().encode(await issuer.sign(claims()));
+  const encrypted = async (kid: string, alg: string): Promise<string> =>
+    new CompactEncrypt(token)
+      .setProtectedHeader({ alg, enc: 'A256GCM', kid, cty: 'JWT' })
+      .encrypt(await importJWK(publicJwk(kid) as JWK, alg));
+  const fivePartsOf = (header: object): string =>
+    [JSON.stringify(header), 'a', 'b', 'c', 'd'].map((part) => base64url.encode(part)).join('.');
+  const tokens = [
+    await encrypted('rsa', 'RSA-OAEP'),
+    await encrypted('ec', 'ECDH-ES'),
+    fivePartsOf({ alg: 'PBES2-HS512+A256KW', enc: 'A256GCM', p2c: 2 ** 31 - 1, p2s: 'AAAAAAAAAAA' }),
+    fivePartsOf({ alg: 'dir', enc: 'A256GCM', zip: 'DEF' }),
+    fivePartsOf({ alg: 'ES256', enc: 'A256GCM', zip: 'DEF', kid: 'ec' }),
+  ];
+  for (const one of tokens) await log.refuses(one, badToken(/algorithm is none of|malformed/));
+  await log.enrols(new TextDecoder().decode(token));
+});
 
 test('a header that names the algorithm of another kind of key is refused', async () => {
   const swap = async (kid: string, alg: string): Promise<string> => {

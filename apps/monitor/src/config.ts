@@ -5,7 +5,13 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import type { WatchedLogConfig } from './log-config.js';
 
-const url = z.url({ protocol: /^https?$/ });
+/** What is fetched. A password in it would be shown to everybody who asks what the monitor follows, and `fetch` refuses it. */
+const url = z
+  .url({ protocol: /^https?$/ })
+  .refine(
+    (text) => URL.canParse(text) && new URL(text).username + new URL(text).password === '',
+    'must hold no user and no password',
+  );
 
 const logSchema = z.strictObject({
   /** Verifier keys of one log; all have one name, its origin. */

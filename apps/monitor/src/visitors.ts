@@ -1,4 +1,4 @@
-import { addressOf, type Ctx, Problem, RateLimit } from '@treering/server';
+import { type Ctx, clientOfRequest, Problem, RateLimit } from '@treering/server';
 
 /** Requests of one client in a second, and at once. */
 const EACH = [50, 200] as const;
@@ -13,7 +13,7 @@ export class Visitors {
   /** Takes note of a request. @throws Problem 429 */
   take(c: Ctx): void {
     const now = performance.now();
-    const retryAfter = this.#each.take(addressOf(c), 1, now) || this.#all.take('', 1, now);
+    const retryAfter = this.#each.take(clientOfRequest(c), 1, now) || this.#all.take('', 1, now);
     if (retryAfter > 0)
       throw new Problem(429, 'monitor/busy', 'more is shown and asked than this monitor can check', { retryAfter });
   }

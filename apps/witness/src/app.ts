@@ -94,7 +94,7 @@ export function createApp({ witness, mirror: mirroring, metrics, bodies, logger 
   app.get('/readyz', (c) => {
     witness.requireAble();
     if (mirroring?.mirror.copies.broken !== undefined)
-      throw new Problem(503, 'witness/broken', 'the mirror cannot write to one of its copies');
+      throw new Problem(503, 'witness/broken', 'the mirror cannot write to one of its copies', { retryAfter: 60 });
     return c.json({ status: 'ready' });
   });
   app.get('/metrics', async (c) =>

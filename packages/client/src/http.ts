@@ -32,10 +32,11 @@ export class LogHttp {
   }
 
   /**
+   * @param largest bytes of the answer, when it is known to be smaller than others
    * @throws ClientError client/unreachable, or client/refused with what the log said
    */
-  async request(path: string, init: RequestInit = {}): Promise<Uint8Array> {
-    const { status, bytes } = await this.send(path, init);
+  async request(path: string, init: RequestInit = {}, largest = this.#largest): Promise<Uint8Array> {
+    const { status, bytes } = await this.send(path, init, largest);
     if (status >= 200 && status < 300) return bytes;
     throw this.refusalOf(status, bytes);
   }
@@ -51,14 +52,14 @@ export class LogHttp {
   }
 
   /** The answer whatever its status. @throws ClientError (client/unreachable) */
-  async send(path: string, init: RequestInit): Promise<{ status: number; bytes: Uint8Array }> {
+  async send(path: string, init: RequestInit, largest = this.#largest): Promise<{ status: number; bytes: Uint8Array }> {
     try {
       const response = await this.#fetch(`${this.url}${path}`, {
         ...init,
         redirect: 'error',
         signal: AbortSignal.timeout(this.#timeout),
       });
-      return { status: response.status, bytes: await this.#readBounded(response) };
+      return { status: response.status, bytes: await this.#readBounded(response, Math.min(largest, this.#largest)) };
     } catch (error) {
       if (error instanceof ClientError) throw error;
       const cause = (error as { cause?: { code?: string; message?: string } }).cause;
@@ -70,15 +71,15 @@ export class LogHttp {
     }
   }
 
-  async #readBounded(response: Response): Promise<Uint8Array> {
+  async #readBounded(response: Response, largest: number): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
     let size = 0;
     const reader = response.body?.getReader();
     for (let part = await reader?.read(); part !== undefined && !part.done; part = await reader?.read()) {
       size += part.value.length;
-      if (size > this.#largest) {
+      if (size > largest) {
         await reader?.cancel();
-        throw new ClientError('client/bad-answer', `${this.#who} answers more than ${this.#largest} bytes`);
+        throw new ClientError('client/bad-answer', `${this.#who} answers more than ${largest} bytes`);
       }
       chunks.push(part.value);
     }

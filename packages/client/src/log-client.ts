@@ -14,6 +14,7 @@ import {
   type Ed25519,
   encodeUtf8,
   type LogTrust,
+  MAX_NOTE_SIZE,
   parseCheckpoint,
   parseNote,
   portableEd25519,
@@ -139,7 +140,7 @@ export class LogClient {
 
   /** The newest published checkpoint, verified and remembered. @throws ClientError */
   async head(): Promise<VerifiedHead> {
-    return this.adopt(await this.#http.request('/checkpoint'));
+    return this.adopt(await this.#http.request('/checkpoint', {}, MAX_NOTE_SIZE));
   }
 
   /**

@@ -10,6 +10,7 @@ import {
   type TileId,
   tilePath,
 } from '@treering/merkle';
+import { MAX_NOTE_SIZE } from '@treering/note';
 import { ClientError } from './errors.js';
 import { type HttpOptions, LogHttp } from './http.js';
 
@@ -44,7 +45,7 @@ export class TlogReader {
 
   /** The signed note. @throws ClientError */
   checkpoint(): Promise<Uint8Array> {
-    return this.#http.request('/checkpoint');
+    return this.#http.request('/checkpoint', {}, MAX_NOTE_SIZE);
   }
 
   /** A tile of hashes. Where a partial one is gone, the full one begins with the same hashes. @throws ClientError */

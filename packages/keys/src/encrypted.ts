@@ -28,7 +28,9 @@ export async function encryptKey(key: VerifierKey, seed: Uint8Array, passphrase:
   const salt = randomBytes(16);
   const head = `ENCRYPTED+KEY+${key.name}+${key.id}+${LOG_N}+${salt.toString('base64')}`;
   const nonce = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', await stretch(passphrase, salt, LOG_N), nonce).setAAD(Buffer.from(head));
+  const stretched = await stretch(passphrase, salt, LOG_N);
+  const cipher = createCipheriv('aes-256-gcm', stretched, nonce).setAAD(Buffer.from(head));
+  stretched.fill(0);
   const sealed = Buffer.concat([nonce, cipher.update(formatSignerKey(key, seed), 'utf8'), cipher.final(), cipher.getAuthTag()]);
   return `${head}+${sealed.toString('base64')}`;
 }
@@ -48,15 +50,22 @@ export async function decryptKey(text: string, passphrase: string): Promise<Sign
     inFile(() => decodeBase64(salt)),
     Number(logN),
   );
-  let plain: string;
+  const parts: Buffer[] = [];
   try {
     const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12), { authTagLength: 16 });
     decipher.setAAD(Buffer.from(text.slice(0, text.length - base64.length - 1))).setAuthTag(sealed.subarray(-16));
-    plain = Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]).toString('utf8');
+    parts.push(decipher.update(sealed.subarray(12, -16)), decipher.final());
   } catch {
     throw new KeyError('key/passphrase', `the passphrase does not open the key of ${name}`);
+  } finally {
+    key.fill(0);
   }
-  return inFile(() => parseSignerKey(plain, nodeEd25519));
+  const plain = Buffer.concat(parts);
+  try {
+    return inFile(() => parseSignerKey(plain, nodeEd25519));
+  } finally {
+    for (const bytes of [plain, ...parts]) bytes.fill(0);
+  }
 }
 
 /** Reads a part of an encrypted key file. @throws KeyError (key/malformed) */
@@ -70,10 +79,11 @@ function inFile<T>(read: () => T): T {
 
 function stretch(passphrase: string, salt: Uint8Array, logN: number): Promise<Buffer> {
   const N = 2 ** logN;
-  return new Promise((resolve, reject) => {
-    // The same text on every keyboard.
-    scrypt(passphrase.normalize('NFKC'), salt, 32, { N, r: 8, p: 1, maxmem: 256 * N * 8 }, (error, key) =>
+  // The same text on every keyboard.
+  const bytes = Buffer.from(passphrase.normalize('NFKC'));
+  return new Promise<Buffer>((resolve, reject) => {
+    scrypt(bytes, salt, 32, { N, r: 8, p: 1, maxmem: 256 * N * 8 }, (error, key) =>
       error === null ? resolve(key) : reject(error),
     );
-  });
+  }).finally(() => bytes.fill(0));
 }

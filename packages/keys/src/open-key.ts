@@ -1,5 +1,5 @@
-import { parseSignerKey } from '@treering/note';
-import { nodeEd25519, readSecretFile } from '@treering/note/node';
+import { parseSignerKey, type SignerKey } from '@treering/note';
+import { nodeEd25519, readSecretBytes, readSecretFile } from '@treering/note/node';
 import { decryptKey, isEncrypted } from './encrypted.js';
 import { KeyError } from './errors.js';
 import { type OpenedKey, openSeed } from './opened-key.js';
@@ -28,14 +28,32 @@ export async function openKey(reference: string, options: KeyOptions): Promise<O
     return openPkcs11(uri, await pinOf(uri.pinSource, options));
   }
   const text = reference.startsWith('env:')
-    ? fromEnvironment(reference.slice(4), options)
-    : await readSecretFile(reference, 'key file');
-  return openText(text.trim(), options);
+    ? Buffer.from(fromEnvironment(reference.slice(4), options))
+    : Buffer.from((await readSecretBytes(reference, 'key file')).buffer);
+  let key: SignerKey | undefined;
+  try {
+    key = await readKey(trimmed(text), options);
+    return openSeed(key);
+  } finally {
+    // What was opened signs with what OpenSSL holds, or with a key that was made of the seed.
+    key?.seed.fill(0);
+    text.fill(0);
+  }
 }
 
-async function openText(text: string, options: KeyOptions): Promise<OpenedKey> {
-  if (!isEncrypted(text)) return openSeed(parseSignerKey(text, nodeEd25519));
-  return openSeed(await decryptKey(text, await passphraseOf(text.split('+')[2], options)));
+async function readKey(line: Buffer, options: KeyOptions): Promise<SignerKey> {
+  if (!isEncrypted(line.toString('latin1', 0, 16))) return parseSignerKey(line, nodeEd25519);
+  const text = line.toString('utf8');
+  return decryptKey(text, await passphraseOf(text.split('+')[2], options));
+}
+
+/** Without the white space around it: a view of the same bytes. */
+function trimmed(bytes: Buffer): Buffer {
+  const isSpace = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+  let [start, end] = [0, bytes.length];
+  while (start < end && isSpace(bytes[start])) start++;
+  while (end > start && isSpace(bytes[end - 1])) end--;
+  return bytes.subarray(start, end);
 }
 
 function fromEnvironment(name: string, { env }: KeyOptions): string {

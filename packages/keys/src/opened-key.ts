@@ -1,6 +1,6 @@
-import { createSigner, KEY_TYPE, type Signer, type SignerKey } from '@treering/note';
-import { nodeEd25519, signEd25519OffThread } from '@treering/note/node';
-import { createStatementSigner, type StatementSigner } from '@treering/statement';
+import { createEd25519Signer, createSigner, KEY_TYPE, type Signer, type SignerKey } from '@treering/note';
+import { type HeldEd25519, holdEd25519 } from '@treering/note/node';
+import { ALG, type StatementSigner } from '@treering/statement';
 import { KeyError } from './errors.js';
 
 /** A private key that is ready to sign, wherever it lives. */
@@ -11,24 +11,34 @@ export interface OpenedKey {
   readonly statement: StatementSigner | undefined;
   /** Signs notes; undefined for keys that only sign statements (P-256). */
   readonly note: Signer | undefined;
-  /** Gives back what it holds: sessions, copies in memory. */
+  /** Gives back what it holds, and wipes what lies in memory: it signs no more. */
   close(): void;
 }
 
-/** A key whose seed is in memory. */
+/** A key from its seed. No copy of an Ed25519 seed stays in memory of JavaScript: the caller may wipe its own. */
 export function openSeed({ name, type, seed }: SignerKey): OpenedKey {
+  if (type !== KEY_TYPE.ed25519 && type !== KEY_TYPE.ed25519Cosignature) {
+    const note = createSigner(name, type, seed);
+    return { name, statement: undefined, note, close: () => note.wipe?.() };
+  }
+  let held: HeldEd25519 | undefined = holdEd25519(seed);
+  const { publicKey } = held;
+  const key = (): HeldEd25519 => {
+    if (held === undefined) throw new KeyError('key/missing', `the key of ${name} is closed`);
+    return held;
+  };
   return {
     name,
-    statement: type === KEY_TYPE.ed25519 ? offThread(seed) : undefined,
-    note: createSigner(name, type, seed, nodeEd25519),
-    close: () => undefined,
+    // On libuv's thread pool: a log signs one receipt for each entry.
+    statement:
+      type === KEY_TYPE.ed25519
+        ? { algorithm: ALG.eddsa, key: { curve: 'Ed25519', x: publicKey }, sign: (message) => key().signOffThread(message) }
+        : undefined,
+    note: createEd25519Signer(name, type, publicKey, (message) => key().sign(message)),
+    close() {
+      held = undefined;
+    },
   };
-}
-
-/** Statements and receipts are signed on libuv's thread pool: a log signs one receipt for each entry. */
-function offThread(seed: Uint8Array): StatementSigner {
-  const signer = createStatementSigner(seed, nodeEd25519);
-  return { ...signer, sign: (message) => signEd25519OffThread(seed, message) };
 }
 
 /** The statement signer of a key. @throws KeyError (key/unsupported) */

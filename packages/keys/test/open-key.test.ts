@@ -143,6 +143,41 @@ test('a path that leads to no regular file is refused', async () => {
   await refuses('', 'note/bad-key', /does not exist/);
 });
 
+test('a file in a folder in which everybody may put another in its place is refused', async () => {
+  const cases: readonly (readonly [number, boolean])[] = [
+    [0o777, false],
+    [0o733, false],
+    [0o702, false],
+    [0o1777, true],
+    [0o775, true],
+    [0o755, true],
+    [0o700, true],
+  ];
+  for (const [mode, taken] of cases) {
+    const within = join(folder, `folder-${mode.toString(8)}`);
+    mkdirSync(within);
+    const path = join(within, 'ada.key');
+    writeFileSync(path, line, { mode: 0o600 });
+    chmodSync(within, mode);
+    if (taken) assert.is((await openKey(path, nothing)).name, 'ada', mode.toString(8));
+    else await refuses(path, 'note/bad-key', /folder in which everybody may replace it/);
+  }
+});
+
+test('a key that was closed signs no more', async () => {
+  for (const type of [KEY_TYPE.ed25519, KEY_TYPE.ed25519Cosignature, KEY_TYPE.mldsa44Cosignature]) {
+    const { key } = createSigner('ada', type, seed);
+    const opened = await openKey(fileWith(formatSignerKey(key, seed)), nothing);
+    await signs(opened, formatVerifierKey(key));
+    opened.close();
+    opened.close();
+    const text = formatCheckpoint({ origin: 'ada', size: 3n, root: seed, extensions: [] });
+    assert.throws(() => requireNoteSigner(opened).sign(text, 1n), /closed|wiped/);
+    const { statement } = opened;
+    if (statement !== undefined) assert.throws(() => statement.sign(Uint8Array.of(1)), /closed/);
+  }
+});
+
 test('a pipe is refused, and not waited for', async () => {
   const pipe = join(folder, 'pipe');
   execFileSync('mkfifo', ['-m', '600', pipe]);

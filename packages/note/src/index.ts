@@ -46,7 +46,7 @@ export {
   requireQuorum,
   type TrustPolicy,
 } from './policy.js';
-export { createSigner, formatSignerKey, parseSignerKey, type Signer, type SignerKey } from './signer.js';
+export { createEd25519Signer, createSigner, formatSignerKey, parseSignerKey, type Signer, type SignerKey } from './signer.js';
 export { concatBytes, decodeBase64, decodeUtf8, encodeBase64, encodeUtf8, parseDecimal } from './text.js';
 export { type OpenedNote, openNote, type VerifiedSignature, verifyEcdsa, verifyMldsa44 } from './verifier.js';
 export {

@@ -5,7 +5,8 @@ import { checkSeed, type Ed25519, portableEd25519 } from './ed25519.js';
 import { NoteError } from './errors.js';
 import { createVerifierKey, KEY_TYPE, type VerifierKey } from './key.js';
 import type { NoteSignature } from './note.js';
-import { concatBytes, decodeBase64, encodeBase64, encodeUtf8, uint64 } from './text.js';
+import { secretBytes } from './secret-bytes.js';
+import { concatBytes, decodeUtf8, encodeBase64, encodeUtf8, uint64 } from './text.js';
 
 /** A key that signs notes. The seed stays inside. */
 export interface Signer {
@@ -17,9 +18,11 @@ export interface Signer {
   sign(text: string, timestamp?: bigint): NoteSignature;
   /** Cosigns a part of a tree, without a time; only keys of type 0x06 can. */
   signSubtree?(subtree: CosignedSubtree): NoteSignature;
+  /** Overwrites the private key, where it lies in memory that can be overwritten; it signs no more. */
+  wipe?(): void;
 }
 
-const SIGNING_TYPES: readonly number[] = [KEY_TYPE.ed25519, KEY_TYPE.ed25519Cosignature, KEY_TYPE.mldsa44Cosignature];
+const ED25519_TYPES: readonly number[] = [KEY_TYPE.ed25519, KEY_TYPE.ed25519Cosignature];
 
 /**
  * Makes a signer from a 32-byte seed.
@@ -30,7 +33,9 @@ export function createSigner(name: string, type: number, seed: Uint8Array, ed255
   if (type === KEY_TYPE.mldsa44Cosignature) {
     const { publicKey, secretKey } = ml_dsa44.keygen(seed);
     const key = createVerifierKey(name, type, publicKey);
+    let wiped = false;
     const cosign = (subtree: CosignedSubtree, timestamp: bigint): NoteSignature => {
+      if (wiped) throw new NoteError('note/bad-key', `the key of ${name} was wiped`);
       const message = mldsa44CosignatureMessage(name, timestamp, subtree);
       return { name, id: key.id, signature: concatBytes(uint64(timestamp), ml_dsa44.sign(message, secretKey)) };
     };
@@ -38,17 +43,36 @@ export function createSigner(name: string, type: number, seed: Uint8Array, ed255
       key,
       sign: (text, timestamp = 0n) => cosign(wholeTree(parseCheckpoint(text)), timestamp),
       signSubtree: (subtree) => cosign(subtree, 0n),
+      wipe() {
+        wiped = true;
+        secretKey.fill(0);
+      },
     };
   }
-  if (!SIGNING_TYPES.includes(type)) throw new NoteError('note/unknown-key-type', `keys of type ${type} cannot sign here`);
   const own = new Uint8Array(seed);
-  const key = createVerifierKey(name, type, ed25519.publicKey(own));
+  return createEd25519Signer(name, type, ed25519.publicKey(own), (message) => ed25519.sign(own, message));
+}
+
+/**
+ * Makes a signer of an Ed25519 key that lives elsewhere.
+ * @param type 0x01 or 0x04
+ * @param sign gives the signature of a message, 64 bytes
+ * @throws NoteError note/bad-key, note/weak-key or note/unknown-key-type
+ */
+export function createEd25519Signer(
+  name: string,
+  type: number,
+  publicKey: Uint8Array,
+  sign: (message: Uint8Array) => Uint8Array,
+): Signer {
+  if (!ED25519_TYPES.includes(type)) throw new NoteError('note/unknown-key-type', `keys of type ${type} cannot sign here`);
+  const key = createVerifierKey(name, type, publicKey);
   return {
     key,
     sign(text, timestamp = 0n) {
-      if (type === KEY_TYPE.ed25519) return { name, id: key.id, signature: ed25519.sign(own, encodeUtf8(text)) };
+      if (type === KEY_TYPE.ed25519) return { name, id: key.id, signature: sign(encodeUtf8(text)) };
       parseCheckpoint(text);
-      const signature = ed25519.sign(own, ed25519CosignatureMessage(timestamp, text));
+      const signature = sign(ed25519CosignatureMessage(timestamp, text));
       return { name, id: key.id, signature: concatBytes(uint64(timestamp), signature) };
     },
   };
@@ -68,28 +92,88 @@ export interface SignerKey {
 }
 
 /**
- * Reads the text of a key file. No message that this throws repeats what it read: it is a secret.
+ * Reads the text of a key file. No message that this throws repeats what it read: it is a secret. Of bytes no copy is left behind but
+ * the seed, which is its caller's to wipe, as are the bytes.
  * @throws NoteError note/bad-key or note/unknown-key-type
  */
-export function parseSignerKey(text: string, ed25519: Ed25519 = portableEd25519): SignerKey {
-  const match = /^PRIVATE\+KEY\+([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/.exec(text);
-  if (match === null)
-    throw new NoteError('note/bad-key', 'a key file holds one line PRIVATE+KEY+<name>+<8 hex digits>+<base64>');
-  const [, name, id, base64] = match;
-  const typed = decodeSecret(base64);
-  if (typed.length !== 33) throw new NoteError('note/bad-key', 'a key file holds one byte of type and a seed of 32 bytes');
-  const seed = typed.slice(1);
-  if (createSigner(name, typed[0], seed, ed25519).key.id !== id) {
-    throw new NoteError('note/bad-key', 'the id in the key file is not that of its name and key');
+export function parseSignerKey(text: string | Uint8Array, ed25519: Ed25519 = portableEd25519): SignerKey {
+  if (typeof text !== 'string') return readLine(text, ed25519);
+  const bytes = encodeUtf8(text);
+  try {
+    return readLine(bytes, ed25519);
+  } finally {
+    bytes.fill(0);
   }
-  return { name, type: typed[0], seed };
 }
 
-/** @throws NoteError (note/bad-key) */
-function decodeSecret(base64: string): Uint8Array {
+/** Bytes of the type and the seed, and the characters of base64 that they are written in, without padding. */
+const TYPED = 33;
+const CHARACTERS = 44;
+
+function readLine(line: Uint8Array, ed25519: Ed25519): SignerKey {
+  // The secret stands behind the fourth plus sign; base64 has further ones.
+  let [start, signs] = [0, 0];
+  while (start < line.length && signs < 4) if (line[start++] === 0x2b) signs++;
+  const match = /^PRIVATE\+KEY\+([^+]+)\+([0-9a-f]{8})\+$/.exec(headOf(line.subarray(0, start)));
+  if (match === null)
+    throw new NoteError('note/bad-key', 'a key file holds one line PRIVATE+KEY+<name>+<8 hex digits>+<base64>');
+  const [, name, id] = match;
+  const typed = decodeSecret(line.subarray(start));
+  const [type] = typed;
+  const seed = secretBytes(TYPED - 1);
+  seed.set(typed.subarray(1));
+  typed.fill(0);
   try {
-    return decodeBase64(base64);
-  } catch {
-    throw new NoteError('note/bad-key', 'the key file does not hold standard base64');
+    if (verifierKeyOf(name, type, seed, ed25519).id !== id)
+      throw new NoteError('note/bad-key', 'the id in the key file is not that of its name and key');
+  } catch (error) {
+    seed.fill(0);
+    throw error;
   }
+  return { name, type, seed };
+}
+
+function headOf(bytes: Uint8Array): string {
+  try {
+    return decodeUtf8(bytes);
+  } catch {
+    return '';
+  }
+}
+
+/** The public half of a seed. */
+function verifierKeyOf(name: string, type: number, seed: Uint8Array, ed25519: Ed25519): VerifierKey {
+  if (type !== KEY_TYPE.mldsa44Cosignature) {
+    if (!ED25519_TYPES.includes(type)) throw new NoteError('note/unknown-key-type', `keys of type ${type} cannot sign here`);
+    return createVerifierKey(name, type, ed25519.publicKey(seed));
+  }
+  const { publicKey, secretKey } = ml_dsa44.keygen(seed);
+  secretKey.fill(0);
+  return createVerifierKey(name, type, publicKey);
+}
+
+/** Standard base64 of the type and the seed, read without a text in between, which nobody could wipe. @throws NoteError (note/bad-key) */
+function decodeSecret(base64: Uint8Array): Uint8Array {
+  if (base64.some((character) => base64Value(character) < 0 && character !== 0x3d))
+    throw new NoteError('note/bad-key', 'the key file does not hold standard base64');
+  if (base64.length !== CHARACTERS || base64.includes(0x3d))
+    throw new NoteError('note/bad-key', 'a key file holds one byte of type and a seed of 32 bytes');
+  const typed = secretBytes(TYPED);
+  for (let i = 0; i < CHARACTERS; i += 4) {
+    let bits = 0;
+    for (let j = 0; j < 4; j++) bits = (bits << 6) | base64Value(base64[i + j]);
+    const at = (i / 4) * 3;
+    typed[at] = bits >>> 16;
+    typed[at + 1] = bits >>> 8;
+    typed[at + 2] = bits;
+  }
+  return typed;
+}
+
+/** What an ASCII character stands for in base64, or -1. */
+function base64Value(character: number): number {
+  if (character >= 0x41 && character <= 0x5a) return character - 0x41;
+  if (character >= 0x61 && character <= 0x7a) return character - 0x61 + 26;
+  if (character >= 0x30 && character <= 0x39) return character - 0x30 + 52;
+  return character === 0x2b ? 62 : character === 0x2f ? 63 : -1;
 }

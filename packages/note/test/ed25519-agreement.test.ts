@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { haveVectors, vectorJson } from '../../../test/vectors.js';
 import { checkEd25519PublicKey, portableEd25519 } from '../src/index.js';
-import { nodeEd25519, signEd25519OffThread, verifyEd25519OffThread } from '../src/node/index.js';
+import { holdEd25519, nodeEd25519, verifyEd25519OffThread } from '../src/node/index.js';
 import { codeOf, seed } from './fixtures.js';
 
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;
@@ -34,10 +34,16 @@ const torsion: readonly Point[] = (() => {
   return points;
 })();
 
-test('a signature made off the thread is the same', async () => {
+test('a key that is held signs the same, on the thread and off it, also when the seed was wiped', async () => {
   for (const length of [0, 1, 1000]) {
     const [own, message] = [seed(`signer ${length}`), new Uint8Array(length).fill(length)];
-    assert.equal(await signEd25519OffThread(own, message), portableEd25519.sign(own, message));
+    const wiped = new Uint8Array(own);
+    const held = holdEd25519(wiped);
+    wiped.fill(0);
+    assert.equal(held.publicKey, portableEd25519.publicKey(own));
+    assert.equal(held.sign(message), portableEd25519.sign(own, message));
+    assert.equal(await held.signOffThread(message), portableEd25519.sign(own, message));
+    assert.equal(nodeEd25519.publicKey(wiped), portableEd25519.publicKey(wiped), 'wiped bytes name the key of zeros');
   }
 });
 

@@ -17,6 +17,7 @@ test('what the package exports', () => {
     'NoteError',
     'checkEd25519PublicKey',
     'concatBytes',
+    'createEd25519Signer',
     'createSigner',
     'createVerifierKey',
     'decodeBase64',
@@ -59,10 +60,11 @@ test('what the package exports', () => {
 test('what the package exports for Node alone', () => {
   assert.equal(Object.keys(node).sort(), [
     'SignatureThread',
+    'holdEd25519',
     'nodeEd25519',
     'readKeyFile',
+    'readSecretBytes',
     'readSecretFile',
-    'signEd25519OffThread',
     'verifyEd25519OffThread',
     'writeKeyFile',
     'writeSecretFile',

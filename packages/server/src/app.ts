@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
-import { secureHeaders } from 'hono/secure-headers';
 import type { Logger } from 'pino';
 import type { ByteBudget } from './body.js';
 import { Problem, problemBody } from './problem.js';
 import type { Ctx, Env } from './request.js';
+import { SAFE_HEADERS } from './safe-headers.js';
 
 /** What differs between the servers. */
 export interface AppOptions {
@@ -27,16 +27,16 @@ const TOO_MUCH: readonly string[] = ['sequencer/overloaded', 'request/busy', 'ev
  */
 export function createServerApp({ logger, bodies, toProblem, hint, observe }: AppOptions): Hono<Env> {
   const app = new Hono<Env>();
-  app.use(secureHeaders({ crossOriginResourcePolicy: 'cross-origin' }));
   app.use(async (c, next) => {
     const requestId = randomUUID();
     const started = performance.now();
     c.set('requestId', requestId);
     c.set('logger', logger.child({ request: requestId }));
     c.header('Request-Id', requestId);
-    // Readers anywhere may verify; nothing here is decided by cookies.
-    c.header('Access-Control-Allow-Origin', '*');
+    for (const [name, value] of Object.entries(SAFE_HEADERS)) c.header(name, value);
     await next();
+    // What says nothing of how long it holds is not kept: caches would guess.
+    if (!c.res.headers.has('Cache-Control')) c.header('Cache-Control', 'no-store');
     bodies.give(c.get('reserved') ?? 0);
     const seconds = (performance.now() - started) / 1000;
     const { method, path } = c.req;
@@ -49,12 +49,17 @@ export function createServerApp({ logger, bodies, toProblem, hint, observe }: Ap
   );
   app.onError((error, c) => {
     const problem = toProblem(error);
-    // What is refused because there is more than the server can take would only add to it.
-    if (TOO_MUCH.includes(problem.code)) c.get('logger').debug({ code: problem.code }, 'a request was refused');
-    else if (problem.status >= 500) c.get('logger').error({ err: error, code: problem.code }, 'a request failed');
+    recordFailure(c, error, problem);
     return answerProblem(c, problem);
   });
   return app;
+}
+
+/** Tells the operator of what is the server's fault, with everything that the answer does not say. */
+export function recordFailure(c: Ctx, error: unknown, { code, status }: Problem): void {
+  // What is refused because there is more than the server can take would only add to it.
+  if (TOO_MUCH.includes(code)) c.get('logger').debug({ code }, 'a request was refused');
+  else if (status >= 500) c.get('logger').error({ err: error, code }, 'a request failed');
 }
 
 function answerProblem(c: Ctx, problem: Problem): Response {

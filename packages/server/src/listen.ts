@@ -7,6 +7,8 @@ import { type Logger, pino } from 'pino';
 import { Connections } from './connections.js';
 import type { KeptAnswers } from './kept-answers.js';
 import { type Problem, problemBody } from './problem.js';
+import { SAFE_HEADERS } from './safe-headers.js';
+import { MOST_HEADERS, refusalOf } from './strict-request.js';
 
 /** Where and how a server listens. */
 export interface ListenOptions {
@@ -65,7 +67,9 @@ export function listen(
   const handle = getRequestListener(kept === undefined ? fetch : kept.around(fetch), { hostname });
   const listener: RequestListener = (request, response) => {
     if (!connections.begin(request, response)) return;
-    const problem = refuse?.(request);
+    const malformed = refusalOf(request);
+    if (malformed !== undefined) response.setHeader('Connection', 'close');
+    const problem = malformed ?? refuse?.(request);
     if (problem !== undefined) answerAtOnce(response, problem);
     else if (kept === undefined || !kept.answer(request, response)) handle(request, response);
   };
@@ -89,7 +93,8 @@ export function listen(
     http.headersTimeout = 10_000;
     http.requestTimeout = requestTimeout;
     http.keepAliveTimeout = 15_000;
-    http.maxHeadersCount = 64;
+    // What is above the limit has to be seen to be refused; the parser drops what is above its own without a word.
+    http.maxHeadersCount = 2 * MOST_HEADERS;
     http.timeout = 120_000;
   });
 }
@@ -99,11 +104,10 @@ function answerAtOnce(response: ServerResponse, problem: Problem): void {
   const { retryAfter } = problem.details;
   const body = JSON.stringify(problemBody(problem, id));
   response.writeHead(problem.status, {
+    ...SAFE_HEADERS,
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    'Access-Control-Allow-Origin': '*',
     'Request-Id': id,
     ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
   });

@@ -6,9 +6,13 @@ export interface ProblemDetails {
   readonly current?: { readonly index: number; readonly leaf: Uint8Array } | undefined;
   /** The index that the entry has although the request failed (504). */
   readonly index?: number;
-  /** Seconds after which to try again (429, 503). */
+  /** Seconds after which to try again; 429, 503 and 507 always say so, with 30 when nothing is given. */
   readonly retryAfter?: number;
 }
+
+/** Statuses that say that the same request may succeed later, and the seconds after which to try again when nobody said. */
+const LATER: readonly number[] = [429, 503, 507];
+const SECONDS = 30;
 
 /** An error with an HTTP status, a stable code and a sentence that says what to do (RFC 9457). */
 export class Problem extends Error {
@@ -21,7 +25,7 @@ export class Problem extends Error {
     super(message);
     this.status = status;
     this.code = code;
-    this.details = details;
+    this.details = LATER.includes(status) ? { retryAfter: SECONDS, ...details } : details;
   }
 }
 
@@ -31,15 +35,19 @@ export const TITLES: Readonly<Record<number, string>> = {
   401: 'Unknown signer',
   403: 'Not admitted',
   404: 'Not found',
+  408: 'Too slow',
   409: 'Conflict',
   410: 'Gone',
   413: 'Too large',
   415: 'Unsupported media type',
   422: 'Not processable',
   429: 'Too many requests',
+  431: 'Too many headers',
   500: 'Internal error',
+  501: 'Not implemented',
   503: 'Not available now',
   504: 'Not witnessed in time',
+  505: 'HTTP version not supported',
   507: 'No space left',
 };
 

@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import type { Logger } from 'pino';
 import { Problem } from './problem.js';
+import { clientOf } from './rate-limit.js';
 
 /** Variables of a request. */
 export interface Env {
@@ -10,10 +11,10 @@ export interface Env {
 /** A request. */
 export type Ctx = Context<Env>;
 
-/** The address that a request comes from; `unknown` when it did not come over a socket. */
-export function addressOf(c: Ctx): string {
+/** Which client a request is of, for limits: its address, or its network; see `clientOf`. Headers of proxies are not believed. */
+export function clientOfRequest(c: Ctx): string {
   const { incoming } = (c.env ?? {}) as { incoming?: { socket?: { remoteAddress?: string } } };
-  return incoming?.socket?.remoteAddress ?? 'unknown';
+  return clientOf(incoming?.socket?.remoteAddress ?? 'unknown');
 }
 
 /** A decimal number in a path or query, or the default. @throws Problem 400 */

@@ -11,11 +11,12 @@ test('the public face of @treering/server', () => {
     'RateLimit',
     'TITLES',
     'acceptsGzip',
-    'addressOf',
     'answerCheckpoint',
     'answerTile',
     'base64',
     'body',
+    'clientOf',
+    'clientOfRequest',
     'createLogger',
     'createServerApp',
     'decimalParam',
@@ -26,6 +27,7 @@ test('the public face of @treering/server', () => {
     'listen',
     'problemBody',
     'readBody',
+    'recordFailure',
   ]);
 });
 

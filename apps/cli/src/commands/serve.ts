@@ -16,6 +16,8 @@ export interface ServeFlags {
   readonly publishInterval?: string;
   readonly rate?: string;
   readonly burst?: string;
+  readonly identityRate?: string;
+  readonly identityBurst?: string;
   readonly connections?: string;
   readonly underWay?: string;
   readonly logLevel?: string;
@@ -46,6 +48,8 @@ export async function serve(
         publish_interval: integer(flags.publishInterval, '--publish-interval'),
         rate: integer(flags.rate, '--rate'),
         burst: integer(flags.burst, '--burst'),
+        identity_rate: integer(flags.identityRate, '--identity-rate'),
+        identity_burst: integer(flags.identityBurst, '--identity-burst'),
         connections: integer(flags.connections, '--connections'),
         under_way: integer(flags.underWay, '--under-way'),
         log_level: flags.logLevel ?? env.TREERING_LOG_LEVEL,

@@ -197,6 +197,8 @@ class Neighbourhood {
       ['--publish-interval', this.#flags.publishInterval],
       ['--rate', this.#flags.rate],
       ['--burst', this.#flags.burst],
+      ['--identity-rate', this.#flags.identityRate],
+      ['--identity-burst', this.#flags.identityBurst],
       ['--connections', this.#flags.connections],
       ['--under-way', this.#flags.underWay],
       ['--log-level', this.#flags.logLevel],
@@ -327,7 +329,7 @@ function nextPort(listen: string, n: number): string {
 
 async function readJson(url: string): Promise<Record<string, unknown> | undefined> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(LOOK_INTERVAL) });
+    const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(LOOK_INTERVAL) });
     return response.ok ? ((await response.json()) as Record<string, unknown>) : undefined;
   } catch {
     // It does not answer: that is what there is to say.

@@ -2,6 +2,7 @@ import { SALT_SIZE } from '@treering/record';
 import { decimalParam, type Env, hashParam, readBody } from '@treering/server';
 import { Hono } from 'hono';
 import type { Server } from './context.js';
+import { takeRate } from './entries.js';
 
 /** Uploads of attachments: after the entry that names them (`?entry=`), or signed and shortly before it. */
 export function attachmentRoutes(server: Server): Hono<Env> {
@@ -11,6 +12,7 @@ export function attachmentRoutes(server: Server): Hono<Env> {
   app.put('/v1/attachments/:digest', async (c) => {
     const digest = c.req.param('digest');
     hashParam(digest, 'the digest');
+    takeRate(server, c, 1);
     const url = `/addenda/${digest.slice(0, 2)}/${digest.slice(2, 4)}/${digest}`;
     const entry = c.req.query('entry');
     const types = ['application/octet-stream'];

@@ -3,10 +3,10 @@ import { createCandidate } from '@treering/governance';
 import { decodeUtf8 } from '@treering/note';
 import { type AttachmentRef, recordToJson, renderRecord, SALT_SIZE } from '@treering/record';
 import {
-  addressOf,
   base64,
   body,
   type Ctx,
+  clientOfRequest,
   decimalParam,
   type Env,
   hashParam,
@@ -94,7 +94,7 @@ export function entryRoutes(server: Server): Hono<Env> {
 
 /** Takes from what the address of a client may submit. @throws Problem 429 */
 export function takeRate({ rateLimit }: Server, c: Ctx, cost: number): void {
-  const retryAfter = rateLimit.take(addressOf(c), cost, performance.now());
+  const retryAfter = rateLimit.take(clientOfRequest(c), cost, performance.now());
   if (retryAfter > 0) throw new Problem(429, 'request/rate', 'too many submissions from this address', { retryAfter });
 }
 

@@ -1,4 +1,4 @@
-import { body, type Ctx, type Env, hex, IMMUTABLE, Problem, readBody, TITLES } from '@treering/server';
+import { body, type Ctx, type Env, hex, IMMUTABLE, Problem, readBody, recordFailure, TITLES } from '@treering/server';
 import {
   attachReceipts,
   coseKeyThumbprint,
@@ -32,7 +32,11 @@ const REFUSALS: Readonly<Record<string, string>> = {
 export function scittRoutes(server: Server): Hono<Env> {
   const { log } = server;
   const app = new Hono<Env>();
-  app.onError((error, c) => answerProblem(c, toProblem(error)));
+  app.onError((error, c) => {
+    const problem = toProblem(error);
+    recordFailure(c, error, problem);
+    return answerProblem(c, problem);
+  });
 
   app.get('/.well-known/scitt-keys', (c) => cbor(c, encodeCbor(log.receiptKeys.map(keySetMember))));
 
@@ -93,7 +97,6 @@ function cbor(c: Ctx, bytes: Uint8Array): Response {
 /** RFC 9290: -1 is the title and -2 the detail. What the policy in the log refuses is "Rejected" with status 400, as the draft has it. */
 function answerProblem(c: Ctx, problem: Problem): Response {
   const refused = problem.status === 401 || problem.status === 403 || problem.status === 409 || problem.status === 422;
-  if (problem.status >= 500) c.get('logger').error({ err: problem, code: problem.code }, 'a request failed');
   if (problem.details.retryAfter !== undefined) c.header('Retry-After', String(problem.details.retryAfter));
   c.header('Cache-Control', 'no-store');
   const title = REFUSALS[problem.code] ?? (refused ? 'Rejected' : (TITLES[problem.status] ?? 'Malformed request'));

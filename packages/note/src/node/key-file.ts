@@ -1,7 +1,8 @@
-import { constants, type FileHandle, link, mkdir, open, rm } from 'node:fs/promises';
+import { constants, type FileHandle, link, mkdir, open, rm, stat as statFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { NoteError } from '../errors.js';
 import type { VerifierKey } from '../key.js';
+import { secretBytes } from '../secret-bytes.js';
 import { formatSignerKey, parseSignerKey, type SignerKey } from '../signer.js';
 import { nodeEd25519 } from './native-ed25519.js';
 
@@ -10,16 +11,40 @@ import { nodeEd25519 } from './native-ed25519.js';
  * @throws NoteError (note/bad-key)
  */
 export async function readKeyFile(path: string): Promise<SignerKey> {
-  return parseSignerKey((await readSecretFile(path, 'key file')).trimEnd(), nodeEd25519);
+  const bytes = await readSecretBytes(path, 'key file');
+  let end = bytes.length;
+  while (end > 0 && WHITE_SPACE.includes(bytes[end - 1])) end--;
+  try {
+    return parseSignerKey(bytes.subarray(0, end), nodeEd25519);
+  } finally {
+    bytes.fill(0);
+  }
 }
 
+/** Tab, line feed, carriage return and space. */
+const WHITE_SPACE: readonly number[] = [0x09, 0x0a, 0x0d, 0x20];
+
 /**
- * Reads a small file that holds a secret. One that others can read, that is a link, or that belongs to somebody else is refused.
- * No message names what is in it.
- * @param what it is, for messages: `key file`
+ * As `readSecretBytes`, for a text in UTF-8.
  * @throws NoteError (note/bad-key)
  */
 export async function readSecretFile(path: string, what: string): Promise<string> {
+  const bytes = await readSecretBytes(path, what);
+  try {
+    return Buffer.from(bytes.buffer).toString('utf8');
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+/**
+ * Reads a small file that holds a secret. One that others can read, that is a link, or that belongs to somebody else is refused, and
+ * one in a folder in which everybody can put another in its place. No message names what is in it.
+ * @param what it is, for messages: `key file`
+ * @returns the only copy that this leaves in memory; its caller wipes it
+ * @throws NoteError (note/bad-key)
+ */
+export async function readSecretBytes(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
   const refuse = (why: string): NoteError => new NoteError('note/bad-key', `the ${what} ${path} ${why}`);
   let file: FileHandle;
   try {
@@ -40,7 +65,13 @@ export async function readSecretFile(path: string, what: string): Promise<string
     }
     if (process.getuid !== undefined && stat.uid !== process.getuid()) throw refuse('belongs to another user');
     if (stat.size > 4096) throw refuse('is too large to be one');
-    return await file.readFile('utf8');
+    const folder = await statFile(dirname(path));
+    if ((folder.mode & 0o1002) === 0o002)
+      throw refuse(`lies in a folder in which everybody may replace it (mode ${(folder.mode & 0o1777).toString(8)})`);
+    const bytes = secretBytes(stat.size);
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+    if (bytesRead !== bytes.length) throw refuse('changes while it is read');
+    return bytes;
   } finally {
     await file.close();
   }
