@@ -65,18 +65,22 @@ export function openDatabase(path: string, { mode }: OpenOptions, schema: Schema
 export function isUnused(path: string): boolean {
   if (!existsSync(path) || statSync(path).size === 0) return true;
   try {
-    const db = new Database(path, { readonly: true });
-    try {
-      return (
-        db.prepare('SELECT count(*) FROM sqlite_master').pluck().get() === 0 &&
-        db.pragma('user_version', { simple: true }) === 0
-      );
-    } finally {
-      db.close();
-    }
+    return holdsNothing(path, true);
   } catch (error) {
-    if (error instanceof Database.SqliteError) return false;
-    throw error;
+    if (!(error instanceof Database.SqliteError)) throw error;
+    // The file may have been left with a journal of its very first change: SQLite takes that back when it may write.
+    if (!error.code.startsWith('SQLITE_READONLY')) return false;
+    return holdsNothing(path, false);
+  }
+}
+
+function holdsNothing(path: string, readonly: boolean): boolean {
+  const db = new Database(path, { readonly });
+  try {
+    const objects = db.prepare('SELECT count(*) FROM sqlite_master').pluck().get();
+    return objects === 0 && db.pragma('user_version', { simple: true }) === 0;
+  } finally {
+    db.close();
   }
 }
 
