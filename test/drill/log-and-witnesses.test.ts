@@ -216,7 +216,10 @@ test('a restored backup whose witnesses could not be reached at the start is sto
   world.interference.set('log.world', () => Promise.reject(new TypeError('fetch failed')));
   await restored.start();
   world.interference.delete('log.world');
-  await restored.grow(1, 'a second history');
+  assert.is(
+    await restored.grow(1, 'a second history').catch((error: { code?: string }) => error.code),
+    'log/unwitnessed-start',
+  );
   assert.is(await restored.publish(), false);
   assert.is((restored.fatal as { code?: string } | undefined)?.code, 'sequencer/rolled-back');
   const submitted = await restored.submit(incident('After the end.')).catch((error: { code?: string }) => error.code);
@@ -238,29 +241,54 @@ async function setBack() {
   return { world, witnesses, restored };
 }
 
-for (const grown of [3, 5]) {
-  test(`a restored backup that has grown by ${grown} before a witness is reached stops for good at the first answer`, async () => {
-    const { world, witnesses, restored } = await setBack();
-    world.interference.set('log.world', () => Promise.reject(new TypeError('fetch failed')));
-    await restored.start();
-    await restored.grow(grown, 'a second history');
-    assert.is(await restored.publish(), false);
-    assert.is(restored.fatal, undefined);
-    world.interference.delete('log.world');
-    assert.is(await restored.publish(), false);
-    assert.is((restored.fatal as { code?: string } | undefined)?.code, 'sequencer/rolled-back');
-    const submitted = await restored.submit(incident('After the end.')).catch((error: { code?: string }) => error.code);
-    assert.is(submitted, 'sequencer/stopped');
-    assert.is(await restored.publish(), false);
-    assert.is(restored.log.publisher.published?.size, 4);
-    for (const { store } of witnesses) assert.is(store.head(ORIGIN)?.size, 7n);
-    // Nobody can be reached any more, and the anchor tells.
-    world.hosts.clear();
-    const again = await restored.start().catch((error: Error & { code?: string }) => error);
-    assert.is((again as { code?: string }).code, 'sequencer/rolled-back');
-    world.close();
-  });
+test('a restored backup takes nothing before enough witnesses were reached, and stops for good at the first answer', async () => {
+  const { world, witnesses, restored } = await setBack();
+  world.interference.set('log.world', () => Promise.reject(new TypeError('fetch failed')));
+  await restored.start();
+  const submit = () => restored.submit(incident('A second history.')).catch((error: { code?: string }) => error.code);
+  assert.is(await submit(), 'log/unwitnessed-start');
+  await restored.publish();
+  assert.is(await submit(), 'log/unwitnessed-start');
+  assert.match(restored.log.witnesses?.silence ?? '', /may know a newer head than the store has/);
+  assert.is(restored.log.sequencer.head?.size, 4, 'nothing was signed');
+  assert.is(restored.fatal, undefined);
+  world.interference.delete('log.world');
+  assert.is(await restored.publish(), false);
+  assert.is((restored.fatal as { code?: string } | undefined)?.code, 'sequencer/rolled-back');
+  assert.is(await submit(), 'sequencer/stopped');
+  assert.is(await restored.publish(), false);
+  assert.is(restored.log.publisher.published?.size, 4);
+  for (const { store } of witnesses) assert.is(store.head(ORIGIN)?.size, 7n);
+  // Nobody can be reached any more, and the anchor tells.
+  world.hosts.clear();
+  const again = await restored.start().catch((error: Error & { code?: string }) => error);
+  assert.is((again as { code?: string }).code, 'sequencer/rolled-back');
+  world.close();
+});
 
+test('a start takes entries as soon as those who are still silent could not have made a quorum', async () => {
+  const { world, log, witnesses } = await setUp(3);
+  await log.grow(2);
+  await log.publish();
+  log.stop();
+  // Of three witnesses two make a quorum.
+  const [first, second] = witnesses.map(({ host }) => host);
+  world.interference.set('log.world', (request) =>
+    [first, second].includes(new URL(request.url).host) ? Promise.reject(new TypeError('fetch failed')) : undefined,
+  );
+  await log.start();
+  const submit = () => log.submit(incident('After the start.')).catch((error: { code?: string }) => error.code);
+  assert.is(await submit(), 'log/unwitnessed-start');
+  world.interference.set('log.world', (request) =>
+    new URL(request.url).host === first ? Promise.reject(new TypeError('fetch failed')) : undefined,
+  );
+  await log.publish();
+  assert.type(await submit(), 'number');
+  assert.is(log.log.witnesses?.silence, undefined);
+  world.close();
+});
+
+for (const grown of [3, 5]) {
   test(`a restored backup that has grown by ${grown} is refused by witnesses that showed nothing before`, async () => {
     const { world, restored } = await setBack();
     const showNothing = (request: Request) =>

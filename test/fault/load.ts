@@ -16,7 +16,7 @@ const MOST_AT_ONCE = 1000;
 const PASSING: readonly number[] = [429, 503, 507];
 
 /** An answer to a submission that was not logged. */
-interface Turned {
+export interface Turned {
   readonly status: number;
   readonly code?: string;
   /** Seconds, as the header says; not told of one in a batch. */

@@ -5,7 +5,7 @@ import { dataFolder, initLog } from '@treering/log';
 import { formatVerifierKey, type LogTrust } from '@treering/note';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Load } from './load.js';
+import { Load, type Turned } from './load.js';
 import { spawnLog, startLog, trustOf } from './log-child.js';
 import { reportOutcome } from './results.js';
 import { forSize } from './size.js';
@@ -114,13 +114,19 @@ async function expectWhole({ data, newest, load, config }: Grown): Promise<numbe
   return log.startTime;
 }
 
-/** The copy starts while no witness can be reached: it takes entries, publishes nothing, and ends when the witness answers. */
+/** The copy starts while no witness can be reached: it takes nothing, publishes nothing, and ends when the witness answers. */
 async function expectEnd({ data, copy, config }: Grown, { trust, witness, again }: Begun): Promise<StartedWitness> {
   putBack(data, copy, true);
   await witness.kill();
   const restored = await startLog(data, { config });
-  const blind = await Load.on(data, { origin: ORIGIN, trust, random: Math.random });
+  const refusals: Turned[] = [];
+  const tolerate = (answer: Turned): boolean => refusals.push(answer) > 0;
+  const blind = await Load.on(data, { origin: ORIGIN, trust, random: Math.random, tolerate });
   await blind.submit(restored.url, 5);
+  assert.equal(
+    refusals.map(({ status, code }) => `${status} ${code}`),
+    Array.from({ length: 5 }, () => '503 log/unwitnessed-start'),
+  );
   const shown = await (await fetch(`${restored.url}/checkpoint`)).text();
   assert.is(shown.split('\n')[1], '101', 'nobody but its submitters sees the second history');
   const back = await again();

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ClientError, type Fetch, WitnessClient } from '@treering/client';
-import { evaluateQuorum, type TrustPolicy, type VerifiedSignature } from '@treering/note';
+import { evaluateQuorum, type PolicyWitness, type TrustPolicy, type VerifiedSignature } from '@treering/note';
 import { SequencerError } from '@treering/sequencer';
 
 /** Milliseconds for a look at what a witness has cosigned. */
@@ -12,6 +12,14 @@ export type ShownHeads = ReadonlyMap<string, Uint8Array | undefined>;
 /** The name under which a witness publishes what it has cosigned of a log. */
 export function originHash(origin: string): string {
   return createHash('sha256').update(origin).digest('hex');
+}
+
+/** Whether these witnesses alone meet a policy. */
+export function couldMakeQuorum(policy: TrustPolicy, witnesses: readonly PolicyWitness[]): boolean {
+  const lines = witnesses.map(
+    ({ key }): VerifiedSignature => ({ key, name: key.name, id: key.id, signature: new Uint8Array(0) }),
+  );
+  return evaluateQuorum(policy, lines).met;
 }
 
 /**
@@ -34,10 +42,7 @@ export async function askWitnesses(policy: TrustPolicy, origin: string, fetch?: 
     }),
   );
   const silent = witnesses.filter(({ url }) => !shown.has(url as string));
-  const cosigned = silent.map(
-    ({ key }): VerifiedSignature => ({ key, name: key.name, id: key.id, signature: new Uint8Array(0) }),
-  );
-  if (silent.length === 0 || !evaluateQuorum(policy, cosigned).met) return shown;
+  if (silent.length === 0 || !couldMakeQuorum(policy, silent)) return shown;
   const names = [...new Set(silent.map(({ key }) => key.name))].join(', ');
   throw new SequencerError(
     'sequencer/no-anchor',

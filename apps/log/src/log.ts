@@ -185,7 +185,7 @@ export class Log {
       onFatal: (error) => sequencer.end(error),
       ...(clock === undefined ? {} : { clock }),
       ...(cosign === undefined ? {} : { cosign }),
-      ...(witnesses === undefined ? {} : { policy: witnesses.policy }),
+      ...(witnesses === undefined ? {} : { policy: witnesses.policy, author: () => witnesses.endSilence() }),
       ...(parts.refresh === undefined ? {} : { refresh: parts.refresh }),
       ...(parts.keepEvery === undefined ? {} : { keepEvery: parts.keepEvery }),
     });
@@ -327,6 +327,9 @@ export class Log {
     const objection = this.witnesses?.objection;
     if (objection !== undefined)
       throw new Problem(503, 'log/contradicted', `the log takes nothing while ${objection}`, { retryAfter: 60 });
+    const silence = this.witnesses?.silence;
+    if (silence !== undefined)
+      throw new Problem(503, 'log/unwitnessed-start', `the log takes nothing yet: ${silence}`, { retryAfter: 5 });
   }
 
   /** The index of an entry when no commit is under way. */

@@ -15,7 +15,7 @@ import {
 } from '@treering/note';
 import { type Sequencer, SequencerError } from '@treering/sequencer';
 import type { StoredHead } from '@treering/storage';
-import { LOOK_TIMEOUT, originHash, type ShownHeads } from './asked-witnesses.js';
+import { couldMakeQuorum, LOOK_TIMEOUT, originHash, type ShownHeads } from './asked-witnesses.js';
 
 /** What a log says about its witnesses. */
 export interface WitnessStatus {
@@ -122,23 +122,38 @@ export class Witnesses {
     const others = this.policy.witnesses.filter(
       ({ key }) => !claiming.some(({ witnesses }) => witnesses.some((w) => w.key === key)),
     );
-    const possible = others.map(
-      ({ key }): VerifiedSignature => ({ key, name: key.name, id: key.id, signature: new Uint8Array(0) }),
-    );
-    if (evaluateQuorum(this.policy, possible).met) return undefined;
+    if (couldMakeQuorum(this.policy, others)) return undefined;
     const claims = claiming.map(({ witnesses, claim }) => `${nameOf(witnesses)} ${claim}`).join('; ');
     return `witnesses without which there is no quorum contradict it, until they cosign again: ${claims}`;
   }
 
   /**
-   * Looks at what every witness has cosigned before, and compares it with the store: at the start, before anything is signed.
-   * Witnesses that do not answer are passed over; each of them is looked at before it is first asked to cosign.
+   * Why nothing may be logged yet: since the start so many witnesses have not said what they cosigned that a head which this store
+   * does not have may have had its quorum from them alone. An older copy may have been brought back, and its anchor with it. undefined
+   * when enough have said it, and when the policy asks for nobody.
+   */
+  get silence(): string | undefined {
+    const silent = this.#services.filter(({ looked }) => !looked).flatMap(({ witnesses }) => witnesses);
+    if (couldMakeQuorum(this.policy, []) || !couldMakeQuorum(this.policy, silent)) return undefined;
+    const names = [...new Set(silent.map(({ key }) => key.name))].join(', ');
+    return `witnesses have not answered since the start that may know a newer head than the store has (${names})`;
+  }
+
+  /** Asks once more those that were silent, as long as nothing may be logged because of it. @throws SequencerError as `look` */
+  async endSilence(): Promise<void> {
+    if (this.silence !== undefined) await this.look();
+  }
+
+  /**
+   * Looks at what every witness has cosigned that did not say so since the start, and compares it with the store, before anything is
+   * signed. Witnesses that do not answer are passed over; each of them is looked at before it is first asked to cosign.
    * @param shown what some have answered just now
    */
   async look(shown: ShownHeads = new Map()): Promise<void> {
     const { fetch } = this.#parts;
     const looks = await Promise.allSettled(
       this.#services.map(async (service) => {
+        if (service.looked) return;
         const client = new WitnessClient(service.url, { timeout: LOOK_TIMEOUT, ...(fetch === undefined ? {} : { fetch }) });
         const known = shown.has(service.url);
         const looked = known ? this.#compare(service, shown.get(service.url)) : this.#show(service, client);

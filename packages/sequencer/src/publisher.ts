@@ -32,7 +32,7 @@ export interface PublisherOptions {
   readonly refresh?: number;
   /** Milliseconds from one publication that is kept for good to the next; 0 keeps all. Ten minutes when it is not given. */
   readonly keepEvery?: number;
-  /** Called before a head is taken, so that the log can add records of its own. */
+  /** Called before a head is taken. */
   readonly author?: () => Promise<void>;
   /** The newest committed head. */
   readonly head: () => StoredHead | null;

@@ -84,6 +84,8 @@ export function operationRoutes(server: Server): Hono<Env> {
       });
     const objection = log.witnesses?.objection;
     if (objection !== undefined) throw new Problem(503, 'log/contradicted', objection, { retryAfter: 60 });
+    const silence = log.witnesses?.silence;
+    if (silence !== undefined) throw new Problem(503, 'log/unwitnessed-start', silence, { retryAfter: 5 });
     if (config.read_only) return c.json({ status: 'read-only', committed: head?.size ?? 0, published: published?.size ?? 0 });
     await checkWritable();
     const behind = head !== null && head.size !== (published?.size ?? 0);
