@@ -53,8 +53,16 @@ function measure(quick: boolean): Promise<Figures> {
     const supply = new StatementSupply(await beginLog(data));
     return withLogServer(data, async (server) => {
       const capacity = await measureCapacity(server, supply, plan);
-      const steady = await underLoad(server, supply, plan, capacity * STEADY, plan.steady);
-      const overload = await underLoad(server, supply, plan, capacity * OVERLOAD, plan.overload);
+      const steady = await underLoad(server, supply, plan, {
+        rate: capacity * STEADY,
+        fresh: capacity * STEADY,
+        seconds: plan.steady,
+      });
+      const overload = await underLoad(server, supply, plan, {
+        rate: capacity * OVERLOAD,
+        fresh: capacity * 1.3,
+        seconds: plan.overload,
+      });
       return {
         'capacity entries/s': capacity,
         ...minutesOf(steady.answers, plan.interval),
@@ -79,10 +87,19 @@ async function measureCapacity(server: ServerProcess, supply: StatementSupply, {
   return figures['entries/s'];
 }
 
-async function underLoad(server: ServerProcess, supply: StatementSupply, plan: Plan, rate: number, seconds: number) {
+/** What is asked of the server. */
+interface Demand {
+  /** Submissions a second. */
+  readonly rate: number;
+  /** Of these, statements that were not sent before, at most: those that are refused are sent again. */
+  readonly fresh: number;
+  readonly seconds: number;
+}
+
+async function underLoad(server: ServerProcess, supply: StatementSupply, plan: Plan, { rate, fresh, seconds }: Demand) {
   const { url } = server;
-  // Those that are refused are sent again, so that not many more than can be logged are needed.
-  await supply.sign(Math.ceil(Math.min(rate, (rate / OVERLOAD) * 1.5) * seconds + rate * 2), rate / OVERLOAD);
+  // A refused statement is sent again after a while, and until then the next ones are new.
+  await supply.sign(Math.ceil(fresh * seconds + rate * 2), fresh);
   const answers: Answered[] = [];
   const reads: Answered[] = [];
   const memory: number[] = [];
