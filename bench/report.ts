@@ -126,7 +126,8 @@ export function threeDigits(value: number): string {
 }
 
 /** A Markdown table with its columns aligned. */
-function table(rows: readonly (readonly string[])[]): string[] {
+/** A table of Markdown with aligned columns; the first row is its head. */
+export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0].map((_, column) => Math.max(3, ...rows.map((row) => row[column].length)));
   const line = (cells: readonly string[]): string => `| ${cells.map((cell, i) => cell.padEnd(widths[i])).join(' | ')} |`;
   const [head, ...body] = rows;

@@ -1,5 +1,5 @@
 import { machineText } from '../../bench/machine.js';
-import { replaceBetween } from '../../bench/report.js';
+import { replaceBetween, table } from '../../bench/report.js';
 import type { StoredOutcome } from './results.js';
 
 const GROUPS: Readonly<Record<StoredOutcome['group'], string>> = {
@@ -37,8 +37,7 @@ function tableOf(outcomes: readonly StoredOutcome[]): string[] {
     recovery === undefined ? '' : `${seconds(recovery.median)}, ${seconds(recovery.worst)}`,
     also,
   ]);
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)];
+  return table([head, ...rows]);
 }
 
 function count(value: number): string {
