@@ -20,6 +20,8 @@ const outcome: StoredOutcome = {
   commit: '0123456789ab',
   machine: { cpu: 'Abacus', cores: 2, memory: '1 GiB', node: 'v20.20.2', os: 'Linux 6 x64' },
 };
+/** Without what aligns columns. */
+const squeezed = (text: string): string => text.replace(/ +/g, ' ');
 const PAGE = 'Before.\n\n<!-- faults -->\n\nold\n\n<!-- /faults -->\n\nAfter.\n';
 
 test('the tables of docs/reliability.md are what the stored outcomes make of them', () => {
@@ -30,9 +32,9 @@ test('the tables of docs/reliability.md are what the stored outcomes make of the
 test('a row has what was done and counted, under the heading of its group', () => {
   const text = reliabilityText(PAGE, [outcome]);
   assert.match(text, /^## Its disk$/m);
-  assert.match(
+  assert.ok(
+    squeezed(text).includes('| the plug is pulled | 1,234 plugs | 98,765 | 0 | 321 | 0 | 0.45 s, 1.24 s | nobody was hurt |'),
     text,
-    /\| the plug is pulled \| 1,234 plugs \| 98,765 \| 0 \| 321 \| 0 \| 0\.45 s, 1\.24 s \| nobody was hurt \|/,
   );
   assert.match(text, 'Run on Abacus, 2 cores, 1 GiB, Node 20.20.2, Linux 6 x64: 2026-02-03, commit 0123456789ab (full).');
   assert.ok(text.startsWith('Before.\n') && text.endsWith('After.\n'));
@@ -41,7 +43,7 @@ test('a row has what was done and counted, under the heading of its group', () =
 
 test('where nothing is submitted, nothing is said to be lost', () => {
   const { acknowledged: _, heads: __, recovery: ___, ...rest } = outcome;
-  assert.match(reliabilityText(PAGE, [rest]), /\| 1,234 plugs \| {2}\| {2}\| {2}\| {2}\| {2}\| nobody was hurt \|/);
+  assert.ok(squeezed(reliabilityText(PAGE, [rest])).includes('| 1,234 plugs | | | | | | nobody was hurt |'));
 });
 
 test('the size of a run comes from the environment, and an unknown one is refused', () => {
