@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { availableParallelism, constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { coverageFolder, reportCoverage } from './coverage.js';
+import { writeDocument } from './fault/results.js';
 import { parseSelection, type Selection, SelectionError, selectTestFiles } from './test-files.js';
 
 // Runs the project's uvu test files, each in its own process: pnpm test [--quick|--faults|--soak] [pattern...]
@@ -170,6 +171,7 @@ try {
   if (isComplete(selection)) coverage = coverageFolder();
   if (selection.faults || selection.soak) faultSize = selection.soak ? 'soak' : 'full';
   const outcomes = await runAll(selectTestFiles(ROOT, selection));
+  if (faultSize !== undefined) writeDocument();
   report(outcomes, coverage === undefined || reportCoverage(ROOT, coverage));
 } catch (error) {
   if (!(error instanceof SelectionError)) throw error;

@@ -43,8 +43,8 @@ export interface StoredOutcome extends Omit<Outcome, 'recovery'> {
 }
 
 /**
- * Prints what came of a scenario and, in a run that stores (`npm run test:faults`), puts it in the place of what was stored of it, and
- * makes docs/reliability.md anew. Call it when everything has been checked.
+ * Prints what came of a scenario and, in a run that stores (`npm run test:faults`), puts it in the place of what was stored of it. Call
+ * it when everything has been checked.
  */
 export function reportOutcome({ recovery, ...outcome }: Outcome): void {
   const stored: StoredOutcome = {
@@ -59,6 +59,10 @@ export function reportOutcome({ recovery, ...outcome }: Outcome): void {
   if (stored.size === 'quick') return;
   mkdirSync(FOLDER, { recursive: true });
   writeFileSync(join(FOLDER, `${outcome.name}.json`), `${JSON.stringify(stored, null, 2)}\n`);
+}
+
+/** Makes the tables of the document anew: once, after a run that stored outcomes. */
+export function writeDocument(): void {
   const { path, text } = document(readOutcomes());
   writeFileSync(path, text);
 }

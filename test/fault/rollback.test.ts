@@ -128,7 +128,7 @@ async function expectEnd({ data, copy, config }: Grown, { trust, witness, again 
     Array.from({ length: 5 }, () => '503 log/unwitnessed-start'),
   );
   const shown = await (await fetch(`${restored.url}/checkpoint`)).text();
-  assert.is(shown.split('\n')[1], '101', 'nobody but its submitters sees the second history');
+  assert.is(shown.split('\n')[1], '101', 'there is no second history');
   const back = await again();
   const { code, errors } = await restored.ended;
   assert.is(code, 1, errors);

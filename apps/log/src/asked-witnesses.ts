@@ -42,7 +42,7 @@ export async function askWitnesses(policy: TrustPolicy, origin: string, fetch?: 
     }),
   );
   const silent = witnesses.filter(({ url }) => !shown.has(url as string));
-  if (silent.length === 0 || !couldMakeQuorum(policy, silent)) return shown;
+  if (couldMakeQuorum(policy, []) || !couldMakeQuorum(policy, silent)) return shown;
   const names = [...new Set(silent.map(({ key }) => key.name))].join(', ');
   throw new SequencerError(
     'sequencer/no-anchor',

@@ -181,11 +181,14 @@ export class Log {
       signers: [publicationSigner, ...(previous === undefined ? [] : [previous.publicationSigner])],
       ed25519: nodeEd25519,
       head: () => sequencer.head,
+      newest: () => sequencer.newest,
       ended: () => sequencer.ended,
       onFatal: (error) => sequencer.end(error),
       ...(clock === undefined ? {} : { clock }),
       ...(cosign === undefined ? {} : { cosign }),
-      ...(witnesses === undefined ? {} : { policy: witnesses.policy, author: () => witnesses.endSilence() }),
+      ...(witnesses === undefined
+        ? {}
+        : { policy: witnesses.policy, before: () => witnesses.endSilence(), askAgain: () => witnesses.silence !== undefined }),
       ...(parts.refresh === undefined ? {} : { refresh: parts.refresh }),
       ...(parts.keepEvery === undefined ? {} : { keepEvery: parts.keepEvery }),
     });

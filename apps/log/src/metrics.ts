@@ -24,7 +24,9 @@ export function createMetrics(log: Log) {
     return published === null ? -1 : (log.clock() - published.time) / 1000;
   });
   gauge('treering_pool_entries', 'Submissions that wait for a commit', () => log.sequencer.waiting);
-  gauge('treering_healthy', '1 while the log can take entries', () => (log.sequencer.trouble === undefined ? 1 : 0));
+  gauge('treering_healthy', '1 while the store can take entries; witnesses may stand against it', () =>
+    log.sequencer.trouble === undefined ? 1 : 0,
+  );
   const perWitness = (name: string, help: string, value: (status: WitnessStatus) => number | null): void => {
     new Gauge({
       name,
@@ -50,6 +52,9 @@ export function createMetrics(log: Log) {
   );
   gauge('treering_contradicted', '1 while witnesses without which there is no quorum contradict this log', () =>
     log.witnesses?.objection === undefined ? 0 : 1,
+  );
+  gauge('treering_awaits_witnesses', '1 while nothing is logged because too few witnesses have answered since the start', () =>
+    log.witnesses?.silence === undefined ? 0 : 1,
   );
   const commits = new Counter({ name: 'treering_commits_total', help: 'Commits', registers });
   const batch = new Histogram({

@@ -29,6 +29,9 @@ const KEPT_BYTES = 64 * 1024 * 1024;
 /** Bytes of answers that wait for clients to take them, but for logs with large attachments. */
 const ANSWER_BYTES = 256 * 1024 * 1024;
 
+/** Milliseconds after which witnesses that nothing may be logged without are asked again, at most: what submitters are told to wait. */
+const MOST_SILENCE = 5000;
+
 /** A log that listens. */
 export interface ServedLog {
   readonly log: Log;
@@ -206,7 +209,10 @@ function publishRegularly(log: Log, config: LogConfig, logger: Logger): () => vo
       if (missing) logger.warn({ why: error.message }, 'the head waits for its witnesses');
       else logger.error({ err: error }, 'the head could not be published');
     }
-    if (!stopped) timer = setTimeout(tick, config.publish_interval);
+    // As long as nothing may be logged, witnesses are asked again soon, however rarely heads are published.
+    const pause =
+      log.witnesses?.silence === undefined ? config.publish_interval : Math.min(config.publish_interval, MOST_SILENCE);
+    if (!stopped) timer = setTimeout(tick, pause);
   };
   timer = setTimeout(tick, 0);
   return () => {

@@ -134,7 +134,10 @@ export class Witnesses {
    */
   get silence(): string | undefined {
     const silent = this.#services.filter(({ looked }) => !looked).flatMap(({ witnesses }) => witnesses);
-    if (couldMakeQuorum(this.policy, []) || !couldMakeQuorum(this.policy, silent)) return undefined;
+    if (silent.length === 0 || couldMakeQuorum(this.policy, [])) return undefined;
+    // Those that claim to know another head may have cosigned it together with the silent ones.
+    const claiming = this.#services.filter(({ claim }) => claim !== undefined).flatMap(({ witnesses }) => witnesses);
+    if (!couldMakeQuorum(this.policy, [...silent, ...claiming])) return undefined;
     const names = [...new Set(silent.map(({ key }) => key.name))].join(', ');
     return `witnesses have not answered since the start that may know a newer head than the store has (${names})`;
   }
@@ -234,6 +237,8 @@ export class Witnesses {
         service.size = size;
         service.time = clock();
         service.claim = undefined;
+        // It cosigns nothing that is older than, or another history than, what it has cosigned.
+        service.looked = true;
         return signed;
       }
       if (answer.known > BigInt(size)) await this.#ahead(service, answer.known);
@@ -301,15 +306,19 @@ export class Witnesses {
   /** Like #show, for a head that was shown already. */
   async #compare(service: Service, note: Uint8Array | undefined): Promise<number | 'claimed' | undefined> {
     const { sequencer, onAlarm } = this.#parts;
-    service.looked = true;
-    if (note === undefined) return undefined;
+    if (note === undefined) {
+      service.looked = true;
+      return undefined;
+    }
     try {
       const { size } = await sequencer.confront(note, `the head that ${nameOf(service.witnesses)} has cosigned`);
+      service.looked = true;
       service.size = size;
       return size;
     } catch (error) {
       if (!(error instanceof SequencerError)) throw error;
       if (error.code === 'sequencer/rolled-back') {
+        service.looked = true;
         onAlarm?.(nameOf(service.witnesses), error.message);
         throw error;
       }
@@ -330,6 +339,8 @@ export class Witnesses {
       return undefined;
     }
     if (checkpoint.origin !== origin) return undefined;
+    // What is no head of this log that the witness vouches for, the page of a proxy for example, says nothing.
+    service.looked = true;
     if (await sequencer.contains(checkpoint)) {
       service.size = Number(checkpoint.size);
       return service.size;

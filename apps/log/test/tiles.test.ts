@@ -160,7 +160,7 @@ test('raw request targets never leave the tiles and never fail the server', asyn
   const served = await servedLog();
   try {
     const statements = await Promise.all(Array.from({ length: 299 }, () => served.statement()));
-    await Promise.all(statements.map(({ entry }) => served.served.log.submit(entry)));
+    await served.served.log.submitBatch(statements.map(({ entry }) => entry));
     const status = async (target: string): Promise<number> =>
       (await rawRequest(served.port, `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).status;
     const cases: { path: string; expect: number | number[] }[] = haveVectors

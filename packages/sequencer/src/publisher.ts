@@ -33,9 +33,13 @@ export interface PublisherOptions {
   /** Milliseconds from one publication that is kept for good to the next; 0 keeps all. Ten minutes when it is not given. */
   readonly keepEvery?: number;
   /** Called before a head is taken. */
-  readonly author?: () => Promise<void>;
-  /** The newest committed head. */
+  readonly before?: () => Promise<void>;
+  /** Whether cosigners are to be asked again although the head has not changed. */
+  readonly askAgain?: () => boolean;
+  /** The newest committed head that may be shown. */
   readonly head: () => StoredHead | null;
+  /** The newest committed head, which the anchor may know already; `head` when it is not given. */
+  readonly newest?: () => StoredHead | null;
   /** Why the log has ended, or undefined: then nothing is published any more. */
   readonly ended?: () => Error | undefined;
   /** Called when the disk failed, so that the log ends: what is in memory says nothing about such a disk. */
@@ -99,7 +103,7 @@ export class Publisher {
 
   /** The same head is published again when the log signs with other keys than then, or when its signatures are old. */
   #isPublished(committed: StoredHead): boolean {
-    if (this.#published === null || this.#published.size !== committed.size) return false;
+    if (this.#published === null || this.#published.size !== committed.size || this.#options.askAgain?.()) return false;
     const { trust, signers, refresh = Number.POSITIVE_INFINITY, clock = Date.now } = this.#options;
     if (clock() - this.#published.time >= refresh) return false;
     const names = new Set(trust.logKeys.map(({ name }) => name));
@@ -143,13 +147,13 @@ export class Publisher {
       signers,
       policy,
       cosign,
-      author,
+      before,
       head,
       clock = Date.now,
       ed25519 = portableEd25519,
     } = this.#options;
     this.#requireGoingOn();
-    await author?.();
+    await before?.();
     const committed = head();
     if (committed === null || this.#isPublished(committed)) return this.#published;
     const time = Math.max(clock(), committed.time, this.#published?.time ?? 0);
@@ -171,7 +175,7 @@ export class Publisher {
     // The anchor is durable before anybody can see the checkpoint: a restored older store is then recognised.
     this.#requireGoingOn();
     // The log may have grown while witnesses were asked: the newest head is anchored, never an older one over it.
-    const newest = head();
+    const newest = (this.#options.newest ?? head)();
     await anchor.write(newest !== null && newest.size > committed.size ? newest.note : committed.note, true);
     this.#requireGoingOn();
     await this.#keepBeforePause(time);

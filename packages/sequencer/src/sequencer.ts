@@ -116,6 +116,8 @@ export class Sequencer<C> {
   readonly #gathering: Gathering;
   readonly #listeners = new Set<(head: StoredHead, entries: readonly StoredEntry[]) => void>();
   #position: Recovered;
+  /** The newest head that the anchor knows: what anybody is shown. */
+  #shown: StoredHead | null;
   /** What the newest commit added: proofs of fresh entries come from it. */
   #growth: Growth | undefined;
   #running: Promise<void> | undefined;
@@ -130,7 +132,8 @@ export class Sequencer<C> {
   private constructor(options: SequencerOptions<C>, position: Recovered) {
     this.#options = withDefaults(options);
     this.#position = position;
-    this.reader = new AuthenticReader(this.#options.storage, this.#options.hasher, () => this.#position.head);
+    this.#shown = position.head;
+    this.reader = new AuthenticReader(this.#options.storage, this.#options.hasher, () => this.#shown);
     this.#pool = new Pool(this.#options.pool);
     this.#gathering = new Gathering(this.#options.gather, () => this.#pool.length);
   }
@@ -144,8 +147,13 @@ export class Sequencer<C> {
     return new Sequencer({ ...options, trustStore: false }, position);
   }
 
-  /** The newest committed head, or null while the log is empty. */
+  /** The newest committed head that the anchor knows, or null while the log is empty. */
   get head(): StoredHead | null {
+    return this.#shown;
+  }
+
+  /** The newest committed head: no older one may take its place in the anchor. Nobody is shown it before it is there. */
+  get newest(): StoredHead | null {
     return this.#position.head;
   }
 
@@ -256,8 +264,7 @@ export class Sequencer<C> {
   /** Whether the committed tree begins with the tree of a head, whoever signed it. */
   async contains({ size, root }: { readonly size: bigint; readonly root: Uint8Array }): Promise<boolean> {
     await this.#batch;
-    const committed = this.#position.head?.size ?? 0;
-    if (size > BigInt(committed)) return false;
+    if (size > BigInt(this.reader.size)) return false;
     const range = await restoreRange(this.reader, Number(size), this.#options.hasher);
     return equalBytes(range.root(), root);
   }
@@ -337,26 +344,29 @@ export class Sequencer<C> {
       return;
     }
 
-    // 6. Durable. Only now does anybody learn an index, a proof or a signature.
     this.#position = { head: next, published: this.#position.published, range: growth.range };
     this.#growth = growth;
+    // 6. Durable. The anchor has to know the head before anybody can see it, a reader either: nothing would notice an older copy of the
+    // store without it. When that fails, the position is read again first, which brings the anchor up to it.
     const behind = await anchor.write(next.note, false).then(
       () => undefined,
       (error: Error) => error,
     );
+    if (behind !== undefined) {
+      this.#stale = behind;
+      if (isFatal(behind)) this.end(behind);
+      throw unknownOutcome(behind);
+    }
+    // Somebody showed meanwhile that this is an older copy, or the disk failed: nothing of it is let out.
+    if (this.#dead !== undefined) throw stopped(this.#dead);
+    // 7. Only now does anybody learn an index, a proof or a signature.
+    this.#shown = next;
     for (const listener of this.#listeners) {
       try {
         listener(next, staged.entries);
       } catch (error) {
         process.emitWarning(error as Error);
       }
-    }
-    if (behind !== undefined) {
-      // The entries are durable, but nothing would notice an older copy of the store without them. Nobody is told before the position
-      // has been read again, which brings the anchor up to it.
-      this.#stale = behind;
-      if (isFatal(behind)) this.end(behind);
-      throw unknownOutcome(behind);
     }
     await answerAll(staged);
   }
@@ -424,6 +434,7 @@ export class Sequencer<C> {
   async #reload(): Promise<void> {
     try {
       this.#position = await positionOf(this.#options);
+      this.#shown = this.#position.head;
       this.#growth = undefined;
       this.#stale = undefined;
     } catch (error) {

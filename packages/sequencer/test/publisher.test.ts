@@ -166,7 +166,7 @@ test('records of the log itself come before the head is taken', async () => {
     signers: [],
     ed25519: nodeEd25519,
     head: () => parts.sequencer.head,
-    author: async () => {
+    before: async () => {
       await parts.sequencer.submit(submission('by the log'));
     },
   });

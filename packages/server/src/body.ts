@@ -21,6 +21,9 @@ export class ByteBudget {
   }
 }
 
+/** Bytes of a body that is read at once. */
+const SHORT = 64 * 1024;
+
 /**
  * The body, if its media type is one of the given; without any, every media type is taken. Its room is given back when the request has been answered.
  * @throws Problem 415, 413 or 503
@@ -33,11 +36,11 @@ export async function readBody(c: Ctx, bodies: ByteBudget, types: readonly strin
   const declared = c.req.header('content-length');
   const tooLarge = (): Problem => new Problem(413, 'request/too-large', `this body may have ${limit} bytes`);
   if (declared !== undefined && Number(declared) > limit) throw tooLarge();
-  // Without a declared length, the whole limit is set aside. The HTTP parser takes no more than was declared.
-  const reserved = declared === undefined ? limit : Number(declared);
-  bodies.take(reserved);
-  c.set('reserved', reserved);
-  if (declared !== undefined) {
+  // A short body has its room set aside at once, and the HTTP parser takes no more than was declared. A longer one takes room as it comes:
+  // otherwise whoever promises much and sends nothing keeps everybody out.
+  if (declared !== undefined && Number(declared) <= SHORT) {
+    bodies.take(Number(declared));
+    c.set('reserved', Number(declared));
     const whole = new Uint8Array(await c.req.arrayBuffer());
     if (whole.length > limit) throw tooLarge();
     return whole;
@@ -49,6 +52,8 @@ export async function readBody(c: Ctx, bodies: ByteBudget, types: readonly strin
     for await (const chunk of stream as unknown as AsyncIterable<Uint8Array>) {
       size += chunk.length;
       if (size > limit) throw tooLarge();
+      bodies.take(chunk.length);
+      c.set('reserved', size);
       chunks.push(chunk);
     }
   }

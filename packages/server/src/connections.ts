@@ -54,7 +54,9 @@ export class Connections {
       const connection = this.#add(socket);
       const peer = peerOf(socket);
       handshakes.set(peer, connection);
-      socket.once('close', () => handshakes.delete(peer));
+      socket.once('close', () => {
+        if (handshakes.get(peer) === connection) handshakes.delete(peer);
+      });
     });
     // With TLS, requests come on another socket than the one that was connected.
     http.on('secureConnection', (socket: Socket) => {

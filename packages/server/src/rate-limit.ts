@@ -32,7 +32,8 @@ export class RateLimit {
     if (this.#buckets.size > 10_000) this.#buckets.delete(this.#buckets.keys().next().value as string);
     const needed = Math.min(cost, this.#burst);
     if (bucket.tokens >= needed) {
-      bucket.tokens -= needed;
+      // What costs more than the burst is paid for later.
+      bucket.tokens -= cost;
       return 0;
     }
     return Math.max(1, Math.ceil((needed - bucket.tokens) / this.#perSecond));

@@ -132,6 +132,9 @@ export class LogWorld {
     const fate = this.#choices.choose(what, FATES);
     if (fate.startsWith('done')) await act();
     await this.#check();
+    // Readers see the newest head at any time.
+    const shown = this.#sequencer?.head;
+    if (shown) this.#learn(shown.note);
     if (fate.endsWith('dies')) {
       life.die();
       return never;
@@ -216,6 +219,7 @@ export class LogWorld {
       signers: [],
       policy,
       head: () => sequencer.head,
+      newest: () => sequencer.newest,
       ended: () => sequencer.ended,
       cosign: async (note) => {
         this.#learn(note);
