@@ -18,7 +18,6 @@ const ORIGIN = 'asked.test/log';
 const KILLS = forSize({ quick: 0, full: 50 });
 
 const folder = mkdtempSync(join(tmpdir(), 'treering-asked-'));
-const fake = await new FakeWitness('asked.test/witness').listen();
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 /** packages/sequencer shows the same in one process, in a quick run. */
 const fullTest = faultSize() === 'quick' ? test.skip : test;
@@ -27,6 +26,7 @@ fullTest(
   `${KILLS} kills while witnesses are asked: each size is only ever shown to them with one root, and is shown again`,
   async () => {
     const random = seededRandom(11);
+    const fake = await new FakeWitness('asked.test/witness').listen();
     const world = await startNeighbourhood(folder, {
       origin: ORIGIN,
       witnesses: 1,
