@@ -103,7 +103,12 @@ const MUTILATIONS: readonly Mutilation[] = [
   ['the store gone', 'closed', gone(store), 'storage/missing'],
   ['the store gone, after SIGKILL', 'killed', gone(store), 'storage/missing'],
   ['the store as it was earlier', 'closed', taken('older', store), 'sequencer/rolled-back'],
-  ['the store as it was earlier, beside the newest WAL', 'killed', taken('older', store), 'sequencer/corrupt'],
+  [
+    'the store as it was earlier, beside the newest WAL',
+    'killed',
+    taken('older', store),
+    'sequencer/corrupt or storage/corrupt',
+  ],
   ["another log's store", 'closed', taken('other', store), 'sequencer/wrong-key'],
   ['garbage for a store', 'closed', garbage(store), 'storage/corrupt'],
   ['a folder for a store', 'closed', folderAt(store), 'storage/io'],
@@ -170,6 +175,7 @@ async function outcomeOf(data: string, load: Load): Promise<string> {
 }
 
 const startTimes: number[] = [];
+let held = 0;
 
 // They take half a second each: a quick run tries every second of them.
 const STEP = forSize({ quick: 2, full: 1, soak: 1 });
@@ -182,7 +188,9 @@ for (const [number, [what, from, mutilate, outcome]] of tried.entries())
     mutilate(data);
     const before = remains(data);
     const [load, started] = [await newLoad(), performance.now()];
-    assert.is(await outcomeOf(data, load), outcome);
+    // Which of two checks meets the damage first depends on where pages lie.
+    const actual = await outcomeOf(data, load);
+    assert.ok(outcome.split(' or ').includes(actual), actual);
     if (outcome !== 'starts') {
       assert.equal(remains(data), before, 'nothing is signed, and no store is begun in the place of one');
     } else {
@@ -190,6 +198,7 @@ for (const [number, [what, from, mutilate, outcome]] of tried.entries())
       for (const { promises } of [...answered[from], load]) await promises.checkStore(data);
     }
     rmSync(data, { recursive: true });
+    held++;
   });
 
 /** What a refusal leaves as it was: whether there is a store, what it begins with, and the anchor. */
@@ -199,7 +208,8 @@ function remains(data: string): unknown {
   return [kept(store(data)).slice(0, 32), kept(anchor(data))];
 }
 
-test('all of them were tried', () => {
+test('all of them were tried, and held', () => {
+  assert.is(held, tried.length);
   reportOutcome({
     name: 'mutilations',
     group: 'disk',
