@@ -128,6 +128,7 @@ export class Log {
     const earlier = previous === undefined ? [] : [previous.signer.key, previous.publicationSigner.key];
     const trust: LogTrust = { origin: signer.key.name, logKeys: [...own, ...earlier, ...retired] };
     // Erasures that a crash kept from being carried out.
+    let opening = true;
     const corrections: { index: number; leaf: Uint8Array; record: RecordOf<'correction'> }[] = [];
     const admission = new GovernedAdmission({
       storage,
@@ -137,7 +138,7 @@ export class Log {
       means,
       snapshots: parts.snapshots,
       onReplay: (index, { leaf, record }) => {
-        if (record?.type === 'correction') corrections.push({ index, leaf, record });
+        if (opening && record?.type === 'correction') corrections.push({ index, leaf, record });
       },
     });
     // A store that is only said to be the newest is compared with what witnesses know before anything else is done.
@@ -193,6 +194,7 @@ export class Log {
       ...(parts.keepEvery === undefined ? {} : { keepEvery: parts.keepEvery }),
     });
     const log = new Log(parts, trust, admission, sequencer, publisher, witnesses);
+    opening = false;
     for (const { index, leaf, record } of corrections) {
       log.#erasures.add(leaf, record);
       // What a reader is in the way of is tried again while the log runs.
@@ -267,8 +269,6 @@ export class Log {
     const authenticated = await authenticate(this.admission.state, candidate, this.#means);
     if (!authenticated.held) throw new Problem(401, 'cose/bad-signature', 'the signature of the charter does not hold');
     await this.sequencer.submit({ bytes: statement.entry, leafHash: candidate.leaf, topic: statement.sub, candidate });
-    // The anchor could not be written, for example: the charter is stored, but the log is not begun as it should be.
-    if (this.sequencer.trouble !== undefined) throw this.sequencer.trouble;
   }
 
   /** Logs statements in their order; each has its own outcome, and a bad one does not harm its neighbours. */
