@@ -1,4 +1,4 @@
-/** Numbers in [0, 1) that a seed fixes (mulberry32). What a kill hits still depends on the machine. */
+/** Numbers in [0, 1) that a seed fixes (mulberry32: small and good enough to choose). What a kill hits still depends on the machine. */
 export function seededRandom(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,17 +1,12 @@
+import { seededRandom } from '../fault/random.js';
+
 /** Seeded random choices: the same seed makes the same ones. */
 export class Random {
-  #state: number;
+  /** From 0 to 1, without 1. */
+  readonly next: () => number;
 
   constructor(seed: number) {
-    this.#state = seed | 0;
-  }
-
-  /** From 0 to 1, without 1 (mulberry32: small and good enough to choose mutations). */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    this.next = seededRandom(seed | 0);
   }
 
   /** A whole number from 0 to n - 1. */

@@ -52,3 +52,15 @@ export const profileValue = containerOf(fc.oneof(integer, text));
 
 /** Values whose maps have text keys only, as records have and as JSON can say. */
 export const textKeyedValue = containerOf(text);
+
+/** cborg at its strictest: no longer head than needed, no indefinite length, no key twice; maps as Map. */
+export const STRICT_CBORG = {
+  strict: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+  allowInfinity: false,
+  allowNaN: false,
+  allowBigInt: false,
+  rejectDuplicateMapKeys: true,
+  useMaps: true,
+} as const;

@@ -2,24 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { type CborValue, decodeCbor, encodeCbor, StatementError } from '@treering/statement';
 import { decode, encode, rfc8949EncodeOptions } from 'cborg';
 import fc from 'fast-check';
-import { profileValue } from '../../../packages/statement/test/cbor-values.js';
+import { profileValue, STRICT_CBORG } from '../../../packages/statement/test/cbor-values.js';
 import { mutateBytes } from '../mutate-bytes.js';
 import { mutateCbor } from '../mutate-cbor.js';
 import type { Random } from '../random.js';
 import { vectorCbor } from '../targets/vector-inputs.js';
 import type { Comparison } from './comparison.js';
 
-/** cborg at its strictest; maps as Map. */
-const STRICT = {
-  strict: true,
-  allowIndefinite: false,
-  allowUndefined: false,
-  allowInfinity: false,
-  allowNaN: false,
-  allowBigInt: false,
-  rejectDuplicateMapKeys: true,
-  useMaps: true,
-} as const;
 const DEEPEST = 16;
 const known = vectorCbor();
 
@@ -31,7 +20,7 @@ export const cborComparison: Comparison = {
     const bytes = inputFrom(random);
     const hex = Buffer.from(bytes).toString('hex');
     const ours = attempt(() => decodeCbor(bytes, { tags: [] }));
-    const theirs = attempt(() => decode(bytes, STRICT) as unknown);
+    const theirs = attempt(() => decode(bytes, STRICT_CBORG) as unknown);
     if (ours.error !== undefined && !(ours.error instanceof StatementError)) throw ours.error;
     // cborg drops byte order marks from the beginning of texts, which may make two keys of a map the same.
     if (ours.error === undefined && Buffer.from(bytes).includes('\ufeff')) return 'accepted';
