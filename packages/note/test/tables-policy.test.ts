@@ -35,9 +35,11 @@ function askedFor(base: { asked: number }, verify: () => unknown): number {
   return base.asked - before;
 }
 
+const nextCheck = (): number => 64;
+
 test('a key gets its table after 24 valid signatures, and memory is taken only then', () => {
   const base = watched();
-  const tables = createTableEd25519(base);
+  const tables = createTableEd25519(base, { nextCheck });
   assert.is(
     askedFor(base, () => tables.verifyMany(many('recurs', 24))),
     24,
@@ -56,7 +58,7 @@ test('a key gets its table after 24 valid signatures, and memory is taken only t
 
 test('one by one and many at once count alike, also in the middle of a batch', () => {
   const base = watched();
-  const tables = createTableEd25519(base, { after: 5 });
+  const tables = createTableEd25519(base, { nextCheck, after: 5 });
   const items = [...many('a', 8), ...many('b', 3), ...many('a', 2)];
   assert.equal(tables.verifyMany(items), new Array(13).fill(true));
   assert.is(base.asked, 5 + 3);
@@ -66,7 +68,7 @@ test('one by one and many at once count alike, also in the middle of a batch', (
 
 test('signatures that do not hold earn no table', () => {
   const base = watched();
-  const tables = createTableEd25519(base, { after: 3 });
+  const tables = createTableEd25519(base, { nextCheck, after: 3 });
   for (let i = 0; i < 10; i++) assert.equal(tables.verifyMany([invalid('victim')]), [false]);
   assert.is(base.asked, 10);
   assert.is(tables.tableBytes, 0);
@@ -74,7 +76,7 @@ test('signatures that do not hold earn no table', () => {
 
 test('what tables find invalid is asked of the base', () => {
   const base = watched();
-  const tables = createTableEd25519(base, { after: 1 });
+  const tables = createTableEd25519(base, { nextCheck, after: 1 });
   tables.verifyMany(many('k', 2));
   const malleable = signed('k');
   malleable.signature[63] |= 0xf0;
@@ -88,7 +90,7 @@ test('what tables find invalid is asked of the base', () => {
 
 test('a base that finds valid what tables find invalid is a mismatch, and no verdict', () => {
   const base = watched();
-  const tables = createTableEd25519(base, { after: 1 });
+  const tables = createTableEd25519(base, { nextCheck, after: 1 });
   tables.verifyMany(many('k', 2));
   base.lie = true;
   for (const item of [invalid('k'), { ...signed('k'), signature: new Uint8Array(64).fill(0xff) }]) {
@@ -102,9 +104,9 @@ test('a base that finds valid what tables find invalid is a mismatch, and no ver
   }
 });
 
-test('every 64th signature that tables find valid is asked of the base, and a difference is a mismatch', () => {
+test('one in so many signatures that tables find valid is asked of the base, and a difference is a mismatch', () => {
   const base = watched();
-  const tables = createTableEd25519(base, { after: 1 });
+  const tables = createTableEd25519(base, { nextCheck, after: 1 });
   tables.verifyMany([signed('k')]);
   assert.is(
     askedFor(base, () => tables.verifyMany(many('k', 63))),
@@ -127,9 +129,27 @@ test('every 64th signature that tables find valid is asked of the base, and a di
   );
 });
 
+test('which valid signatures are asked of the base cannot be foreseen, and is one in 64 or so', () => {
+  const asked = Array.from({ length: 4 }, () => {
+    const base = watched();
+    const tables = createTableEd25519(base, { after: 1 });
+    tables.verifyMany([signed('k')]);
+    return Array.from({ length: 2000 }, (_, i) => (askedFor(base, () => tables.verifyMany([signed('k')])) > 0 ? i : -1))
+      .filter((i) => i >= 0)
+      .join(' ');
+  });
+  assert.is(new Set(asked).size, 4);
+  for (const places of asked) {
+    const count = places.split(' ').length;
+    // 31 are expected; each pause is 1 to 128 with equal probability, which deviates by some 3.
+    assert.ok(count > 14 && count < 56, `${count} of 2000`);
+    assert.ok(places.split(' ').every((place, i, all) => Number(place) - Number(all[i - 1] ?? -1) <= 128));
+  }
+});
+
 test('the key that was used longest ago makes way, and has to earn another table', () => {
   const base = watched();
-  const tables = createTableEd25519(base, { after: 1, tables: 2 });
+  const tables = createTableEd25519(base, { nextCheck, after: 1, tables: 2 });
   for (const key of ['a', 'b']) tables.verifyMany(many(key, 2));
   const size = tables.tableBytes;
   assert.is(
@@ -166,7 +186,7 @@ test('a table may make way while sums of its key wait in the same batch', () => 
 
 test('the counts of keys are bounded: a key that was forgotten begins anew', () => {
   const base: Ed25519 = { ...nodeEd25519, verify: () => true };
-  const tables = createTableEd25519(base, { after: 2 });
+  const tables = createTableEd25519(base, { nextCheck, after: 2 });
   const any = signed('any');
   const with32 = (number: number): SignedMessage => {
     const publicKey = any.publicKey.slice();
@@ -183,7 +203,7 @@ test('the counts of keys are bounded: a key that was forgotten begins anew', () 
 
 test('unacceptable keys never get a table', () => {
   const base = watched();
-  const tables = createTableEd25519(base, { after: 0 });
+  const tables = createTableEd25519(base, { nextCheck, after: 0 });
   const keys = [0, 31, 33].map((length) => new Uint8Array(length).fill(9));
   const weak = [
     new Uint8Array(32),

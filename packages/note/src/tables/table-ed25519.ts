@@ -6,8 +6,10 @@ import { PointTables, SUMS } from './point-tables.js';
 import { RecurringKeys } from './recurring-keys.js';
 import { littleEndian, scalarBytes } from './scalar.js';
 
-/** Of those that tables find valid, every so-manyth signature is also verified without them. */
-const CHECK_EVERY = 64;
+/** Of those that tables find valid, one in some 64 signatures is also verified without them, and nobody can foresee which. */
+function unforeseeable(): number {
+  return 1 + (crypto.getRandomValues(new Uint8Array(1))[0] & 127);
+}
 
 /** A signature to verify: 32 bytes of public key, the message, 64 bytes of signature. */
 export interface SignedMessage {
@@ -24,6 +26,8 @@ export interface TableOptions {
   readonly tables?: number;
   /** SHA-512 of a message, by the fastest means of the runtime; portable unless told. */
   readonly sha512?: (message: Uint8Array) => Uint8Array;
+  /** How many signatures that tables find valid until one is also verified without them; 1 to 128 at random unless told. */
+  readonly nextCheck?: () => number;
 }
 
 /** Ed25519 that verifies many signatures of the same keys quickly. */
@@ -80,11 +84,14 @@ class TableVerifier {
   readonly #keys: RecurringKeys;
   readonly #sha512: (message: Uint8Array) => Uint8Array;
   #tables: PointTables | undefined;
-  /** Signatures found valid by tables. */
-  #held = 0;
+  readonly #nextCheck: () => number;
+  /** Signatures that tables find valid until one is also verified without them. */
+  #unchecked: number;
 
-  constructor(base: Ed25519, { after = 24, tables = 64, sha512 = portableSha512 }: TableOptions) {
+  constructor(base: Ed25519, { after = 24, tables = 64, sha512 = portableSha512, nextCheck = unforeseeable }: TableOptions) {
     this.#base = base;
+    this.#nextCheck = nextCheck;
+    this.#unchecked = nextCheck();
     this.#keys = new RecurringKeys(tables, after);
     this.#sha512 = sha512;
   }
@@ -155,8 +162,9 @@ class TableVerifier {
 
   /** What the tables found, after asking `base` where that has to be done. */
   #checked(item: SignedMessage, holds: boolean): boolean {
-    const asked = !holds || ++this.#held % CHECK_EVERY === 0;
-    if (asked && this.#verifyByBase(item) !== holds) throw new TableMismatchError();
+    const due = holds && --this.#unchecked <= 0;
+    if (due) this.#unchecked = this.#nextCheck();
+    if ((due || !holds) && this.#verifyByBase(item) !== holds) throw new TableMismatchError();
     return holds;
   }
 }
