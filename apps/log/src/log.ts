@@ -170,6 +170,7 @@ export class Log {
             origin: trust.origin,
             sequencer,
             ed25519: nodeEd25519,
+            published: await storage.published(),
             clock: clock ?? Date.now,
           });
     // What witnesses have cosigned before is in the store, or the store is an older copy: nothing is signed then.
@@ -177,12 +178,11 @@ export class Log {
     const cosign = parts.cosign ?? (witnesses === undefined ? undefined : witnesses.cosign.bind(witnesses));
     const publisher = await Publisher.open({
       storage,
-      anchor,
+      anchor: sequencer.anchor,
       trust,
       signers: [publicationSigner, ...(previous === undefined ? [] : [previous.publicationSigner])],
       ed25519: nodeEd25519,
       head: () => sequencer.head,
-      newest: () => sequencer.newest,
       ended: () => sequencer.ended,
       onFatal: (error) => sequencer.end(error),
       ...(clock === undefined ? {} : { clock }),
@@ -400,7 +400,7 @@ export class Log {
 async function orIncomplete(work: Promise<void>, code: string, message: string, index: number): Promise<void> {
   try {
     await work;
-  } catch {
-    throw new Problem(503, code, message, { index, retryAfter: 5 });
+  } catch (cause) {
+    throw new Problem(503, code, message, { index, retryAfter: 5 }, { cause });
   }
 }

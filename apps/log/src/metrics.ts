@@ -64,6 +64,7 @@ export function createMetrics(log: Log) {
     registers,
   });
   log.sequencer.onCommit((_, entries) => {
+    if (entries.length === 0) return;
     commits.inc();
     batch.observe(entries.length);
   });

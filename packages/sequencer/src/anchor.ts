@@ -10,6 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { parseCheckpoint, parseNote } from '@treering/note';
 import { StorageError } from '@treering/storage';
 
 /**
@@ -24,6 +25,29 @@ export interface HeadAnchor {
    * @param durable whether it must be this one; a crash of the process it survives in any case
    */
   write(note: Uint8Array, durable: boolean): Promise<void>;
+}
+
+/**
+ * An anchor that several write to, and that none of them sets back: in place of a head that is smaller than one that was to be written
+ * before, that one is written again, also when its writing failed. Two notes of one size are taken in their order.
+ */
+export class AscendingAnchor implements HeadAnchor {
+  readonly #anchor: HeadAnchor;
+  #largest: { readonly size: bigint; readonly note: Uint8Array } | undefined;
+
+  constructor(anchor: HeadAnchor) {
+    this.#anchor = anchor;
+  }
+
+  read(): Promise<Uint8Array | null> {
+    return this.#anchor.read();
+  }
+
+  async write(note: Uint8Array, durable: boolean): Promise<void> {
+    const { size } = parseCheckpoint(parseNote(note).text);
+    if (this.#largest === undefined || size >= this.#largest.size) this.#largest = { size, note };
+    await this.#anchor.write(this.#largest.note, durable);
+  }
 }
 
 /** How often an anchor is read at most until it is the same twice. */

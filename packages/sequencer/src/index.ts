@@ -1,4 +1,4 @@
-export { createFileAnchor, type HeadAnchor } from './anchor.js';
+export { AscendingAnchor, createFileAnchor, type HeadAnchor } from './anchor.js';
 export { AuthenticReader } from './authentic-reader.js';
 export { SequencerError, type SequencerErrorCode } from './errors.js';
 export type { PoolLimits } from './pool.js';

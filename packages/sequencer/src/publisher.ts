@@ -12,7 +12,7 @@ import {
   type TrustPolicy,
 } from '@treering/note';
 import type { Storage, StoredHead } from '@treering/storage';
-import type { HeadAnchor } from './anchor.js';
+import type { AscendingAnchor } from './anchor.js';
 import { isFatal, SequencerError } from './errors.js';
 
 /** Asks witnesses to cosign a checkpoint that the log has signed; `published` is the one they saw last. */
@@ -21,7 +21,8 @@ export type Cosign = (checkpoint: Uint8Array, published: StoredHead | null) => P
 /** Everything publication works with; the seams for tests are named here. */
 export interface PublisherOptions {
   readonly storage: Storage;
-  readonly anchor: HeadAnchor;
+  /** The anchor of the sequencer, which may know a newer head by now. */
+  readonly anchor: AscendingAnchor;
   readonly trust: LogTrust;
   /** Signers whose lines stand on a published checkpoint besides the committed head's: the log's ML-DSA-44 key. */
   readonly signers: readonly Signer[];
@@ -38,8 +39,6 @@ export interface PublisherOptions {
   readonly askAgain?: () => boolean;
   /** The newest committed head that may be shown. */
   readonly head: () => StoredHead | null;
-  /** The newest committed head, which the anchor may know already; `head` when it is not given. */
-  readonly newest?: () => StoredHead | null;
   /** Why the log has ended, or undefined: then nothing is published any more. */
   readonly ended?: () => Error | undefined;
   /** Called when the disk failed, so that the log ends: what is in memory says nothing about such a disk. */
@@ -174,9 +173,8 @@ export class Publisher {
     const published: StoredHead = { size: committed.size, root: committed.root, time, note };
     // The anchor is durable before anybody can see the checkpoint: a restored older store is then recognised.
     this.#requireGoingOn();
-    // The log may have grown while witnesses were asked: the newest head is anchored, never an older one over it.
-    const newest = (this.#options.newest ?? head)();
-    await anchor.write(newest !== null && newest.size > committed.size ? newest.note : committed.note, true);
+    // The log may have grown while witnesses were asked: this anchor does not go back.
+    await anchor.write(committed.note, true);
     this.#requireGoingOn();
     await this.#keepBeforePause(time);
     const keep = this.#isToBeKept(time);

@@ -10,7 +10,7 @@ import {
 } from '@treering/merkle';
 import { type Ed25519, type LogTrust, portableEd25519, type Signer } from '@treering/note';
 import { HeadConflictError, type Storage, StorageError, type StoredEntry, type StoredHead } from '@treering/storage';
-import type { HeadAnchor } from './anchor.js';
+import { AscendingAnchor, type HeadAnchor } from './anchor.js';
 import { AuthenticReader } from './authentic-reader.js';
 import { isFatal, SequencerError } from './errors.js';
 import { Gathering } from './gathering.js';
@@ -109,6 +109,8 @@ interface Staged<C> {
  * One batch is in flight at a time; while it commits, the next one fills.
  */
 export class Sequencer<C> {
+  /** What whoever publishes writes the anchor with. */
+  readonly anchor: AscendingAnchor;
   /** What is stored, as far as it leads to the newest head. */
   readonly reader: AuthenticReader;
   readonly #options: Required<Omit<SequencerOptions<C>, 'onFatal'>> & Pick<SequencerOptions<C>, 'onFatal'>;
@@ -129,8 +131,9 @@ export class Sequencer<C> {
   /** Entries in the head that ended the log and is its anchor now. */
   #confronted = -1;
 
-  private constructor(options: SequencerOptions<C>, position: Recovered) {
+  private constructor(options: SequencerOptions<C>, anchor: AscendingAnchor, position: Recovered) {
     this.#options = withDefaults(options);
+    this.anchor = anchor;
     this.#position = position;
     this.#shown = position.head;
     this.reader = new AuthenticReader(this.#options.storage, this.#options.hasher, () => this.#shown);
@@ -143,18 +146,14 @@ export class Sequencer<C> {
    * @throws SequencerError or StorageError
    */
   static async open<C>(options: SequencerOptions<C>): Promise<Sequencer<C>> {
-    const position = await positionOf(withDefaults(options));
-    return new Sequencer({ ...options, trustStore: false }, position);
+    const anchor = new AscendingAnchor(options.anchor);
+    const position = await positionOf(withDefaults({ ...options, anchor }));
+    return new Sequencer({ ...options, trustStore: false }, anchor, position);
   }
 
   /** The newest committed head that the anchor knows, or null while the log is empty. */
   get head(): StoredHead | null {
     return this.#shown;
-  }
-
-  /** The newest committed head: no older one may take its place in the anchor. Nobody is shown it before it is there. */
-  get newest(): StoredHead | null {
-    return this.#position.head;
   }
 
   /** Submissions that wait for a commit. */
@@ -172,7 +171,10 @@ export class Sequencer<C> {
     return this.#dead;
   }
 
-  /** Calls back after every commit, with the new head and its entries. Returns what ends it. */
+  /**
+   * Calls back after every commit, with the new head and its entries. A batch whose outcome was not known, and that is found stored when
+   * the position is read again, is told without its entries. Returns what ends it.
+   */
   onCommit(listener: (head: StoredHead, entries: readonly StoredEntry[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -254,6 +256,7 @@ export class Sequencer<C> {
     if (size <= this.#confronted) return;
     this.#confronted = size;
     try {
+      // It may be smaller than the head of the older copy that it contradicts.
       await this.#options.anchor.write(note, true);
     } catch (error) {
       this.#confronted = -1;
@@ -294,7 +297,7 @@ export class Sequencer<C> {
   async #sequence(batch: readonly Waiting<C>[]): Promise<void> {
     if (this.#dead !== undefined) throw stopped(this.#dead);
     if (this.#stale !== undefined) await this.#reload();
-    const { storage, hasher, signer, previousSigners, trust, ed25519, clock, anchor } = this.#options;
+    const { storage, hasher, signer, previousSigners, trust, ed25519, clock } = this.#options;
     const before = this.#position.head;
 
     // 1. Recompute the root of the committed tree from stored tiles: never build on memory alone.
@@ -348,7 +351,7 @@ export class Sequencer<C> {
     this.#growth = growth;
     // 6. Durable. The anchor has to know the head before anybody can see it, a reader either: nothing would notice an older copy of the
     // store without it. When that fails, the position is read again first, which brings the anchor up to it.
-    const behind = await anchor.write(next.note, false).then(
+    const behind = await this.anchor.write(next.note, false).then(
       () => undefined,
       (error: Error) => error,
     );
@@ -361,14 +364,18 @@ export class Sequencer<C> {
     if (this.#dead !== undefined) throw stopped(this.#dead);
     // 7. Only now does anybody learn an index, a proof or a signature.
     this.#shown = next;
+    this.#tell(next, staged.entries);
+    await answerAll(staged);
+  }
+
+  #tell(head: StoredHead, entries: readonly StoredEntry[]): void {
     for (const listener of this.#listeners) {
       try {
-        listener(next, staged.entries);
+        listener(head, entries);
       } catch (error) {
         process.emitWarning(error as Error);
       }
     }
-    await answerAll(staged);
   }
 
   async #stage(batch: readonly Waiting<C>[], head: () => StoredHead): Promise<Staged<C>> {
@@ -433,10 +440,12 @@ export class Sequencer<C> {
   /** Takes the position from the store again: the same code as at the start. */
   async #reload(): Promise<void> {
     try {
-      this.#position = await positionOf(this.#options);
+      const before = this.#shown;
+      this.#position = await positionOf({ ...this.#options, anchor: this.anchor });
       this.#shown = this.#position.head;
       this.#growth = undefined;
       this.#stale = undefined;
+      if (this.#shown !== null && this.#shown.size > (before?.size ?? 0)) this.#tell(this.#shown, []);
     } catch (error) {
       if (error instanceof SequencerError && error.code !== 'sequencer/clock-behind') this.#die(error);
       throw new SequencerError(

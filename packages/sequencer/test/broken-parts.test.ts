@@ -74,6 +74,8 @@ test('an error and then another at the reload: nothing is signed until a reload 
   const storage = createMemoryStorage();
   const plan: Parameters<typeof failing>[1] = {};
   const sequencer = await open(failing(storage, plan));
+  const told: [number, number][] = [];
+  sequencer.onCommit((head, entries) => told.push([head.size, entries.length]));
   await sequencer.submit(submission('first'));
   plan.commit = async (store) => {
     await store();
@@ -91,6 +93,12 @@ test('an error and then another at the reload: nothing is signed until a reload 
   delete plan.head;
   assert.is((await sequencer.submit(submission('b'))).index, 2);
   assert.is(sequencer.trouble, undefined);
+  // What was found stored is told without its entries.
+  assert.equal(told, [
+    [1, 1],
+    [2, 0],
+    [3, 1],
+  ]);
 });
 
 for (const error of [

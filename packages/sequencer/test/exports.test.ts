@@ -4,6 +4,7 @@ import * as face from '../src/index.js';
 
 test('the public face is this', () => {
   assert.equal(Object.keys(face).sort(), [
+    'AscendingAnchor',
     'AuthenticReader',
     'Publisher',
     'Sequencer',

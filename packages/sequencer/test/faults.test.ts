@@ -190,7 +190,7 @@ test('a publication that took long does not take the anchor back behind what was
   await sequencer.submit(submission('a'));
   const publisher = await Publisher.open({
     storage,
-    anchor,
+    anchor: sequencer.anchor,
     trust,
     signers: [],
     ed25519: nodeEd25519,
@@ -211,7 +211,7 @@ test('the time of publications never goes back, nor before that of the head they
   const sequencer = await open(storage, { anchor, clock: () => now });
   const publisher = await Publisher.open({
     storage,
-    anchor,
+    anchor: sequencer.anchor,
     trust,
     signers: [],
     ed25519: nodeEd25519,

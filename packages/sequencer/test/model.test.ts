@@ -105,6 +105,7 @@ class World {
     const sequencer = this.#sequencer;
     this.#publisher = await Publisher.open({
       ...common,
+      anchor: sequencer.anchor,
       signers: [],
       head: () => sequencer.head,
       cosign: async (checkpoint) => {

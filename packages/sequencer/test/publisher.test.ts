@@ -1,9 +1,17 @@
-import { createSigner, formatVerifierKey, KEY_TYPE, openCheckpoint, parseNote, parsePolicy } from '@treering/note';
+import {
+  createSigner,
+  formatVerifierKey,
+  KEY_TYPE,
+  openCheckpoint,
+  parseCheckpoint,
+  parseNote,
+  parsePolicy,
+} from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import { createMemoryStorage, StorageError } from '@treering/storage';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Publisher, type PublisherOptions } from '../src/index.js';
+import { AscendingAnchor, Publisher, type PublisherOptions } from '../src/index.js';
 import { memoryAnchor, open, rejection, submission, trust } from './fixture.js';
 
 const mldsa = createSigner(trust.origin, KEY_TYPE.mldsa44Cosignature, new Uint8Array(32).fill(9));
@@ -26,7 +34,7 @@ async function setUp(options: Partial<PublisherOptions> = {}) {
   await sequencer.submit(submission('first'));
   const publisher = await Publisher.open({
     storage,
-    anchor,
+    anchor: sequencer.anchor,
     signers: [mldsa],
     ed25519: nodeEd25519,
     head: () => sequencer.head,
@@ -118,13 +126,13 @@ test('the anchor is durable before the checkpoint can be seen', async () => {
         await storage.publish(head, keep);
       },
     },
-    anchor: {
+    anchor: new AscendingAnchor({
       read: anchor.read,
       async write(note, durable) {
         order.push(durable ? 'anchor, durable' : 'anchor');
         await anchor.write(note, durable);
       },
-    },
+    }),
     trust,
     signers: [],
     ed25519: nodeEd25519,
@@ -134,6 +142,58 @@ test('the anchor is durable before the checkpoint can be seen', async () => {
   await publisher.publish();
   assert.equal(order, ['anchor, durable', 'store', 'seen']);
 });
+
+for (const [how, size] of [
+  ['is not set back by a publication', 2n],
+  ['would be set back by one that has an anchor of its own', 1n],
+] as const)
+  test(`while a lost batch is found stored, the anchor ${how}`, async () => {
+    const storage = createMemoryStorage();
+    const anchor = memoryAnchor();
+    const reloads: (() => void)[] = [];
+    let fails = false;
+    let waits = false;
+    const sequencer = await open(
+      {
+        ...storage,
+        async commit(batch, expected) {
+          await storage.commit(batch, expected);
+          if (fails) throw new StorageError('storage/full', 'the checkpoint of the log found no space');
+        },
+      },
+      {
+        anchor,
+        admission: {
+          admit: () => () => undefined,
+          reload: () => (waits ? new Promise((resolve) => reloads.push(resolve)) : Promise.resolve()),
+        },
+      },
+    );
+    await sequencer.submit(submission('first'));
+    let cosign = (): void => undefined;
+    const publisher = await Publisher.open({
+      storage,
+      anchor: size === 2n ? sequencer.anchor : new AscendingAnchor(anchor),
+      trust,
+      signers: [],
+      ed25519: nodeEd25519,
+      head: () => sequencer.head,
+      cosign: () => new Promise((resolve) => (cosign = () => resolve([]))),
+    });
+    const published = publisher.publish();
+    [fails, waits] = [true, true];
+    const lost = rejection(sequencer.submit(submission('second')));
+    while (reloads.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    // The store is read, the anchor has caught up, and the rules are replayed: now the witnesses answer about the head before.
+    cosign();
+    assert.is((await published)?.size, 1);
+    for (const resume of reloads) resume();
+    assert.is((await lost).code, 'sequencer/unknown-outcome');
+    while (sequencer.trouble !== undefined) await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.is(sequencer.head?.size, 2);
+    const anchored = parseCheckpoint(parseNote(anchor.note as Uint8Array).text).size;
+    assert.is(anchored, size);
+  });
 
 test('a log that has ended publishes nothing, and leaves the anchor alone', async () => {
   let ended: Error | undefined;
@@ -161,7 +221,7 @@ test('records of the log itself come before the head is taken', async () => {
   const parts = await setUp();
   const publisher = await Publisher.open({
     storage: parts.storage,
-    anchor: parts.anchor,
+    anchor: parts.sequencer.anchor,
     trust,
     signers: [],
     ed25519: nodeEd25519,
@@ -174,11 +234,11 @@ test('records of the log itself come before the head is taken', async () => {
 });
 
 test('a head that was published before there were witnesses is not published any more', async () => {
-  const { storage, anchor, sequencer, publisher } = await setUp();
+  const { storage, sequencer, publisher } = await setUp();
   await publisher.publish();
   const options = {
     storage,
-    anchor,
+    anchor: sequencer.anchor,
     signers: [mldsa],
     ed25519: nodeEd25519,
     head: () => sequencer.head,
@@ -240,11 +300,11 @@ test('what is kept is what was published, also of a head that is published anew'
 test('when a head was kept last is known after a start', async () => {
   // Behind the commits, which take the time of the machine.
   let now = Date.now() + 60_000;
-  const { storage, anchor, sequencer } = await setUp({ clock: () => now });
+  const { storage, sequencer } = await setUp({ clock: () => now });
   const reopened = () =>
     Publisher.open({
       storage,
-      anchor,
+      anchor: sequencer.anchor,
       trust,
       signers: [],
       ed25519: nodeEd25519,
@@ -287,7 +347,7 @@ test('a publication that could not be stored is not taken for kept', async () =>
     if (full) throw new Error('no space');
     await storage.publish(head, keep);
   };
-  const options = { anchor, trust, signers: [], ed25519: nodeEd25519, head: () => sequencer.head };
+  const options = { anchor: sequencer.anchor, trust, signers: [], ed25519: nodeEd25519, head: () => sequencer.head };
   const publisher = await Publisher.open({ ...options, storage: { ...storage, publish } });
   await rejection(publisher.publish());
   full = false;
@@ -317,13 +377,13 @@ for (const [where, error, ends] of [
           return storage.publish(head, keep);
         },
       },
-      anchor: {
+      anchor: new AscendingAnchor({
         read: anchor.read,
         async write(note, durable) {
           if (fails && where === 'anchor') throw error;
           return anchor.write(note, durable);
         },
-      },
+      }),
       trust,
       signers: [],
       ed25519: nodeEd25519,
@@ -361,10 +421,10 @@ for (const where of ['store', 'anchor'] as const) {
         const sequencer = await open(storage, { anchor });
         const publisher = await Publisher.open({
           storage: { ...storage, publish: (head, keep) => failing(where === 'store', () => storage.publish(head, keep)) },
-          anchor: {
+          anchor: new AscendingAnchor({
             read: anchor.read,
             write: (note, durable) => failing(where === 'anchor', () => anchor.write(note, durable)),
-          },
+          }),
           trust,
           signers: [],
           ed25519: nodeEd25519,
@@ -413,13 +473,13 @@ test('two errors in a row, at the store and then at the anchor: nothing is publi
         await storage.publish(head, keep);
       },
     },
-    anchor: {
+    anchor: new AscendingAnchor({
       read: anchor.read,
       async write(note, durable) {
         check('anchor');
         await anchor.write(note, durable);
       },
-    },
+    }),
     trust,
     signers: [],
     ed25519: nodeEd25519,

@@ -216,10 +216,10 @@ export class LogWorld {
     this.#sequencer = sequencer;
     this.#publisher = await Publisher.open({
       ...common,
+      anchor: sequencer.anchor,
       signers: [],
       policy,
       head: () => sequencer.head,
-      newest: () => sequencer.newest,
       ended: () => sequencer.ended,
       cosign: async (note) => {
         this.#learn(note);
