@@ -230,7 +230,10 @@ test('a restored backup whose witnesses could not be reached at the start is sto
 /** A log whose store and anchor were set back from 7 entries, cosigned by all, to 4. */
 async function setBack() {
   const { world, log, witnesses, policyText } = await setUp(3);
-  await log.grow(3);
+  await log.grow(1);
+  await log.publish();
+  const oldest = witnesses.map(({ store }) => store.head(ORIGIN)?.note);
+  await log.grow(2);
   await log.publish();
   const backup = await log.snapshot();
   await log.grow(3, 'the first history');
@@ -238,7 +241,7 @@ async function setBack() {
   log.stop();
   const restored = new SimulatedLog(world, 'log.world', policyText);
   await restored.restore(backup);
-  return { world, witnesses, restored };
+  return { world, witnesses, restored, oldest };
 }
 
 test('a restored backup takes nothing before enough witnesses were reached, and stops for good at the first answer', async () => {
@@ -288,9 +291,55 @@ test('a start takes entries as soon as those who are still silent could not have
   world.close();
 });
 
+for (const [what, shown] of [
+  ['nothing', 'that it has cosigned nothing'],
+  ['an older head', 'a head of 2 entries as its newest'],
+]) {
+  test(`a restored backup takes nothing while witnesses show ${what}, and their lines on its checkpoint stand for more`, async () => {
+    const { world, witnesses, restored, oldest } = await setBack();
+    const known = witnesses.map(({ store }) => store.head(ORIGIN)?.size);
+    const inItsPlace = (request: Request): Promise<Response> | undefined => {
+      if (request.method !== 'GET') return undefined;
+      const note = oldest[witnesses.findIndex(({ host }) => host === new URL(request.url).host)];
+      return Promise.resolve(what === 'nothing' ? new Response('', { status: 404 }) : new Response(note as BodyInit));
+    };
+    world.interference.set('log.world', inItsPlace);
+    await restored.start();
+    const submit = () => restored.submit(incident('A second history.')).catch((error: { code?: string }) => error.code);
+    assert.is(await submit(), 'log/unwitnessed-start');
+    assert.is(restored.fatal, undefined, 'it may be the network');
+    for (const { trouble } of restored.log.witnesses?.status() ?? [])
+      assert.is(
+        trouble,
+        `shows ${shown}, and its cosignature of 4 is published: it has lost its store, or something else answers in its place`,
+      );
+    assert.is(await restored.publish(), false);
+    assert.match(restored.log.witnesses?.objection ?? '', /says that it knows 7, more entries than this log has \(4\)/);
+    assert.is(await submit(), 'log/contradicted');
+    assert.is(restored.log.sequencer.head?.size, 4, 'nothing was signed');
+    world.interference.delete('log.world');
+    assert.is(await restored.publish(), false);
+    assert.is((restored.fatal as { code?: string } | undefined)?.code, 'sequencer/rolled-back');
+    assert.equal(
+      witnesses.map(({ store }) => store.head(ORIGIN)?.size),
+      known,
+    );
+    const again = await restored.start().catch((error: Error & { code?: string }) => error);
+    assert.is((again as { code?: string }).code, 'sequencer/rolled-back');
+    world.close();
+  });
+}
+
 for (const grown of [3, 5]) {
-  test(`a restored backup that has grown by ${grown} is refused by witnesses that showed nothing before`, async () => {
-    const { world, restored } = await setBack();
+  test(`a restored backup from before any witness, grown by ${grown}, is refused by witnesses that show nothing`, async () => {
+    const { world, log, policyText } = await setUp(3);
+    await log.grow(3);
+    const backup = await log.snapshot();
+    await log.grow(3, 'the first history');
+    assert.ok(await log.publish());
+    log.stop();
+    const restored = new SimulatedLog(world, 'log.world', policyText);
+    await restored.restore(backup);
     const showNothing = (request: Request) =>
       request.method === 'GET' ? Promise.resolve(new Response('', { status: 404 })) : undefined;
     world.interference.set('log.world', showNothing);
@@ -309,6 +358,25 @@ for (const grown of [3, 5]) {
     world.close();
   });
 }
+
+test('a witness that was set back itself counts again as soon as it cosigns', async () => {
+  const { world, log } = await setUp(2);
+  await log.grow(2);
+  assert.ok(await log.publish());
+  const head = log.log.publisher.published?.size;
+  log.stop();
+  world.interference.set('log.world', (request: Request) =>
+    request.method === 'GET' ? Promise.resolve(new Response('', { status: 404 })) : undefined,
+  );
+  await log.start();
+  const submit = () => log.submit(incident('After its return.')).catch((error: { code?: string }) => error.code);
+  assert.is(await submit(), 'log/unwitnessed-start');
+  assert.ok(await log.publish(), 'the published head is cosigned anew');
+  assert.is(log.log.publisher.published?.size, head);
+  assert.is(log.log.witnesses?.silence, undefined);
+  assert.not.type(await submit(), 'string');
+  world.close();
+});
 
 test('a restored backup whose anchor is lost starts only when enough witnesses have been asked, and only if they know no more', async () => {
   const { world, witnesses, log } = await setUp(3);
@@ -462,6 +530,22 @@ test('a witness that only says that it knows more is an alarm; when the quorum c
   assert.ok(await log.publish());
   assert.is(log.log.witnesses?.objection, undefined);
   await log.grow(1);
+  world.close();
+});
+
+test('a witness without a URL agrees with nothing: without it the others make the quorum, or nothing more is taken', async () => {
+  const unasked = createSigner('unasked.world', KEY_TYPE.ed25519Cosignature, seedOf('unasked.world'), nodeEd25519);
+  const { world, log } = await setUp(1, [FAKE_LINE, `witness unasked.world ${formatVerifierKey(unasked.key)}`], 2);
+  world.hosts.set('fake.world', (request) =>
+    request.method === 'POST' ? new Response('1000000\n', { status: 409 }) : new Response('', { status: 404 }),
+  );
+  await log.grow(1);
+  assert.is(await log.publish(), false);
+  assert.match(log.log.witnesses?.objection ?? '', /fake.world says that it knows 1000000/);
+  assert.equal(
+    log.log.witnesses?.status().map(({ name }) => name),
+    ['w0.world', 'fake.world'],
+  );
   world.close();
 });
 

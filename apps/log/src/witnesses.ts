@@ -48,6 +48,8 @@ export interface WitnessParts extends WitnessOptions {
   readonly origin: string;
   readonly sequencer: Pick<Sequencer<unknown>, 'head' | 'proveConsistency' | 'confront' | 'contains'>;
   readonly ed25519: Ed25519;
+  /** The checkpoint that was published last before the start: whose lines stand on it has cosigned something. */
+  readonly published?: StoredHead | null;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
 }
@@ -67,6 +69,8 @@ interface Service {
   size: number | undefined;
   time: number | undefined;
   trouble: string | undefined;
+  /** Entries in the published head that its line stood on at the start; 0 when there is none. */
+  readonly vouched: number;
   /** It has answered what it cosigned last, at the start or later. */
   looked: boolean;
   /** What it says against the log and could not prove. Stands until it cosigns again. */
@@ -88,17 +92,21 @@ export class Witnesses {
     this.#parts = parts;
     this.policy = policy;
     const urls = [...new Set(policy.witnesses.flatMap(({ url }) => (url === undefined ? [] : [url])))];
-    this.#services = urls.map((url) => ({
-      url,
-      witnesses: policy.witnesses.filter((witness) => witness.url === url),
-      client: new WitnessClient(url, { timeout, ...(fetch === undefined ? {} : { fetch }) }),
-      busy: false,
-      size: undefined,
-      time: undefined,
-      trouble: undefined,
-      looked: false,
-      claim: undefined,
-    }));
+    this.#services = urls.map((url) => {
+      const witnesses = policy.witnesses.filter((witness) => witness.url === url);
+      return {
+        url,
+        witnesses,
+        client: new WitnessClient(url, { timeout, ...(fetch === undefined ? {} : { fetch }) }),
+        busy: false,
+        size: undefined,
+        time: undefined,
+        trouble: undefined,
+        vouched: this.#vouched(witnesses),
+        looked: false,
+        claim: undefined,
+      };
+    });
   }
 
   status(): WitnessStatus[] {
@@ -119,9 +127,8 @@ export class Witnesses {
   get objection(): string | undefined {
     const claiming = this.#services.filter(({ claim }) => claim !== undefined);
     if (claiming.length === 0) return undefined;
-    const others = this.policy.witnesses.filter(
-      ({ key }) => !claiming.some(({ witnesses }) => witnesses.some((w) => w.key === key)),
-    );
+    // Those without a URL are never asked, so that they agree with nothing.
+    const others = this.#services.filter(({ claim }) => claim === undefined).flatMap(({ witnesses }) => witnesses);
     if (couldMakeQuorum(this.policy, others)) return undefined;
     const claims = claiming.map(({ witnesses, claim }) => `${nameOf(witnesses)} ${claim}`).join('; ');
     return `witnesses without which there is no quorum contradict it, until they cosign again: ${claims}`;
@@ -199,6 +206,19 @@ export class Witnesses {
     });
     for (const timer of timers) clearTimeout(timer);
     return [...lines];
+  }
+
+  /** Entries in the head that was published before the start, when one of these has cosigned it; 0 otherwise. */
+  #vouched(witnesses: readonly PolicyWitness[]): number {
+    const { published, ed25519 } = this.#parts;
+    if (published === undefined || published === null) return 0;
+    const keys = witnesses.map(({ key }) => key);
+    try {
+      return openNote(parseNote(published.note), keys, ed25519).verified.length > 0 ? published.size : 0;
+    } catch (error) {
+      if (!(error instanceof NoteError)) throw error;
+      return 0;
+    }
   }
 
   /** Never rejects: what goes wrong is the witness's trouble. */
@@ -307,12 +327,12 @@ export class Witnesses {
   async #compare(service: Service, note: Uint8Array | undefined): Promise<number | 'claimed' | undefined> {
     const { sequencer, onAlarm } = this.#parts;
     if (note === undefined) {
-      service.looked = true;
+      this.#notice(service, 0);
       return undefined;
     }
     try {
       const { size } = await sequencer.confront(note, `the head that ${nameOf(service.witnesses)} has cosigned`);
-      service.looked = true;
+      this.#notice(service, size);
       service.size = size;
       return size;
     } catch (error) {
@@ -325,6 +345,17 @@ export class Witnesses {
       service.trouble = error.message;
     }
     return this.#compareUnproved(service, note);
+  }
+
+  /**
+   * A witness shows how much it has cosigned, 0 for nothing. Less than its line on the published head stands for is no answer: it has
+   * forgotten something, or somebody else answers in its place. What it cosigns itself ends that.
+   */
+  #notice(service: Service, size: number): void {
+    if (size >= service.vouched) service.looked = true;
+    if (service.looked) return;
+    const what = size === 0 ? 'that it has cosigned nothing' : `a head of ${size} entries as its newest`;
+    service.trouble = `shows ${what}, and its cosignature of ${service.vouched} is published: it has lost its store, or something else answers in its place`;
   }
 
   /** A head without a signature of a key in force stops nothing for good, but the witness that cosigned it may be right. */
@@ -340,7 +371,7 @@ export class Witnesses {
     }
     if (checkpoint.origin !== origin) return undefined;
     // What is no head of this log that the witness vouches for, the page of a proxy for example, says nothing.
-    service.looked = true;
+    this.#notice(service, Number(checkpoint.size));
     if (await sequencer.contains(checkpoint)) {
       service.size = Number(checkpoint.size);
       return service.size;

@@ -362,7 +362,9 @@ test('an erasure that the store failed to carry out is carried out at the next s
   const record = correction(leaf, [ref.digest]);
   const { entry } = await makeStatement({ signer: admin, id: 'second', record });
   broken = true;
-  assert.match((await rejection(log.submit(entry))).message, /is logged, and what it erases could not be removed yet/);
+  const refusal = await rejection(log.submit(entry));
+  assert.match(refusal.message, /is logged, and what it erases could not be removed yet/);
+  assert.is((refusal.cause as Error).message, 'the disk fails', 'for the operator, who reads it in the records of the log');
   await log.close();
   keys.close();
   const served = await serveLog({ ...one.settings, data });

@@ -1,3 +1,4 @@
+import { createMemoryStorage, StorageError } from '@treering/storage';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type MemoryLog, makeStatement, memoryLog } from './fixture.js';
@@ -91,6 +92,35 @@ test('a listener that does not keep up is told that it missed something, and the
     if (event === 'record') assert.is(data.index, expected++);
     else if (event === 'gap') expected = data.size;
   }
+  await stream.end();
+});
+
+test('a batch that was logged though its commit failed is a gap: a listener reads it for itself', async () => {
+  const memory = createMemoryStorage();
+  let fails = false;
+  const storage = {
+    ...memory,
+    async commit(...args: Parameters<typeof memory.commit>): Promise<void> {
+      await memory.commit(...args);
+      if (fails) throw new StorageError('storage/full', 'no space for the checkpoint');
+    },
+  };
+  const one = await memoryLog({ storage });
+  const stream = await listen(one);
+  await stream.next();
+  await one.grow(1);
+  assert.is((await stream.next()).data.index, 1);
+  fails = true;
+  await one.grow(2).then(
+    () => assert.unreachable('a lost batch was acknowledged'),
+    () => undefined,
+  );
+  fails = false;
+  await one.grow(1);
+  const { event, data } = await stream.next();
+  assert.equal([event, data], ['gap', { size: 4 }]);
+  assert.is((await stream.next()).data.index, 4);
+  assert.match(await (await one.app.request('/metrics')).text(), /^treering_commits_total 3$/m);
   await stream.end();
 });
 

@@ -21,8 +21,9 @@ export class Problem extends Error {
   readonly code: string;
   readonly details: ProblemDetails;
 
-  constructor(status: number, code: string, message: string, details: ProblemDetails = {}) {
-    super(message);
+  /** @param options with the cause, which the operator's records show and the answer never does */
+  constructor(status: number, code: string, message: string, details: ProblemDetails = {}, options: ErrorOptions = {}) {
+    super(message, options);
     this.status = status;
     this.code = code;
     this.details = LATER.includes(status) ? { retryAfter: SECONDS, ...details } : details;

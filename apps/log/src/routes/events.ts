@@ -31,8 +31,14 @@ export function eventRoutes(server: Server): Hono<Env> {
   };
   log.publisher.onPublish(({ size, note }) => tell([{ event: 'checkpoint', data: { size, checkpoint: decodeUtf8(note) } }]));
   // Entries are decoded once for all who listen, and not at all when nobody does.
+  let told = log.sequencer.head?.size ?? 0;
   log.sequencer.onCommit((head, entries) => {
-    if (listeners.size > 0) tell(recordEvents(head, entries));
+    const missed = head.size - entries.length > told;
+    told = head.size;
+    if (listeners.size === 0) return;
+    // A batch whose outcome was not known is found logged later, without its entries.
+    if (missed) tell([{ event: 'gap', data: { size: head.size - entries.length } }]);
+    tell(recordEvents(head, entries));
   });
   server.closing.addEventListener('abort', () => {
     for (const listener of listeners) listener.end();
