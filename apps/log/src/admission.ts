@@ -26,8 +26,9 @@ export interface AdmissionOptions {
 export class GovernedAdmission implements Admission<Candidate> {
   readonly #options: AdmissionOptions;
   #state = new GovernanceState();
-  /** Number of entries that the newest snapshot covers. */
+  /** Number of entries that the newest snapshot covers, also when it is still being written. */
   #saved = 0;
+  #saving: Promise<void> | undefined;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
@@ -89,14 +90,32 @@ export class GovernedAdmission implements Admission<Candidate> {
 
   /** Whether so much was committed since the newest snapshot that another is due. Rarer as the log grows. */
   snapshotIsDue(size: number): boolean {
-    return this.#options.snapshots !== undefined && size - this.#saved >= Math.max(SNAPSHOT_AFTER, this.#saved / 4);
+    if (this.#options.snapshots === undefined || this.#saving !== undefined) return false;
+    return size - this.#saved >= Math.max(SNAPSHOT_AFTER, this.#saved / 4);
   }
 
-  /** Saves the state, which must be that of exactly this committed head. */
-  saveSnapshot(head: StoredHead): void {
-    if (this.#options.snapshots === undefined || head.size === this.#saved) return;
-    this.#options.snapshots.write({ size: head.size, root: head.root, state: this.#state });
-    this.#saved = head.size;
+  /**
+   * Saves the state, which must be that of exactly this committed head, while it goes on; after what is being saved, if anything is. When it
+   * fails, a start takes longer, and the next snapshot is due when it would have been.
+   */
+  async saveSnapshot({ size, root }: StoredHead): Promise<void> {
+    const { snapshots } = this.#options;
+    if (snapshots === undefined || size === this.#saved) return this.#saving;
+    this.#saved = size;
+    const write = () => snapshots.write({ size, root, state: this.#state });
+    // At once when nothing is being saved: the state is that of this head now.
+    const saving = (this.#saving === undefined ? write() : this.#saving.then(write))
+      .catch((error: Error) => process.emitWarning(`the state of the log could not be saved: ${error.message}`))
+      .finally(() => {
+        if (this.#saving === saving) this.#saving = undefined;
+      });
+    this.#saving = saving;
+    return saving;
+  }
+
+  /** Resolves when what is being saved is saved, or could not be. */
+  async saved(): Promise<void> {
+    await this.#saving;
   }
 
   /**

@@ -203,7 +203,7 @@ export class Log {
     await log.evidence.sweep();
     sequencer.onCommit((head) => {
       // Within the commit, before anything more is admitted: the state is exactly that of this head.
-      if (log.#erasures.isEmpty && admission.snapshotIsDue(head.size)) admission.saveSnapshot(head);
+      if (log.#erasures.isEmpty && admission.snapshotIsDue(head.size)) void admission.saveSnapshot(head);
     });
     return log;
   }
@@ -389,8 +389,10 @@ export class Log {
         });
       }
       const { head } = this.sequencer;
-      if (head !== null && this.sequencer.trouble === undefined && this.#erasures.isEmpty) this.admission.saveSnapshot(head);
+      if (head !== null && this.sequencer.trouble === undefined && this.#erasures.isEmpty)
+        await this.admission.saveSnapshot(head);
     } finally {
+      await this.admission.saved();
       await this.storage.close();
     }
   }

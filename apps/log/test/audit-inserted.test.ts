@@ -118,7 +118,7 @@ async function audited(url: string): Promise<{ size: number; findings: AuditFind
 /** Makes the log believe that it has examined everything, so that it serves what was inserted. */
 async function withForgedSnapshot(data: string, entries: readonly Uint8Array[], root: Uint8Array): Promise<void> {
   const size = (await storedEntries(data)).length;
-  createSnapshotFile(dataFolder(data).snapshot).write({ size, root, state: stateOf(entries) });
+  await createSnapshotFile(dataFolder(data).snapshot).write({ size, root, state: stateOf(entries) });
 }
 
 /** What an audit says of the inserted entry. */

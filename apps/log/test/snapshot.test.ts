@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { nodeMeans } from '@treering/foreign/node';
-import { type GovernanceState, saveState } from '@treering/governance';
+import { type GovernanceState, saveState, saveStateInParts } from '@treering/governance';
 import { type CborInput, decodeCbor, encodeCbor } from '@treering/statement';
 import type { Storage } from '@treering/storage';
 import { openSqliteStorage } from '@treering/storage-sqlite';
@@ -54,10 +54,19 @@ function withSnapshot(bytes: Uint8Array): string {
   return data;
 }
 
-/** A snapshot file with a right checksum around any content. */
-function sealed(content: Record<string, CborInput>): Uint8Array {
-  const body = encodeCbor(content);
+/** A snapshot file with a right checksum around any head and rows. */
+function sealed(content: Record<string, CborInput>, rows: readonly Uint8Array[]): Uint8Array {
+  const head = encodeCbor(content);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(head.length);
+  const body = Buffer.concat([length, head, ...rows]);
   return new Uint8Array(Buffer.concat([createHash('sha256').update(body).digest(), body]));
+}
+
+/** What a snapshot file says of a state, and its rows. */
+function partsOf(state: GovernanceState) {
+  const { rules, entries, attachments } = saveStateInParts(state);
+  return { head: { rules, entries: entries.length, attachments: attachments.length }, rows: [entries, attachments] };
 }
 
 // A log that has enrolled, revoked, frozen and recorded; its snapshot before the last three entries is kept.
@@ -69,7 +78,7 @@ await submit({ record: identityRecord('enrol', 'eve', eve, ['engineer']) });
 await submit({ record: identityRecord('enrol', 'mallory', signerFrom(), ['engineer']) });
 await submit({ subject: 'model/one' });
 const old = copyOf(log.data);
-createSnapshotFile(dataFolder(old).snapshot).write({
+await createSnapshotFile(dataFolder(old).snapshot).write({
   ...((await log.served.log.storage.head()) as NonNullable<Awaited<ReturnType<Storage['head']>>>),
   state: log.served.log.admission.state,
 });
@@ -138,7 +147,7 @@ test('a snapshot of more entries than the store has is not used', async () => {
   const longer = copyOf(log.data);
   const { root } = await insert(longer, [(await log.statement()).entry]);
   const state = stateOf(await storedEntries(longer));
-  createSnapshotFile(dataFolder(longer).snapshot).write({ size: SIZE + 1, root, state });
+  await createSnapshotFile(dataFolder(longer).snapshot).write({ size: SIZE + 1, root, state });
   assert.equal((await start(longer)).replayed, [], 'where it belongs it is used');
   const bytes = new Uint8Array(readFileSync(dataFolder(longer).snapshot));
   assert.equal(await start(withSnapshot(bytes)), { replayed: upTo(SIZE), state: whole.state });
@@ -146,34 +155,43 @@ test('a snapshot of more entries than the store has is not used', async () => {
 
 test('a snapshot with the root of another size is not used', async () => {
   const { root } = createSnapshotFile(dataFolder(old).snapshot).read() as Snapshot;
+  const { head, rows } = partsOf(saved.state);
   for (const size of [1, OLD - 1, OLD + 1, SIZE])
-    assert.equal(
-      (await start(withSnapshot(sealed({ size, root, state: saveState(saved.state) })))).replayed,
-      upTo(SIZE),
-      `size ${size}`,
-    );
+    assert.equal((await start(withSnapshot(sealed({ size, root, ...head }, rows)))).replayed, upTo(SIZE), `size ${size}`);
 });
 
 test('a snapshot of another form is not used, whatever its checksum says', async () => {
   const { root } = saved;
-  const state = saveState(saved.state);
-  const form = decodeCbor(state) as ReadonlyMap<string, CborInput>;
+  const { head, rows } = partsOf(saved.state);
+  const form = decodeCbor(head.rules) as ReadonlyMap<string, CborInput>;
   const later = encodeCbor(new Map([...form, ['form', (form.get('form') as number) + 1]]) as unknown as CborInput);
+  const good = { size: SIZE, root, ...head };
+  assert.equal((await start(withSnapshot(sealed(good, rows)))).replayed, [], 'as it is, it is used');
+  const { root: _, ...rootless } = good;
+  const { size: __, ...sizeless } = good;
+  const { rules: ___, ...ruleless } = good;
   const cases: Record<string, Record<string, CborInput>> = {
-    'a later form of the state': { size: SIZE, root, state: later },
-    'no state': { size: SIZE, root },
-    'an empty state': { size: SIZE, root, state: new Uint8Array(0) },
-    'no root': { size: SIZE, state },
-    'a root in text': { size: SIZE, root: 'root', state },
-    'a short root': { size: SIZE, root: root.subarray(1), state },
-    'no size': { root, state },
-    'a size in text': { size: String(SIZE), root, state },
-    'a size below zero': { size: -1, root, state },
-    'a size of nothing': { size: 0, root, state },
+    'a later form of the state': { ...good, rules: later },
+    'no rules': ruleless,
+    'empty rules': { ...good, rules: new Uint8Array(0) },
+    'rules that are no map': { ...good, rules: encodeCbor([]) },
+    'no root': rootless,
+    'a root in text': { ...good, root: 'root' },
+    'a short root': { ...good, root: root.subarray(1) },
+    'no size': sizeless,
+    'a size in text': { ...good, size: String(SIZE) },
+    'a size below zero': { ...good, size: -1 },
+    'a size of nothing': { ...good, size: 0 },
+    'fewer rows than there are': { ...good, entries: head.entries - 20 },
+    'more rows than there are': { ...good, attachments: head.attachments + 20 },
+    'a part of a row': { ...good, entries: head.entries - 1, attachments: head.attachments + 1 },
+    'rows in text': { ...good, entries: String(head.entries) },
     'nothing at all': {},
   };
   for (const [what, content] of Object.entries(cases)) {
-    const started = await start(withSnapshot(sealed(content))).catch((error: Error) => assert.unreachable(`${what}: ${error}`));
+    const started = await start(withSnapshot(sealed(content, rows))).catch((error: Error) =>
+      assert.unreachable(`${what}: ${error}`),
+    );
     assert.equal(started, { replayed: upTo(SIZE), state: whole.state }, what);
   }
 });
@@ -184,7 +202,7 @@ test('a snapshot with a state that the entries do not lead to gives rights only 
   const richer = stateOf([...(await storedEntries(log.data)), (await log.statement({ record })).entry]);
   const data = copyOf(log.data);
   const folder = dataFolder(data);
-  createSnapshotFile(folder.snapshot).write({ size: SIZE, root: saved.root, state: richer });
+  await createSnapshotFile(folder.snapshot).write({ size: SIZE, root: saved.root, state: richer });
   const served = await serveLog({ ...log.settings, data });
   const { index } = await served.log.submit((await makeStatement({ signer: friend, id: 'friend' })).entry);
   const { trust } = served.log;

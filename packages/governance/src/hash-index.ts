@@ -32,9 +32,12 @@ export class HashIndex {
     return this.#size;
   }
 
-  /** The rows in the order in which they were added, for a snapshot. */
+  /**
+   * The rows in the order in which they were added, for a snapshot. A view and no copy, that stays what it is while more are added and
+   * taken away again: only taking away one of these would change it.
+   */
   get bytes(): Uint8Array {
-    return this.#rows.slice(0, this.#size * ROW);
+    return this.#rows.subarray(0, this.#size * ROW);
   }
 
   /** The entry that a hash (32 bytes) was added with, or undefined. */

@@ -17,7 +17,7 @@ export { explainPolicy, mistakesIn, type PolicyReading } from './explain.js';
 export { matchesGlob, matchesText } from './glob.js';
 export { prepareAhead } from './prepare-ahead.js';
 export { ruleFor } from './rules.js';
-export { restoreState, saveState } from './snapshot.js';
+export { restoreState, restoreStateInParts, type SavedState, saveState, saveStateInParts } from './snapshot.js';
 export { GovernanceState } from './state.js';
 export type { ApprovalFact, Freeze, Identity, LatestRecord, Proposal, Version } from './state-parts.js';
 export type { Undo } from './undo.js';

@@ -9,13 +9,36 @@ import { type ApprovalFact, type Content, emptyParts, type Identity, type Propos
 /** Changes when the form of a snapshot or what a replay remembers does: older ones are then replayed instead of read. */
 const FORM = 6;
 
+/** A state whose large parts lie beside it. */
+export interface SavedState {
+  /** Everything else, in CBOR. */
+  readonly rules: Uint8Array;
+  /** Rows of the index of entries, and of that of attachments: 20 bytes for each. */
+  readonly entries: Uint8Array;
+  readonly attachments: Uint8Array;
+}
+
 /**
  * A state as bytes, from which a replay can go on. Two states that decide alike have the same bytes. Nothing in it is signed:
  * it saves time to whoever made it, and proves nothing to anybody else.
  */
 export function saveState(state: GovernanceState): Uint8Array {
+  const { entries, attachments } = state.parts;
+  return encodeCbor({ ...rulesOf(state), entries: entries.bytes, attachments: attachments.bytes } as unknown as CborInput);
+}
+
+/**
+ * A state to be written bit by bit while it goes on, without a copy of what grows with the log: the rows stay as they are as long as no entry
+ * is taken back that they contain.
+ */
+export function saveStateInParts(state: GovernanceState): SavedState {
+  const { entries, attachments } = state.parts;
+  return { rules: encodeCbor(rulesOf(state) as unknown as CborInput), entries: entries.bytes, attachments: attachments.bytes };
+}
+
+function rulesOf(state: GovernanceState): object {
   const { parts } = state;
-  return encodeCbor({
+  return {
     form: FORM,
     charter: parts.charter === undefined ? null : encodeRecord(parts.charter),
     policy: parts.policy === undefined ? null : (parts.policy as unknown as CborInput),
@@ -42,10 +65,8 @@ export function saveState(state: GovernanceState): Uint8Array {
     incidents: parts.incidents,
     tokens: parts.tokens,
     attached: new Map([...parts.attached].map(([id, { day, bytes }]) => [id, [day, bytes]])),
-    entries: parts.entries.bytes,
-    attachments: parts.attachments.bytes,
     newestTime: parts.newestTime,
-  } as unknown as CborInput);
+  };
 }
 
 /**
@@ -53,16 +74,28 @@ export function saveState(state: GovernanceState): Uint8Array {
  * @throws GovernanceError when it was saved in another form: replay the log then
  */
 export function restoreState(bytes: Uint8Array): GovernanceState {
+  return orUnreadable(() => restore(decodeCbor(bytes, { tags: [] })));
+}
+
+/** As `restoreState`, for what `saveStateInParts` gave. */
+export function restoreStateInParts({ rules, entries, attachments }: SavedState): GovernanceState {
+  return orUnreadable(() => {
+    const saved = decodeCbor(rules, { tags: [] });
+    if (!(saved instanceof Map)) throw new GovernanceError('governance/invalid-record', 'the snapshot is no map');
+    return restore(new Map<string, CborValue>([...saved, ['entries', entries], ['attachments', attachments]]));
+  });
+}
+
+function orUnreadable(read: () => GovernanceState): GovernanceState {
   try {
-    return restore(bytes);
+    return read();
   } catch (error) {
     if (error instanceof GovernanceError) throw error;
     throw new GovernanceError('governance/invalid-record', `the snapshot cannot be read: ${(error as Error).message}`);
   }
 }
 
-function restore(bytes: Uint8Array): GovernanceState {
-  const saved = decodeCbor(bytes, { tags: [] });
+function restore(saved: CborValue): GovernanceState {
   const get = (name: string): CborValue => {
     const value = saved instanceof Map ? saved.get(name) : undefined;
     if (value === undefined) throw new GovernanceError('governance/invalid-record', `the snapshot has no ${name}`);

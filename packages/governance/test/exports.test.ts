@@ -21,10 +21,12 @@ test('the public face of @treering/governance', () => {
     'mistakesIn',
     'prepareAhead',
     'restoreState',
+    'restoreStateInParts',
     'rolesFor',
     'ruleFor',
     'rulesFor',
     'saveState',
+    'saveStateInParts',
     'tallyApprovals',
   ]);
 });

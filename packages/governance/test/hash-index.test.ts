@@ -33,6 +33,19 @@ test('it finds what a map finds, however often entries are taken back', () => {
   );
 });
 
+test('the rows of a moment stay as they were while others come and go behind them', () => {
+  const index = new HashIndex();
+  for (let n = 0; n < 50; n++) index.add(hashOf(n), n);
+  const rows = index.bytes;
+  const copy = rows.slice();
+  for (let round = 0; round < 5; round++) {
+    const undos = Array.from({ length: 40 }, (_, n) => index.add(hashOf(1000 + round * 100 + n), n));
+    if (round % 2 === 0) for (const undo of undos.reverse()) undo();
+  }
+  assert.equal(rows, copy);
+  assert.is(index.size, 130);
+});
+
 test('hashes that begin alike are told apart', () => {
   const [one, two, three] = [1, 2, 3].map((last) => new Uint8Array(32).fill(9).fill(last, 15));
   const index = new HashIndex();

@@ -4,7 +4,17 @@ import { type CborInput, decodeCbor, encodeCbor } from '@treering/statement';
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { admit, authenticate, type Candidate, GovernanceState, restoreState, saveState, type Undo } from '../src/index.js';
+import {
+  admit,
+  authenticate,
+  type Candidate,
+  GovernanceState,
+  restoreState,
+  restoreStateInParts,
+  saveState,
+  saveStateInParts,
+  type Undo,
+} from '../src/index.js';
 import { approvalDraft, configDraft, deploymentDraft, modelDraft } from './drafts.js';
 import { foreignOf } from './foreign-statement.js';
 import { candidateOf, charterDraft, type Draft, enrolment, incident, NOW, ORIGIN, party, revocation } from './governed-log.js';
@@ -273,6 +283,7 @@ test('replayed whole or in pieces through snapshots, a log comes to the same byt
       const bytes = saveState(whole);
       assert.equal(saveState(pieces), bytes);
       assert.equal(saveState(restoreState(bytes)), bytes);
+      assert.equal(saveState(restoreStateInParts(saveStateInParts(whole))), bytes);
       for (const candidate of next) assert.equal(admit(pieces, candidate), admit(whole, candidate));
       assert.equal(restoreState(bytes).identities(), whole.identities());
     }),

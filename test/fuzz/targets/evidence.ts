@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   type AlarmProof,
   type Claim,
@@ -19,9 +18,9 @@ import {
   verifyPack,
   verifyTlogProof,
 } from '@treering/evidence';
-import { GovernanceError, restoreState, saveState } from '@treering/governance';
+import { GovernanceError, type GovernanceState, restoreState, saveState } from '@treering/governance';
 import { nodeHasher } from '@treering/merkle/node';
-import { concatBytes, formatVerifierKey } from '@treering/note';
+import { formatVerifierKey } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
 import { checkSignature, decodeCbor, encodeCbor, type SignatureCheck, StatementError } from '@treering/statement';
 import { permit } from '../../../apps/admission/test/permits.js';
@@ -31,7 +30,7 @@ import { author as evidenceAuthor, makeProof, makeStatement, policyWith } from '
 import { hospital, logKeys, packPolicy } from '../../../packages/evidence/test/pack-log.js';
 import { enrolment, governedLog, incident, party } from '../../../packages/governance/test/governed-log.js';
 import { type Target, target } from '../target.js';
-import { inFile } from './in-file.js';
+import { inFile, written } from './in-file.js';
 import { author, DIGEST, logKey, note, ORIGIN, receipt, statement, TIME } from './samples.js';
 
 const errors = [EvidenceError];
@@ -64,7 +63,7 @@ const packTrust = {
 const pack = await (await hospital(logKeys.slice(0, 1))).log.pack({ subjects: ['deploy/prod/triage'], attachments: 'public' });
 
 /** The state of a log in which every kind of thing that is remembered has one. */
-async function snapshot(): Promise<Uint8Array> {
+async function governance(): Promise<GovernanceState> {
   const [ada, eve] = [party('ada', 41), party('eve', 42)];
   const log = await governedLog([ada], {
     rules: [{ name: 'all', who: { roles: ['administrator'] }, may: ['*'], on: ['**'], grants: ['engineer'] }],
@@ -72,7 +71,7 @@ async function snapshot(): Promise<Uint8Array> {
   await log.log(ada, enrolment(eve, ['engineer']));
   await log.log(ada, incident('incident/1'));
   await log.log(ada, { type: 'freeze', subject: 'freeze/a', on: 'config/*' });
-  return saveState(log.state);
+  return log.state;
 }
 
 /** A report is no parser: whatever it is about, it says so in claims. Refused is what does not hold. */
@@ -93,10 +92,11 @@ const readSnapshot = inFile('snapshot', async (path) => {
   if (read === undefined) throw new EvidenceError('evidence/malformed', 'not used');
   return read;
 });
-const state = await snapshot();
-
-const snapshotBody = encodeCbor({ size: 5, root: DIGEST, state });
-const logSnapshot = concatBytes(new Uint8Array(createHash('sha256').update(snapshotBody).digest()), snapshotBody);
+const governed = await governance();
+const state = saveState(governed);
+const logSnapshot = await written(async (path) => {
+  await createSnapshotFile(path).write({ size: 5, root: DIGEST, state: governed });
+});
 
 /** What a reader is given to verify, and the rules that are remembered. */
 export const evidenceTargets: readonly Target[] = [

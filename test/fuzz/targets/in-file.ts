@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -21,4 +21,11 @@ export function inFile<T>(name: string, read: (path: string) => T): (bytes: Uint
     writeFileSync(path, bytes);
     return read(path);
   };
+}
+
+/** The bytes of a file that something writes. */
+export async function written(write: (path: string) => Promise<void>): Promise<Uint8Array> {
+  const path = join(workFolder(), 'written');
+  await write(path);
+  return new Uint8Array(readFileSync(path));
 }
