@@ -33,7 +33,8 @@ interface Life {
   die(): void;
 }
 
-const never = new Promise<never>(() => undefined);
+/** Of its own each time: one that all wait for would keep every run that ended there in memory. */
+const never = (): Promise<never> => new Promise(() => undefined);
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const encoder = new TextEncoder();
@@ -104,7 +105,7 @@ export class LogWorld {
     const bytes = encoder.encode(text);
     const submission = { bytes, leafHash: nodeHasher.hashLeaf(bytes), topic: '', candidate: text };
     const { index, head } = await this.#sequencer.submit(submission);
-    if (life.dead) return never;
+    if (life.dead) return never();
     this.#learn(head.note);
     const known = this.#acknowledged.get(text) ?? index;
     if (known !== index) this.#break(`${text} has the indices ${known} and ${index}`);
@@ -114,7 +115,7 @@ export class LogWorld {
 
   async #publish(life: Life): Promise<void> {
     await this.#publisher.publish();
-    if (life.dead) return never;
+    if (life.dead) return never();
   }
 
   /** Takes in a head that left the log. */
@@ -128,7 +129,7 @@ export class LogWorld {
   /** Something that a process does to what outlives it. */
   async #effect(life: Life, what: string, act: () => unknown): Promise<void> {
     await turn();
-    if (life.dead) return never;
+    if (life.dead) return never();
     const fate = this.#choices.choose(what, FATES);
     if (fate.startsWith('done')) await act();
     await this.#check();
@@ -137,7 +138,7 @@ export class LogWorld {
     if (shown) this.#learn(shown.note);
     if (fate.endsWith('dies')) {
       life.die();
-      return never;
+      return never();
     }
     if (fate.endsWith('full')) throw new StorageError('storage/full', fate);
     if (fate.endsWith('error of the disk')) throw new StorageError('storage/io', fate);
