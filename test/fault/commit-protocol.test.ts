@@ -51,7 +51,7 @@ const MUTATIONS: readonly (Mutation & { readonly what: string; readonly found: R
   {
     what: 'the anchor is not written after a commit',
     file: 'sequencer.ts',
-    from: 'await anchor.write(next.note, false)',
+    from: 'await this.anchor.write(next.note, false)',
     to: 'await Promise.resolve()',
     found: /^the log does not start: .*the head anchor is missing/,
   },
