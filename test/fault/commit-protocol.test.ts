@@ -39,8 +39,15 @@ test(`in every run with at most ${FAULTS} faults nothing acknowledged is lost an
   });
 });
 
-/** Steps that are deliberately left out, swapped or not waited for, and what the explorer must say. */
-const MUTATIONS: readonly (Mutation & { readonly what: string; readonly found: RegExp; readonly faults?: number })[] = [
+/** A step that is deliberately left out, swapped or not waited for, and what the explorer must say. */
+interface Wrong extends Mutation {
+  readonly what: string;
+  readonly found: RegExp;
+  readonly script?: typeof SCRIPT;
+  readonly faults?: number;
+}
+
+const MUTATIONS: readonly Wrong[] = [
   {
     what: 'submitters are answered before the commit is durable',
     file: 'sequencer.ts',
@@ -61,6 +68,16 @@ const MUTATIONS: readonly (Mutation & { readonly what: string; readonly found: R
     from: 'if (behind !== undefined) {',
     to: 'if (behind !== undefined) this.#stale = behind;\n    if (Number.isNaN(0)) {',
     found: /^lost|^two histories/,
+    script: [['submit a']],
+    faults: 3,
+  },
+  {
+    what: 'a publication may set the anchor back',
+    file: 'anchor.ts',
+    from: 'size >= this.#largest.size',
+    to: 'size >= 0n',
+    found: /^lost|^two histories/,
+    script: [['submit a'], ['submit b', 'publish']],
     faults: 3,
   },
   {
@@ -79,14 +96,11 @@ const MUTATIONS: readonly (Mutation & { readonly what: string; readonly found: R
   },
 ];
 
-for (const { what, found, faults = 2, ...mutation } of MUTATIONS)
+for (const { what, found, faults = 2, script = [['submit a'], ['submit b']], ...mutation } of MUTATIONS)
   test(`it is found when ${what}`, async () => {
     const { parts, remove } = await loadMutant(mutation);
     try {
-      const { failures } = await exploreWorlds(
-        { parts, script: faults > 2 ? [['submit a']] : [['submit a'], ['submit b']] },
-        faults,
-      );
+      const { failures } = await exploreWorlds({ parts, script }, faults);
       assert.ok(failures.length > 0, 'no run fails');
       assert.ok(found.test(failures[0]), failures[0]);
     } finally {
