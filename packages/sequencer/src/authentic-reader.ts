@@ -54,7 +54,7 @@ export class AuthenticReader implements HashReader {
    */
   async entries(start: number, end: number): Promise<Uint8Array[]> {
     const tree = this.#tree();
-    const entries = await this.#storage.entries(start, end);
+    const entries = await this.#storage.entries(start, end).catch((error) => this.#refuse(error, end));
     const leaves = new Uint8Array(entries.length * HASH_SIZE);
     this.#hasher.hashLeaves(entries, leaves);
     for (let from = start; from < end; ) {
@@ -72,6 +72,12 @@ export class AuthenticReader implements HashReader {
       }
     }
     return entries;
+  }
+
+  /** Entries that the head counts and that are not there were lost. */
+  #refuse(error: unknown, end: number): never {
+    if (!(error instanceof StorageError) || error.code !== 'storage/missing' || end > this.size) throw error;
+    throw new StorageError('storage/corrupt', `${error.message}; run "treering fsck"`, { cause: error });
   }
 
   /** One entry. @throws StorageError as `entries` */

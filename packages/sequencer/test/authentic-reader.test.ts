@@ -72,6 +72,19 @@ for (const [level, index, others] of [
     assert.is((await outcome(reader.entry(256))) === 'given out', others === 'given out');
   });
 
+test('entries that are gone are damage, and those beyond the head are just not there', async () => {
+  const reader = readerOf({
+    entries: async (start, end) => {
+      if (start <= 300 && end > 300) throw new StorageError('storage/missing', 'entries are not all stored');
+      return storage.entries(start, end);
+    },
+  });
+  assert.match(await outcome(reader.entry(300)), /entries are not all stored; run "treering fsck"/);
+  assert.is(await outcome(reader.entry(301)), 'given out');
+  const beyond = await reader.entries(SIZE - 1, SIZE + 1).catch((error: StorageError) => error.code);
+  assert.is(beyond, 'storage/missing');
+});
+
 test('a tile that is gone is damage', async () => {
   const reader = readerOf({
     tile: async (level, index, width) => (level === 0 && index === 1 ? null : storage.tile(level, index, width)),
