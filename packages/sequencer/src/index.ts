@@ -4,4 +4,5 @@ export { SequencerError, type SequencerErrorCode } from './errors.js';
 export type { PoolLimits } from './pool.js';
 export { type Cosign, Publisher, type PublisherOptions } from './publisher.js';
 export { type RecoverOptions, recover, storedTree } from './recover.js';
-export { type Admission, type Committed, Sequencer, type SequencerOptions, type Submission, type Undo } from './sequencer.js';
+export { Sequencer, type SequencerOptions } from './sequencer.js';
+export type { Admission, Committed, Submission, Undo } from './submission.js';

@@ -9,7 +9,7 @@ import {
   restoreRange,
 } from '@treering/merkle';
 import { type Ed25519, type LogTrust, portableEd25519, type Signer } from '@treering/note';
-import { HeadConflictError, type Storage, StorageError, type StoredEntry, type StoredHead } from '@treering/storage';
+import { type Storage, StorageError, type StoredEntry, type StoredHead } from '@treering/storage';
 import { AscendingAnchor, type HeadAnchor } from './anchor.js';
 import { AuthenticReader } from './authentic-reader.js';
 import { isFatal, SequencerError } from './errors.js';
@@ -26,40 +26,8 @@ import {
   readPosition,
   recover,
 } from './recover.js';
-
-/** Takes one admission back. */
-export type Undo = () => void;
-
-/** Decides, entry by entry and in the order of the log, what may follow. */
-export interface Admission<C> {
-  /**
-   * Admits a candidate as entry `index` and takes it into its state, or throws why not: the error reaches the submitter.
-   * What it returns takes exactly this entry back; it is called last in, first out when a batch is lost.
-   */
-  admit(candidate: C, index: number): Undo;
-  /** Builds its state again from the store, which holds `size` entries. Called at the start and after a lost batch. */
-  reload(size: number): Promise<void>;
-}
-
-/** Something to be logged. */
-export interface Submission<C> {
-  readonly bytes: Uint8Array;
-  /** RFC 6962 leaf hash of `bytes`, 32 bytes. */
-  readonly leafHash: Uint8Array;
-  readonly topic: string;
-  readonly candidate: C;
-}
-
-/** What a submitter learns once its entry is durable. */
-export interface Committed {
-  readonly index: number;
-  /** True when the same bytes were in the log before. */
-  readonly duplicate: boolean;
-  /** A head that covers the entry. */
-  readonly head: StoredHead;
-  /** Inclusion proof at that head. */
-  readonly inclusion: Proof;
-}
+import { answerAll, type Staged, stage, type Waiting } from './staging.js';
+import type { Admission, Committed, Submission } from './submission.js';
 
 /** Everything a sequencer works with; the seams for tests are named here. */
 export interface SequencerOptions<C> {
@@ -86,22 +54,6 @@ export interface SequencerOptions<C> {
   readonly readOnly?: boolean;
   /** Told once when the log may not go on: the process must end and start again from the disk. */
   readonly onFatal?: (error: Error) => void;
-}
-
-interface Waiting<C> {
-  readonly submission: Submission<C>;
-  readonly size: number;
-  resolve(committed: Committed): void;
-  reject(error: unknown): void;
-}
-
-/** A commit that is complete but for its storing. */
-interface Staged<C> {
-  readonly batch: readonly Waiting<C>[];
-  /** How each submission is answered once the commit is durable. */
-  readonly answers: readonly (() => Promise<void> | void)[];
-  readonly undos: readonly Undo[];
-  readonly entries: readonly StoredEntry[];
 }
 
 /**
@@ -308,7 +260,12 @@ export class Sequencer<C> {
     if (before !== null && now < before.time - CLOCK_TOLERANCE) throw clockBehind(now, before.time);
 
     // 2. Decide what is new and admitted, in order.
-    const staged = await this.#stage(batch, () => this.#position.head as StoredHead).catch((error: unknown) => {
+    const staged = await stage(batch, {
+      storage,
+      admission: this.#options.admission,
+      first: before?.size ?? 0,
+      answer: (index, duplicate) => this.#committed(index, duplicate),
+    }).catch((error: unknown) => {
       if (!(error instanceof StorageError) || isFatal(error)) this.#die(error as Error);
       throw unknownOutcome(error);
     });
@@ -378,46 +335,13 @@ export class Sequencer<C> {
     }
   }
 
-  async #stage(batch: readonly Waiting<C>[], head: () => StoredHead): Promise<Staged<C>> {
-    const { storage, admission } = this.#options;
-    const known = await storage.indicesOf(batch.map(({ submission }) => submission.leafHash));
-    const first = this.#position.head?.size ?? 0;
-    const fresh = new Map<string, number>();
-    const entries: StoredEntry[] = [];
-    const undos: Undo[] = [];
-    const answers = batch.map((waiting, i): (() => Promise<void> | void) => {
-      const { submission } = waiting;
-      const id = String.fromCharCode(...submission.leafHash);
-      const twin = known[i] ?? fresh.get(id);
-      // Only this process stores entries, and it has seen all of them: somebody else has the store as well.
-      if ((known[i] ?? -1) >= first)
-        throw new HeadConflictError(
-          `entry ${known[i]} is stored beyond the committed head of ${first}: another process writes here`,
-        );
-      if (twin === undefined) {
-        const index = first + entries.length;
-        try {
-          undos.push(admission.admit(submission.candidate, index));
-        } catch (error) {
-          return () => waiting.reject(error);
-        }
-        fresh.set(id, index);
-        entries.push({ bytes: submission.bytes, leafHash: submission.leafHash, topic: submission.topic });
-      }
-      const index = twin ?? (fresh.get(id) as number);
-      return async () => {
-        try {
-          const now = head();
-          const growth = this.#growth;
-          const isFresh = growth !== undefined && index >= growth.oldSize;
-          const inclusion = isFresh ? growth.proveInclusion(index) : await this.proveInclusion(index, now.size);
-          waiting.resolve({ index, duplicate: twin !== undefined, head: now, inclusion });
-        } catch (error) {
-          waiting.reject(error);
-        }
-      };
-    });
-    return { batch, answers, undos, entries };
+  /** What a submitter is answered once its entry is durable. */
+  async #committed(index: number, duplicate: boolean): Promise<Committed> {
+    const head = this.#position.head as StoredHead;
+    const growth = this.#growth;
+    const isFresh = growth !== undefined && index >= growth.oldSize;
+    const inclusion = isFresh ? growth.proveInclusion(index) : await this.proveInclusion(index, head.size);
+    return { index, duplicate, head, inclusion };
   }
 
   /** A commit failed, or nobody knows whether it did. Its submitters are told so, and memory is given up. */
@@ -494,10 +418,6 @@ function unknownOutcome(cause: unknown): SequencerError {
     `the log could not finish the batch (${(cause as Error).message}); send the same statement again, it is never logged twice`,
     { cause },
   );
-}
-
-async function answerAll<C>(staged: Staged<C>): Promise<void> {
-  for (const answer of staged.answers) await answer();
 }
 
 function stopped(cause: Error | undefined): SequencerError {
