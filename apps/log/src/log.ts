@@ -1,4 +1,4 @@
-import { authenticate, type Candidate, checkClock, createCandidate, type Means } from '@treering/governance';
+import { authenticate, type Candidate, createCandidate, type Means } from '@treering/governance';
 import { nodeHasher } from '@treering/merkle/node';
 import { formatVerifierKey, KEY_TYPE, type LogTrust, type Signer } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
@@ -13,12 +13,13 @@ import {
   SequencerError,
   type Submission,
 } from '@treering/sequencer';
-import { Problem, RateLimit } from '@treering/server';
+import { Problem, type RateLimit } from '@treering/server';
 import { type CoseKey, parseStatement, ReceiptIssuer, type StatementSigner } from '@treering/statement';
 import type { Storage, StoredHead } from '@treering/storage';
-import { GovernedAdmission, requireAdmitted } from './admission.js';
+import { GovernedAdmission } from './admission.js';
 import { askWitnesses } from './asked-witnesses.js';
 import { Attachments } from './attachments.js';
+import { Door } from './door.js';
 import { ErasureQueue } from './erasure-queue.js';
 import type { LogKeys } from './keys.js';
 import { readOnly } from './read-only.js';
@@ -79,11 +80,11 @@ export class Log {
   readonly witnesses: Witnesses | undefined;
   readonly clock: () => number;
   readonly #means: Means;
+  readonly #door: Door;
   readonly #keys: LogKeys;
   readonly #readOnly: boolean;
   readonly #receipts: ReceiptIssuer;
   readonly #mostUnderWay: number;
-  readonly #identityRate: RateLimit;
   #underWay = 0;
   readonly #erasures: ErasureQueue;
 
@@ -113,7 +114,7 @@ export class Log {
     this.#keys = parts.keys;
     this.#readOnly = parts.readOnly ?? false;
     this.#mostUnderWay = parts.underWay ?? Number.POSITIVE_INFINITY;
-    this.#identityRate = parts.identityRate ?? new RateLimit(0, 1);
+    this.#door = new Door({ ...parts, admission, sequencer, clock: this.clock });
     this.#receipts = new ReceiptIssuer(this.origin, this.#receiptSigner);
   }
 
@@ -241,7 +242,7 @@ export class Log {
     let committed: Promise<Accepted>;
     try {
       try {
-        committed = this.#commit(await this.#prepare(bytes));
+        committed = this.#commit(await this.#door.prepare(bytes));
       } finally {
         come();
       }
@@ -273,29 +274,12 @@ export class Log {
 
   /** Logs statements in their order; each has its own outcome, and a bad one does not harm its neighbours. */
   async submitBatch(statements: readonly Uint8Array[]): Promise<PromiseSettledResult<Accepted>[]> {
-    const prepared = await Promise.allSettled(statements.map((bytes) => this.#prepare(bytes)));
+    const prepared = await Promise.allSettled(statements.map((bytes) => this.#door.prepare(bytes)));
     return Promise.allSettled(
       prepared.map((outcome) =>
         outcome.status === 'fulfilled' ? this.#commit(outcome.value) : Promise.reject(outcome.reason),
       ),
     );
-  }
-
-  async #prepare(bytes: Uint8Array): Promise<Submission<Candidate>> {
-    const statement = parseStatement(bytes);
-    const leafHash = nodeHasher.hashLeaf(statement.entry);
-    let candidate = createCandidate(statement, leafHash);
-    try {
-      candidate = await this.#checkAtTheDoor(candidate);
-    } catch (error) {
-      // What is logged already may be refused now: its key was revoked, or its time has passed. A copy of it may be in the commit under
-      // way, and be the reason for the refusal: a key that revokes itself, say.
-      if (!(await this.#isLogged(leafHash))) {
-        await this.sequencer.afterBatch();
-        if (!(await this.#isLogged(leafHash))) throw error;
-      }
-    }
-    return { bytes: statement.entry, leafHash, topic: statement.sub, candidate };
   }
 
   async #commit(submission: Submission<Candidate>): Promise<Accepted> {
@@ -340,33 +324,6 @@ export class Log {
     await this.sequencer.afterBatch();
     if (this.sequencer.trouble !== undefined) throw this.sequencer.trouble;
     return (await this.storage.indicesOf([leafHash]))[0];
-  }
-
-  async #isLogged(leafHash: Uint8Array): Promise<boolean> {
-    return (await this.storage.indicesOf([leafHash]))[0] !== undefined;
-  }
-
-  async #checkAtTheDoor(candidate: Candidate): Promise<Candidate> {
-    const { state } = this.admission;
-    const authenticated = await authenticate(state, candidate, this.#means);
-    if (!authenticated.held) return requireAdmitted(authenticated.refusal) as never;
-    requireAdmitted(checkClock(state, candidate, Math.floor(this.clock() / 1000)));
-    await this.#takeRate(candidate);
-    this.admission.checkEarly(authenticated.candidate);
-    return authenticated.candidate;
-  }
-
-  /**
-   * Takes from what an identity may submit: only now is it known to have signed. What is logged already costs nothing, because anybody
-   * can send it again.
-   * @throws Problem 429
-   */
-  async #takeRate({ statement, leaf }: Candidate): Promise<void> {
-    if (!this.#identityRate.isOn || (await this.#isLogged(leaf))) return;
-    const who = this.admission.state.identity(statement.kid)?.id ?? statement.iss;
-    const retryAfter = this.#identityRate.take(who, 1, performance.now());
-    if (retryAfter > 0)
-      throw new Problem(429, 'request/identity-rate', 'this identity submits more than the log takes of one', { retryAfter });
   }
 
   /** A COSE receipt for an entry under a head. */
