@@ -196,9 +196,9 @@ test(`a clock that jumps forward and back while the log runs: heads never go bac
 
 test('the year 2038 and a leap day are days like others', async () => {
   const clockwork = await Clockwork.begin();
-  // The last is that of a quick run: each takes two starts.
-  const all = ['2028-02-28T23:59:59Z', '2028-02-29T23:59:59Z', '2106-02-07T06:28:14Z', '2038-01-19T03:14:06Z'];
-  const moments = all.slice(-forSize({ quick: 1, full: all.length, soak: all.length }));
+  // In their order, because the clock does not go back. A quick run has one of them: each takes two starts.
+  const all = ['2028-02-28T23:59:59Z', '2028-02-29T23:59:59Z', '2038-01-19T03:14:06Z', '2106-02-07T06:28:14Z'];
+  const moments = forSize({ quick: 0, full: 1, soak: 1 }) === 1 ? all : all.slice(2, 3);
   let log = await clockwork.start();
   for (const moment of moments) {
     clockwork.clients = Math.floor((Date.parse(moment) - Date.now()) / 1000);

@@ -4,8 +4,17 @@ import { fileURLToPath } from 'node:url';
 import { dataFolder } from '@treering/log';
 import { createSigner, type LogTrust } from '@treering/note';
 import { nodeEd25519, readKeyFile } from '@treering/note/node';
+import { test } from 'uvu';
 
 const CHILD = fileURLToPath(new URL('log-process.ts', import.meta.url));
+
+/** Process ids of all that run, with what stands in front of them. */
+const running = new Set<number>();
+
+// A test that fails leaves its log behind, which would keep the test's own process from ending.
+test.after(() => {
+  for (const pid of running) process.kill(pid, 'SIGKILL');
+});
 
 /** How the process of a log is started. */
 export interface StartOptions {
@@ -50,8 +59,12 @@ export function spawnLog(data: string, options: StartOptions = {}): { child: Chi
   child.stderr.on('data', (chunk: Buffer) => {
     errors += chunk.toString('utf8');
   });
+  if (child.pid !== undefined) running.add(child.pid);
   const ended = new Promise<Ended>((resolve) => {
-    child.once('close', (code, signal) => resolve({ code, signal, errors }));
+    child.once('close', (code, signal) => {
+      if (child.pid !== undefined) running.delete(child.pid);
+      resolve({ code, signal, errors });
+    });
   });
   return { child, ended };
 }
@@ -73,6 +86,8 @@ export async function startLog(data: string, options: StartOptions = {}): Promis
     throw new Error(`the log ended with ${code ?? signal} before it was ready: ${errors}`);
   }
   const { url, pid } = JSON.parse(line) as { url: string; pid: number };
+  running.add(pid);
+  void ended.then(() => running.delete(pid));
   const end = (signal: NodeJS.Signals): Promise<Ended> => {
     if (child.exitCode === null && child.signalCode === null) process.kill(pid, signal);
     return ended;
