@@ -208,7 +208,8 @@ export class Sequencer<C> {
     if (size <= this.#confronted) return;
     this.#confronted = size;
     try {
-      // It may be smaller than the head of the older copy that it contradicts.
+      // It may be smaller than the head of the older copy that it contradicts. Whoever else writes the anchor asks before whether the log
+      // has ended, and was waited for.
       await this.#options.anchor.write(note, true);
     } catch (error) {
       this.#confronted = -1;
@@ -247,7 +248,7 @@ export class Sequencer<C> {
   }
 
   async #sequence(batch: readonly Waiting<C>[]): Promise<void> {
-    if (this.#dead !== undefined) throw stopped(this.#dead);
+    this.#requireGoingOn();
     if (this.#stale !== undefined) await this.#reload();
     const { storage, hasher, signer, previousSigners, trust, ed25519, clock } = this.#options;
     const before = this.#position.head;
@@ -270,6 +271,7 @@ export class Sequencer<C> {
       throw unknownOutcome(error);
     });
     if (staged.entries.length === 0) return answerAll(staged);
+    if (this.#dead !== undefined) return this.#lose(staged, stopped(this.#dead));
     let next: StoredHead;
     let growth: Growth;
     try {
@@ -317,8 +319,7 @@ export class Sequencer<C> {
       if (isFatal(behind)) this.end(behind);
       throw unknownOutcome(behind);
     }
-    // Somebody showed meanwhile that this is an older copy, or the disk failed: nothing of it is let out.
-    if (this.#dead !== undefined) throw stopped(this.#dead);
+    this.#requireGoingOn();
     // 7. Only now does anybody learn an index, a proof or a signature.
     this.#shown = next;
     this.#tell(next, staged.entries);
@@ -363,21 +364,26 @@ export class Sequencer<C> {
 
   /** Takes the position from the store again: the same code as at the start. */
   async #reload(): Promise<void> {
-    try {
-      const before = this.#shown;
-      this.#position = await positionOf({ ...this.#options, anchor: this.anchor });
-      this.#shown = this.#position.head;
-      this.#growth = undefined;
-      this.#stale = undefined;
-      if (this.#shown !== null && this.#shown.size > (before?.size ?? 0)) this.#tell(this.#shown, []);
-    } catch (error) {
+    const position = await positionOf({ ...this.#options, anchor: this.anchor }).catch((error: unknown) => {
       if (error instanceof SequencerError && error.code !== 'sequencer/clock-behind') this.#die(error);
       throw new SequencerError(
         'sequencer/unknown-outcome',
         `the log waits for its storage: ${(error as Error).message}; try again later`,
         { cause: error },
       );
-    }
+    });
+    this.#requireGoingOn();
+    const before = this.#shown?.size ?? 0;
+    this.#position = position;
+    this.#shown = position.head;
+    this.#growth = undefined;
+    this.#stale = undefined;
+    if (this.#shown !== null && this.#shown.size > before) this.#tell(this.#shown, []);
+  }
+
+  /** Somebody may have shown, while something was waited for, that this is an older copy: nothing of it is let out any more. */
+  #requireGoingOn(): void {
+    if (this.#dead !== undefined) throw stopped(this.#dead);
   }
 
   #die(error: Error): never {

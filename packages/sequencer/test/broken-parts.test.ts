@@ -101,6 +101,71 @@ test('an error and then another at the reload: nothing is signed until a reload 
   ]);
 });
 
+test('a head that is found stored after the log has ended is shown to nobody, and nothing follows it', async () => {
+  const first = await open(createMemoryStorage());
+  await first.submit(submission('a'));
+  const known = (await first.submit(submission('b'))).head;
+
+  // The store is an older copy that has grown. A batch is stored though its commit fails, and is read again.
+  const memory = createMemoryStorage();
+  const compared = gate();
+  const reloaded = gate();
+  let fails = false;
+  const sequencer = await open({
+    ...memory,
+    async commit(...args) {
+      await memory.commit(...args);
+      if (fails) throw full();
+    },
+    async head() {
+      if (fails) await reloaded.passed();
+      return memory.head();
+    },
+    async tile(...args) {
+      if (compared.isWanted) await compared.passed();
+      return memory.tile(...args);
+    },
+  });
+  await sequencer.submit(submission('a'));
+  await sequencer.submit(submission('another'));
+  const told: number[] = [];
+  sequencer.onCommit(({ size }) => told.push(size));
+  compared.isWanted = true;
+  const confronted = rejection(sequencer.confront(known.note, 'a witness'));
+  await compared.reached;
+  fails = true;
+  const lost = rejection(sequencer.submit(submission('and one more')));
+  const next = rejection(sequencer.submit(submission('and the next')));
+  await reloaded.reached;
+  compared.open();
+  while (sequencer.ended === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
+  reloaded.open();
+  assert.is((await confronted).code, 'sequencer/rolled-back');
+  assert.is((await lost).code, 'sequencer/unknown-outcome');
+  assert.match((await next).code ?? '', /unknown-outcome|stopped/);
+  assert.equal([sequencer.head?.size, told], [2, []]);
+  assert.is((await memory.head())?.size, 4, 'both were in one batch');
+});
+
+/** A place where something waits until the test lets it pass. What comes there later passes if the test asks `isWanted` before. */
+function gate() {
+  let reach: () => void = () => undefined;
+  let open: () => void = () => undefined;
+  const reached = new Promise<void>((resolve) => (reach = resolve));
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  const the = {
+    isWanted: false,
+    reached,
+    open,
+    passed() {
+      the.isWanted = false;
+      reach();
+      return opened;
+    },
+  };
+  return the;
+}
+
 for (const error of [
   new StorageError('storage/io', 'EIO at fsync'),
   new StorageError('storage/corrupt', 'malformed page'),
