@@ -7,6 +7,16 @@ interface Logged {
   indexOf(leafHash: Uint8Array): Promise<number | undefined>;
 }
 
+/** A correction whose content is perhaps still there. The same one may be submitted several times at once. */
+interface Open {
+  readonly leaf: Uint8Array;
+  readonly record: RecordOf<'correction'>;
+  /** Submissions whose outcome is still to come. */
+  underWay: number;
+  /** Which of the failures, counted over all, left it to be tried again; 0 for none. */
+  left: number;
+}
+
 /**
  * Corrections whose content is perhaps still there, from the moment they are submitted. An erasure that fails is tried again until
  * it is carried out; a process that ends before that finds the correction again at its next start, because no snapshot passes
@@ -16,7 +26,8 @@ export class ErasureQueue {
   readonly #erasure: Pick<Erasure, 'carryOut'>;
   readonly #logged: Logged;
   readonly #pause: number;
-  readonly #waiting = new Map<string, { readonly leaf: Uint8Array; readonly record: RecordOf<'correction'> }>();
+  readonly #open = new Map<string, Open>();
+  #failures = 0;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param pause milliseconds after which an erasure that failed is tried again */
@@ -27,56 +38,75 @@ export class ErasureQueue {
   }
 
   get isEmpty(): boolean {
-    return this.#waiting.size === 0;
+    return this.#open.size === 0;
   }
 
-  /** Before a correction is submitted. */
+  /** Before a correction is submitted. Each call is followed by one of `refused`, `unknown` and `carryOut`. */
   add(leaf: Uint8Array, record: RecordOf<'correction'>): void {
-    this.#waiting.set(keyOf(leaf), { leaf, record });
+    const open = this.#open.get(keyOf(leaf)) ?? { leaf, record, underWay: 0, left: 0 };
+    open.underWay++;
+    this.#open.set(keyOf(leaf), open);
   }
 
-  /** The correction was refused: there is nothing to erase. */
-  remove(leaf: Uint8Array): void {
-    this.#waiting.delete(keyOf(leaf));
+  /** The submission was refused: it has nothing erased. Another one of the same correction may still be. */
+  refused(leaf: Uint8Array): void {
+    this.#end(leaf, false);
+  }
+
+  /** Nobody knows whether the submission is logged: it is carried out if it is, and forgotten if not. */
+  unknown(leaf: Uint8Array): void {
+    this.#end(leaf, true);
   }
 
   /**
-   * The correction is logged: erases what it says.
+   * The submission is logged: erases what it says. Doing it twice does no harm.
    * @throws what the store threw; it is tried again later
    */
-  async carryOut(leaf: Uint8Array, index: number): Promise<void> {
-    const waiting = this.#waiting.get(keyOf(leaf));
-    if (waiting === undefined) return;
+  async carryOut(leaf: Uint8Array, index: number, record: RecordOf<'correction'>): Promise<void> {
     try {
-      await this.#erasure.carryOut(index, waiting.record);
-      this.remove(leaf);
+      await this.#erasure.carryOut(index, record);
     } catch (error) {
-      this.retryLater();
+      this.#end(leaf, true);
       throw error;
     }
-  }
-
-  /** Whatever waits is looked at again after some seconds: it is carried out if it is logged, and forgotten if not. */
-  retryLater(): void {
-    if (this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      void this.#retry();
-    }, this.#pause).unref();
+    this.#end(leaf, false);
   }
 
   stop(): void {
     clearTimeout(this.#timer);
   }
 
+  #end(leaf: Uint8Array, again: boolean): void {
+    const open = this.#open.get(keyOf(leaf));
+    if (open === undefined) return;
+    open.underWay--;
+    if (again) this.#leave(open);
+    this.#forget(open);
+  }
+
+  #leave(open: Open): void {
+    open.left = ++this.#failures;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.#retry();
+    }, this.#pause).unref();
+  }
+
+  #forget({ leaf, underWay, left }: Open): void {
+    if (underWay === 0 && left === 0) this.#open.delete(keyOf(leaf));
+  }
+
   async #retry(): Promise<void> {
-    for (const { leaf } of [...this.#waiting.values()]) {
+    for (const open of [...this.#open.values()].filter(({ left }) => left > 0)) {
+      const { leaf, record, left } = open;
       try {
         const index = await this.#logged.indexOf(leaf);
-        if (index === undefined) this.remove(leaf);
-        else await this.carryOut(leaf, index);
+        if (index !== undefined) await this.#erasure.carryOut(index, record);
+        // What failed meanwhile has a turn of its own.
+        if (open.left === left) open.left = 0;
+        this.#forget(open);
       } catch {
-        this.retryLater();
+        this.#leave(open);
       }
     }
   }

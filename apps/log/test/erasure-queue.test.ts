@@ -36,7 +36,7 @@ test('an erasure that fails is tried again until it is carried out', async () =>
   );
   queue.add(leaf, record);
   assert.not(queue.isEmpty, 'from the moment on that it is submitted');
-  assert.match((await rejection(queue.carryOut(leaf, 9))).message, /a backup reads/);
+  assert.match((await rejection(queue.carryOut(leaf, 9, record))).message, /a backup reads/);
   await emptied(queue);
   assert.equal([attempts, done], [4, [9]]);
 });
@@ -51,7 +51,7 @@ test('a correction of which nobody knows whether it is logged is carried out if 
       () => index,
     );
     queue.add(leaf, record);
-    queue.retryLater();
+    queue.unknown(leaf);
     await emptied(queue);
     assert.equal(done, [...expected]);
   }
@@ -67,7 +67,7 @@ test('as long as that cannot be found out, it waits', async () => {
     },
   );
   queue.add(leaf, record);
-  queue.retryLater();
+  queue.unknown(leaf);
   await emptied(queue);
   assert.equal([asked, done], [4, [3]]);
 });
@@ -78,14 +78,50 @@ test('a refused correction erases nothing, and a stopped queue tries nothing', a
     () => 1,
   );
   queue.add(leaf, record);
-  queue.remove(leaf);
-  await queue.carryOut(leaf, 1);
+  queue.refused(leaf);
   assert.ok(queue.isEmpty);
   queue.add(leaf, record);
-  queue.retryLater();
+  queue.unknown(leaf);
   queue.stop();
   await pause(5 * SHORT);
   assert.equal([queue.isEmpty, done], [false, []]);
+});
+
+test('of one correction that is under way twice, the refused one does not take the other with it', async () => {
+  const { queue, done } = queueWith(
+    () => true,
+    () => undefined,
+  );
+  queue.add(leaf, record);
+  queue.add(leaf, record);
+  queue.refused(leaf);
+  assert.not(queue.isEmpty, 'no snapshot passes over it');
+  await queue.carryOut(leaf, 4, record);
+  assert.ok(queue.isEmpty);
+  assert.equal(done, [4]);
+});
+
+test('a correction that is sent again while it is looked for is not forgotten with what was not logged', async () => {
+  let answer: (index: number | undefined) => void = () => undefined;
+  const done: number[] = [];
+  const queue = new ErasureQueue(
+    { carryOut: async (index) => void done.push(index) },
+    { indexOf: () => new Promise((resolve) => (answer = resolve)) },
+    SHORT,
+  );
+  queue.add(leaf, record);
+  queue.unknown(leaf);
+  await pause(3 * SHORT);
+  queue.add(leaf, record);
+  answer(undefined);
+  await pause(SHORT);
+  assert.not(queue.isEmpty);
+  // The second one's fate is not known either, and this time it is logged.
+  queue.unknown(leaf);
+  await pause(3 * SHORT);
+  answer(6);
+  await emptied(queue);
+  assert.equal(done, [6]);
 });
 
 test.run();

@@ -348,6 +348,21 @@ test('an erasure that a crash kept from being carried out is carried out at the 
   assert.equal(filesWith(data, blob.subarray(500, 540)), []);
 });
 
+test('of a correction that stands twice in a batch, the first too early, the second is carried out', async () => {
+  const { blob, ref, leaf } = await attached(unique());
+  const digest = hex(ref.digest);
+  const between = await makeStatement({ signer: admin, id: 'second', subject: 'model/erased' });
+  const record = { ...correction(leaf, [ref.digest]), prev: nodeHasher.hashLeaf(between.entry) };
+  const { entry } = await makeStatement({ signer: admin, id: 'second', record });
+  const outcomes = await one.served.log.submitBatch([entry, between.entry, entry]);
+  assert.equal(
+    outcomes.map(({ status }) => status),
+    ['rejected', 'fulfilled', 'fulfilled'],
+  );
+  assert.is((await fetch(`${one.url}${pathOf(digest)}`)).status, 410);
+  assert.equal(filesWith(one.data, blob.subarray(500, 540)), []);
+});
+
 test('an erasure that the store failed to carry out is carried out at the next start', async () => {
   const { blob, ref, leaf } = await attached(unique());
   const data = copyOf(one.data);

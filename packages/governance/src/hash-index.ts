@@ -22,7 +22,8 @@ export class HashIndex {
   /** @param rows what `bytes` gave */
   constructor(rows: Uint8Array = new Uint8Array(0)) {
     if (rows.length % ROW !== 0) throw new RangeError(`the rows of an index have ${ROW} bytes each`);
-    this.#rows = rows.slice();
+    // Not slice(), which of a Buffer is a view of all that it came with.
+    this.#rows = new Uint8Array(rows);
     this.#view = viewOf(this.#rows);
     this.#size = rows.length / ROW;
     this.#spread();

@@ -44,6 +44,12 @@ test('the rows of a moment stay as they were while others come and go behind the
   }
   assert.equal(rows, copy);
   assert.is(index.size, 130);
+  // A part of a file that was read as a whole: the index does not hold on to it.
+  const file = Buffer.concat([Buffer.alloc(1000), copy]);
+  const again = new HashIndex(file.subarray(1000));
+  file.fill(0);
+  assert.equal(again.bytes, copy);
+  assert.is(again.bytes.buffer.byteLength, copy.length);
 });
 
 test('hashes that begin alike are told apart', () => {
