@@ -330,6 +330,37 @@ for (const [what, shown] of [
   });
 }
 
+for (const [old, silent] of [
+  [59, false],
+  [61, true],
+  [86_400, true],
+] as const)
+  test(`a cosignature that is ${old} s old ${silent ? 'says nothing about what its witness has cosigned since' : 'is fresh'}`, async () => {
+    const { world, witnesses, restored } = await setBack();
+    const published = (await restored.storage.published())?.note as Uint8Array;
+    const { signatures } = parseNote(published);
+    // In the place of the witnesses is somebody who has what was published, and none of their keys.
+    world.interference.set('log.world', (request) => {
+      if (request.method === 'GET') return Promise.resolve(new Response('', { status: 404 }));
+      const own = signatures.filter(({ name }) => name === new URL(request.url).host);
+      const lines = own.map(({ name, id, signature }) => {
+        const blob = Buffer.concat([Buffer.from(id, 'hex'), signature]).toString('base64');
+        return `\u2014 ${name} ${blob}\n`;
+      });
+      return Promise.resolve(lines.length === 0 ? new Response('', { status: 500 }) : new Response(lines.join('')));
+    });
+    world.advance(old);
+    await restored.start();
+    assert.ok(await restored.publish(), 'the published head has its quorum still');
+    const submitted = await restored.submit(incident('A second history.')).catch((error: { code?: string }) => error.code);
+    assert.is(submitted === 'log/unwitnessed-start', silent);
+    const troubles = restored.log.witnesses?.status().filter(({ trouble }) => trouble?.includes('from before it was asked'));
+    assert.is((troubles?.length ?? 0) > 0, silent);
+    if (silent) assert.is(restored.log.sequencer.head?.size, 4, 'nothing was signed');
+    assert.is(witnesses.length, 3);
+    world.close();
+  });
+
 for (const grown of [3, 5]) {
   test(`a restored backup from before any witness, grown by ${grown}, is refused by witnesses that show nothing`, async () => {
     const { world, log, policyText } = await setUp(3);
@@ -398,6 +429,16 @@ test('a restored backup whose anchor is lost starts only when enough witnesses h
     // The refusal has not made the store the newest: the next attempt is refused as well.
     assert.is(await log.start().then(() => 'started', code), 'sequencer/no-anchor');
   }
+  // What is answered in their place shows less than their lines on the published head stand for.
+  world.interference.set('log.world', (request) =>
+    request.method === 'GET' ? Promise.resolve(new Response('', { status: 404 })) : undefined,
+  );
+  for (const witness of witnesses.slice(1)) witness.start();
+  await log.restore({ ...old, anchor: null });
+  assert.is(await log.start({ trustStore: true }).then(() => 'started', code), 'sequencer/no-anchor');
+  assert.is(await log.start().then(() => 'started', code), 'sequencer/no-anchor');
+  world.interference.delete('log.world');
+  for (const witness of witnesses.slice(1)) witness.stop();
   witnesses[1].start();
   await log.restore({ ...old, anchor: null });
   assert.is(await log.start({ trustStore: true }).then(() => 'started', code), 'sequencer/rolled-back');

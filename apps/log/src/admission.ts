@@ -2,12 +2,10 @@ import { admit, type Candidate, type Decision, GovernanceState, type Means } fro
 import type { Hasher } from '@treering/merkle';
 import { type Admission, SequencerError, type Undo } from '@treering/sequencer';
 import { Problem } from '@treering/server';
-import type { Storage, StoredHead } from '@treering/storage';
+import type { Storage } from '@treering/storage';
 import { replay } from './replay.js';
 import type { SnapshotStore } from './snapshot.js';
-
-/** Entries after which a snapshot is worth its writing. */
-const SNAPSHOT_AFTER = 4096;
+import { StateSnapshots } from './state-snapshots.js';
 
 /** What the governance of a log works with. */
 export interface AdmissionOptions {
@@ -24,14 +22,13 @@ export interface AdmissionOptions {
 
 /** The governance of one log: its state, kept in step with what is committed. */
 export class GovernedAdmission implements Admission<Candidate> {
+  readonly snapshots: StateSnapshots;
   readonly #options: AdmissionOptions;
   #state = new GovernanceState();
-  /** Number of entries that the newest snapshot covers, also when it is still being written. */
-  #saved = 0;
-  #saving: Promise<void> | undefined;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
+    this.snapshots = new StateSnapshots(options.snapshots);
   }
 
   /** The rules for the next entry. */
@@ -75,47 +72,18 @@ export class GovernedAdmission implements Admission<Candidate> {
    * @throws GovernanceError when an entry would not be admitted
    */
   async reload(size: number): Promise<void> {
-    const { storage, hasher, means, snapshots, onReplay } = this.#options;
+    const { storage, hasher, means, onReplay } = this.#options;
     const head = await storage.head();
-    const snapshot = snapshots?.read();
-    this.#state = await replay(size, head?.size === size ? head.root : undefined, {
+    const snapshot = this.snapshots.read();
+    const { state, start } = await replay(size, head?.size === size ? head.root : undefined, {
       storage,
       hasher,
       means,
       snapshot,
       ...(onReplay === undefined ? {} : { onEntry: onReplay }),
     });
-    this.#saved = snapshot?.size ?? 0;
-  }
-
-  /** Whether so much was committed since the newest snapshot that another is due. Rarer as the log grows. */
-  snapshotIsDue(size: number): boolean {
-    if (this.#options.snapshots === undefined || this.#saving !== undefined) return false;
-    return size - this.#saved >= Math.max(SNAPSHOT_AFTER, this.#saved / 4);
-  }
-
-  /**
-   * Saves the state, which must be that of exactly this committed head, while it goes on; after what is being saved, if anything is. When it
-   * fails, a start takes longer, and the next snapshot is due when it would have been.
-   */
-  async saveSnapshot({ size, root }: StoredHead): Promise<void> {
-    const { snapshots } = this.#options;
-    if (snapshots === undefined || size === this.#saved) return this.#saving;
-    this.#saved = size;
-    const write = () => snapshots.write({ size, root, state: this.#state });
-    // At once when nothing is being saved: the state is that of this head now.
-    const saving = (this.#saving === undefined ? write() : this.#saving.then(write))
-      .catch((error: Error) => process.emitWarning(`the state of the log could not be saved: ${error.message}`))
-      .finally(() => {
-        if (this.#saving === saving) this.#saving = undefined;
-      });
-    this.#saving = saving;
-    return saving;
-  }
-
-  /** Resolves when what is being saved is saved, or could not be. */
-  async saved(): Promise<void> {
-    await this.#saving;
+    this.#state = state;
+    this.snapshots.began(start);
   }
 
   /**

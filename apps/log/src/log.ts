@@ -143,9 +143,10 @@ export class Log {
       },
     });
     // A store that is only said to be the newest is compared with what witnesses know before anything else is done.
+    const published = await storage.published();
     const shown =
       parts.trustStore && parts.witnesses !== undefined
-        ? await askWitnesses(parts.witnesses.policy, trust.origin, parts.witnesses.fetch)
+        ? await askWitnesses(parts.witnesses.policy, trust.origin, published, parts.witnesses.fetch)
         : undefined;
     const sequencer = await Sequencer.open<Candidate>({
       storage,
@@ -171,7 +172,7 @@ export class Log {
             origin: trust.origin,
             sequencer,
             ed25519: nodeEd25519,
-            published: await storage.published(),
+            published,
             clock: clock ?? Date.now,
           });
     // What witnesses have cosigned before is in the store, or the store is an older copy: nothing is signed then.
@@ -199,12 +200,12 @@ export class Log {
     for (const { index, leaf, record } of corrections) {
       log.#erasures.add(leaf, record);
       // What a reader is in the way of is tried again while the log runs.
-      await log.#erasures.carryOut(leaf, index).catch(() => undefined);
+      await log.#erasures.carryOut(leaf, index, record).catch(() => undefined);
     }
     await log.evidence.sweep();
     sequencer.onCommit((head) => {
       // Within the commit, before anything more is admitted: the state is exactly that of this head.
-      if (log.#erasures.isEmpty && admission.snapshotIsDue(head.size)) void admission.saveSnapshot(head);
+      if (log.#erasures.isEmpty && admission.snapshots.isDue(head.size)) void admission.snapshots.save(head, admission.state);
     });
     return log;
   }
@@ -286,20 +287,19 @@ export class Log {
     const { leafHash, topic, candidate } = submission;
     const { record } = candidate;
     this.#requireNoObjection();
-    const erases = record?.type === 'correction' && record.erased !== undefined;
-    if (erases) this.#erasures.add(leafHash, record);
+    const erasing = record?.type === 'correction' && record.erased !== undefined ? record : undefined;
+    if (erasing !== undefined) this.#erasures.add(leafHash, erasing);
     let committed: Committed;
     try {
       committed = await this.sequencer.submit(submission);
     } catch (error) {
-      if (erases && error instanceof Problem) this.#erasures.remove(leafHash);
-      else if (erases) this.#erasures.retryLater();
+      if (erasing !== undefined) this.#erasures[error instanceof Problem ? 'refused' : 'unknown'](leafHash);
       throw error;
     }
     const { index } = committed;
-    if (erases) {
+    if (erasing !== undefined) {
       const message = `entry ${index} is logged, and what it erases could not be removed yet: the log goes on trying`;
-      await orIncomplete(this.#erasures.carryOut(leafHash, index), 'correction/not-erased', message, index);
+      await orIncomplete(this.#erasures.carryOut(leafHash, index, erasing), 'correction/not-erased', message, index);
     }
     if (record?.attachments !== undefined) {
       const message = `entry ${index} is logged, and its attachments could not be stored: upload them again, with ?entry=${index}`;
@@ -347,9 +347,9 @@ export class Log {
       }
       const { head } = this.sequencer;
       if (head !== null && this.sequencer.trouble === undefined && this.#erasures.isEmpty)
-        await this.admission.saveSnapshot(head);
+        await this.admission.snapshots.save(head, this.admission.state);
     } finally {
-      await this.admission.saved();
+      await this.admission.snapshots.settled();
       await this.storage.close();
     }
   }

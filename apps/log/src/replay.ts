@@ -26,12 +26,19 @@ export interface ReplayOptions {
   readonly onEntry?: (index: number, candidate: Candidate) => void;
 }
 
+/** What a replay came to. */
+export interface Replayed {
+  readonly state: GovernanceState;
+  /** Entries that the snapshot covers which it began with; 0 without one. */
+  readonly start: number;
+}
+
 /**
  * Replays the first `size` entries of the store: each is hashed, its signatures are checked and its admission is decided again,
  * and in the end the leaves must hash to the signed root. The log is held to its own rules before it takes anything new.
  * @throws GovernanceError when an entry would not be admitted, or the entries are not those of the head
  */
-export async function replay(size: number, root: Uint8Array | undefined, options: ReplayOptions): Promise<GovernanceState> {
+export async function replay(size: number, root: Uint8Array | undefined, options: ReplayOptions): Promise<Replayed> {
   const { storage, hasher, means } = options;
   const { start, range, state } = await beginning(size, options);
   for (let at = start; at < size; at += CHUNK) {
@@ -68,7 +75,7 @@ export async function replay(size: number, root: Uint8Array | undefined, options
       'governance/invalid-record',
       'the stored entries do not hash to the signed head; run "treering fsck"',
     );
-  return state;
+  return { state, start };
 }
 
 async function beginning(

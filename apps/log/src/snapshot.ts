@@ -23,11 +23,13 @@ export interface SnapshotStore {
 const CHECKSUM = 32;
 /** Bytes that are hashed and written at once: less than a millisecond. */
 const PIECE = 1 << 20;
+/** Most bytes of a file that Node reads at once: what some hundred million entries come to. */
+const MOST = 2 ** 31 - 1;
 
 /**
  * A snapshot in a file, replaced as a whole: SHA-256 of the rest, the length of the head in 4 bytes, the head in CBOR, and the rows of the
- * index of entries and of that of attachments. Of a large log it has hundreds of megabytes, so that it is written piece by piece while
- * the log goes on. What is damaged counts as missing.
+ * index of entries and of that of attachments. The rows of a large log are hundreds of megabytes, so that they are written piece by piece
+ * while the log goes on; the head is made at once. What is damaged counts as missing.
  */
 export function createSnapshotFile(path: string): SnapshotStore {
   return {
@@ -42,6 +44,8 @@ export function createSnapshotFile(path: string): SnapshotStore {
     async write({ size, root, state }) {
       const { rules, entries, attachments } = saveStateInParts(state);
       const head = encodeCbor({ size, root, rules, entries: entries.length, attachments: attachments.length });
+      if (CHECKSUM + 4 + head.length + entries.length + attachments.length > MOST)
+        throw new RangeError('the index is too large to be read again at once');
       const length = Buffer.alloc(4);
       length.writeUInt32BE(head.length);
       const fresh = `${path}.new`;

@@ -15,7 +15,7 @@ import {
 } from '@treering/note';
 import { type Sequencer, SequencerError } from '@treering/sequencer';
 import type { StoredHead } from '@treering/storage';
-import { couldMakeQuorum, LOOK_TIMEOUT, originHash, type ShownHeads } from './asked-witnesses.js';
+import { couldMakeQuorum, LOOK_TIMEOUT, originHash, type ShownHeads, vouchedSize } from './asked-witnesses.js';
 
 /** What a log says about its witnesses. */
 export interface WitnessStatus {
@@ -54,6 +54,11 @@ export interface WitnessParts extends WitnessOptions {
   readonly clock: () => number;
 }
 
+/**
+ * Milliseconds by which the time of a cosignature may lie before the request for it. An older line was taken from what is published, by
+ * somebody who answers in the place of the witness and does not have its key.
+ */
+const FRESH = 60_000;
 /** Requests to one witness in a round: the first, and two after conflicts. */
 const MOST_TRIES = 3;
 /** Statuses of a refusal that says that the witness cosigned another history. */
@@ -88,7 +93,7 @@ export class Witnesses {
   readonly #services: Service[];
 
   constructor(parts: WitnessParts) {
-    const { policy, fetch, timeout } = parts;
+    const { policy, fetch, timeout, published, ed25519 } = parts;
     this.#parts = parts;
     this.policy = policy;
     const urls = [...new Set(policy.witnesses.flatMap(({ url }) => (url === undefined ? [] : [url])))];
@@ -102,7 +107,7 @@ export class Witnesses {
         size: undefined,
         time: undefined,
         trouble: undefined,
-        vouched: this.#vouched(witnesses),
+        vouched: vouchedSize(published, witnesses, ed25519),
         looked: false,
         claim: undefined,
       };
@@ -146,7 +151,7 @@ export class Witnesses {
     const claiming = this.#services.filter(({ claim }) => claim !== undefined).flatMap(({ witnesses }) => witnesses);
     if (!couldMakeQuorum(this.policy, [...silent, ...claiming])) return undefined;
     const names = [...new Set(silent.map(({ key }) => key.name))].join(', ');
-    return `witnesses have not answered since the start that may know a newer head than the store has (${names})`;
+    return `witnesses have not said since the start what they cosigned, and may know a newer head than the store has (${names})`;
   }
 
   /** Asks once more those that were silent, as long as nothing may be logged because of it. @throws SequencerError as `look` */
@@ -208,25 +213,10 @@ export class Witnesses {
     return [...lines];
   }
 
-  /** Entries in the head that was published before the start, when one of these has cosigned it; 0 otherwise. */
-  #vouched(witnesses: readonly PolicyWitness[]): number {
-    const { published, ed25519 } = this.#parts;
-    if (published === undefined || published === null) return 0;
-    const keys = witnesses.map(({ key }) => key);
-    try {
-      return openNote(parseNote(published.note), keys, ed25519).verified.length > 0 ? published.size : 0;
-    } catch (error) {
-      if (!(error instanceof NoteError)) throw error;
-      return 0;
-    }
-  }
-
   /** Never rejects: what goes wrong is the witness's trouble. */
   async #ask(service: Service, checkpoint: Uint8Array, published: StoredHead | null): Promise<VerifiedSignature[]> {
     try {
-      const signed = await this.#negotiate(service, checkpoint, published);
-      service.trouble = undefined;
-      return signed;
+      return await this.#negotiate(service, checkpoint, published);
     } catch (error) {
       let trouble = error as Error;
       if (error instanceof ClientError && error.status !== undefined)
@@ -239,7 +229,7 @@ export class Witnesses {
   }
 
   async #negotiate(service: Service, checkpoint: Uint8Array, published: StoredHead | null): Promise<VerifiedSignature[]> {
-    const { sequencer, clock } = this.#parts;
+    const { sequencer } = this.#parts;
     const { text } = parseNote(checkpoint);
     const size = Number(parseCheckpoint(text).size);
     if (!service.looked)
@@ -251,14 +241,12 @@ export class Witnesses {
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const old = Math.min(known, size);
       const proof = old === 0 || old === size ? [] : await sequencer.proveConsistency(old, size);
+      const asked = this.#parts.clock();
       const answer = await service.client.addCheckpoint({ oldSize: BigInt(old), proof, checkpoint });
       if ('signatures' in answer) {
         const signed = this.#verify(service, text, answer.signatures);
         service.size = size;
-        service.time = clock();
-        service.claim = undefined;
-        // It cosigns nothing that is older than, or another history than, what it has cosigned.
-        service.looked = true;
+        this.#believe(service, signed, asked);
         return signed;
       }
       if (answer.known > BigInt(size)) await this.#ahead(service, answer.known);
@@ -268,6 +256,22 @@ export class Witnesses {
       service.size = known;
     }
     throw new ClientError('client/bad-answer', 'the witness names another size each time');
+  }
+
+  /**
+   * A witness has cosigned now: it cosigns nothing that is older than, or another history than, what it has cosigned. A line that it gave
+   * long ago counts for the quorum of its head, and says nothing about what it has cosigned since.
+   */
+  #believe(service: Service, signed: readonly VerifiedSignature[], asked: number): void {
+    const newest = Math.max(...signed.map(({ timestamp = 0n }) => Number(timestamp) * 1000));
+    if (newest < asked - FRESH) {
+      service.trouble = `answers with a cosignature of ${new Date(newest).toISOString()}, from before it was asked: its clock or that of the log is wrong, or something else answers in its place`;
+      return;
+    }
+    service.time = this.#parts.clock();
+    service.trouble = undefined;
+    service.claim = undefined;
+    service.looked = true;
   }
 
   /** Only lines of the keys that the policy names for this witness count, and none that fails. */

@@ -15,6 +15,7 @@ import {
   Problem,
   problemBody,
   readBody,
+  recordFailure,
 } from '@treering/server';
 import { type CborInput, decodeCbor, encodeCbor, MAX_STATEMENT_SIZE, parseStatement } from '@treering/statement';
 import type { StoredHead } from '@treering/storage';
@@ -69,7 +70,7 @@ export function entryRoutes(server: Server): Hono<Env> {
       }
       const problem = toProblem(outcome.reason);
       metrics.submissions.inc({ outcome: problem.code });
-      if (problem.status === 500) c.get('logger').error({ err: outcome.reason }, 'a statement of a batch failed');
+      recordFailure(c, outcome.reason, problem);
       return problemBody(problem, instance);
     });
     return c.json({ results });
