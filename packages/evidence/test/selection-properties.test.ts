@@ -4,6 +4,7 @@ import { type ChangeRecord, configDigest, encodeRecord, type RecordOf, stateDige
 import { encodeCoseKey, parseStatement, signStatement } from '@treering/statement';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { seededRandom } from '../../../test/fault/random.js';
 import { holds, type Question } from '../src/index.js';
 import { ORIGIN } from './fixture.js';
 import { logKeys, PackLog, type Person, person, START, verified } from './pack-log.js';
@@ -19,17 +20,6 @@ const staff = ['eve', 'bob', 'carol', 'dan'].map((id, i) => person(id, 51 + i));
 const again = person('eve', 61);
 const everybody = [...admins, ...staff, again];
 
-/** mulberry32 */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
 type Draft = { readonly [key: string]: unknown; readonly type: ChangeRecord['type']; readonly subject: string };
 
 /** One history: what is not admitted is tried and not logged. */
@@ -41,7 +31,8 @@ class History {
   readonly #seen = new Set<string>();
 
   constructor(seed: number) {
-    this.#random = randomFrom(seed);
+    const next = seededRandom(seed);
+    this.#random = (below) => Math.floor(next() * below);
   }
 
   async begin(): Promise<void> {
