@@ -3,55 +3,9 @@ import { nodeEd25519 } from '@treering/note/node';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { incident, LOG_SIGNERS, ORIGIN, SimulatedLog, seedOf } from './simulation.js';
-
 import { setUp } from './witnessed-log.js';
 
 // An older copy of a log's store: what its anchor and its witnesses know, and what must come of it.
-
-test('a restored backup: a witness shows a head that the store does not have, and the log stops for good', async () => {
-  const { world, log, policyText } = await setUp(3);
-  await log.grow(2);
-  await log.publish();
-  const backup = await log.snapshot();
-  await log.grow(5);
-  await log.publish();
-  log.stop();
-  // Store and anchor of before, as after the loss of a whole machine.
-  const restored = new SimulatedLog(world, 'log.world', policyText);
-  await restored.restore(backup);
-  const refused = await restored.start().catch((error: Error & { code?: string }) => error);
-  assert.is((refused as { code?: string }).code, 'sequencer/rolled-back');
-  assert.match((refused as Error).message, /old copy of the store/);
-  // The anchor knows now: with all witnesses gone, it is refused as well.
-  world.hosts.clear();
-  const again = await restored.start().catch((error: Error & { code?: string }) => error);
-  assert.is((again as { code?: string }).code, 'sequencer/rolled-back');
-  world.close();
-});
-
-test('a restored backup whose witnesses could not be reached at the start is stopped when it publishes', async () => {
-  const { world, log, policyText } = await setUp(3);
-  await log.grow(2);
-  await log.publish();
-  const backup = await log.snapshot();
-  await log.grow(5);
-  await log.publish();
-  log.stop();
-  const restored = new SimulatedLog(world, 'log.world', policyText);
-  await restored.restore(backup);
-  world.interference.set('log.world', () => Promise.reject(new TypeError('fetch failed')));
-  await restored.start();
-  world.interference.delete('log.world');
-  assert.is(
-    await restored.grow(1, 'a second history').catch((error: { code?: string }) => error.code),
-    'log/unwitnessed-start',
-  );
-  assert.is(await restored.publish(), false);
-  assert.is((restored.fatal as { code?: string } | undefined)?.code, 'sequencer/rolled-back');
-  const submitted = await restored.submit(incident('After the end.')).catch((error: { code?: string }) => error.code);
-  assert.is(submitted, 'sequencer/stopped');
-  world.close();
-});
 
 /** A log whose store and anchor were set back from 7 entries, cosigned by all, to 4. */
 async function setBack() {
@@ -69,6 +23,18 @@ async function setBack() {
   await restored.restore(backup);
   return { world, witnesses, restored, oldest };
 }
+
+test('a restored backup: a witness shows a head that the store does not have, and the log stops for good', async () => {
+  const { world, restored } = await setBack();
+  const refused = await restored.start().catch((error: Error & { code?: string }) => error);
+  assert.is((refused as { code?: string }).code, 'sequencer/rolled-back');
+  assert.match((refused as Error).message, /old copy of the store/);
+  // The anchor knows now: with all witnesses gone, it is refused as well.
+  world.hosts.clear();
+  const again = await restored.start().catch((error: Error & { code?: string }) => error);
+  assert.is((again as { code?: string }).code, 'sequencer/rolled-back');
+  world.close();
+});
 
 test('a restored backup takes nothing before enough witnesses were reached, and stops for good at the first answer', async () => {
   const { world, witnesses, restored } = await setBack();

@@ -71,6 +71,12 @@ function spellingsOf(secret: Uint8Array): string[] {
   ];
 }
 
+/** Records a version of a model with a key, or with what is no key. */
+function sayModel(version: string, key: string, more: Record<string, string> = {}) {
+  const what = ['--name', 'm', '--version', version, '--reason', `Version ${version}.`];
+  return say(['record', 'model', 'model', ...what, '--key', key, '--json'], more);
+}
+
 // In a quick run, apps/log/test/operations.test.ts looks at records, answers and metrics of a log.
 const atLength = faultSize() === 'quick' ? test.skip : test;
 
@@ -114,60 +120,16 @@ atLength(
     );
     // What people do, and what they do wrong.
     await say(['record', 'identity', '--file', 'ada.identity.yaml']);
-    await say([
-      'record',
-      'model',
-      'model',
-      '--name',
-      'm',
-      '--version',
-      '1',
-      '--reason',
-      'One.',
-      '--key',
-      place.path('ada.key'),
-    ]);
-    await say(
-      ['record', 'model', 'model', '--name', 'm', '--version', '3', '--reason', 'No.', '--key', place.path('ada.key')],
-      {
-        TREERING_PASSPHRASE: SECRETS.wrongPassphrase,
-      },
-    );
-    await say(['record', 'model', 'model', '--name', 'm', '--version', '3', '--reason', 'No.', '--key', 'env:MINE'], {
-      MINE: readFileSync(place.path('registrar.key'), 'utf8').slice(0, -3),
-    });
-    await say([
-      'record',
-      'model',
-      'model',
-      '--name',
-      'm',
-      '--version',
-      '4',
-      '--reason',
-      'No.',
-      '--key',
-      'pkcs11:object=ada?module-path=/nowhere/module.so',
-    ]);
+    await sayModel('1', place.path('ada.key'));
+    await sayModel('3', place.path('ada.key'), { TREERING_PASSPHRASE: SECRETS.wrongPassphrase });
+    await sayModel('3', 'env:MINE', { MINE: readFileSync(place.path('registrar.key'), 'utf8').slice(0, -3) });
+    await sayModel('4', 'pkcs11:object=ada?module-path=/nowhere/module.so');
     await say(['verify-nothing', '--passphrase', 'x']);
     chmodSync(place.path('registrar.key'), 0o644);
     await say(['record', 'identity', '--file', 'registrar.identity.yaml', '--key', place.path('registrar.key')]);
     chmodSync(place.path('registrar.key'), 0o600);
     await say(['monitor', 'once', '--config', 'monitor.yaml', '--data', place.path('m'), ...LOUD]);
-    await say([
-      'record',
-      'model',
-      'model',
-      '--name',
-      'm',
-      '--version',
-      '2',
-      '--reason',
-      'Two.',
-      '--key',
-      place.path('ada.key'),
-      '--json',
-    ]);
+    await sayModel('2', place.path('ada.key'));
     await say(['audit', '--json']);
     await say(['fsck', '--json']);
     const body = new TextEncoder().encode(
