@@ -88,18 +88,25 @@ export function parseConfig(value: Readonly<Record<string, unknown>>): LogConfig
   throw new ConfigError(`the setting "${issue.path.join('.')}" ${issue.message}`);
 }
 
+/** Of a word that is longer only the beginning is compared: nobody meant it. */
+const LONGEST_WORD = 64;
+
 /** The known word with the smallest edit distance. */
 export function nearest(word: string, known: readonly string[]): string {
-  const distance = (a: string, b: string): number => {
-    let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-    for (let i = 1; i <= a.length; i++) {
-      const next = [i];
-      for (let j = 1; j <= b.length; j++) {
-        next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
-      }
-      row = next;
+  const meant = word.slice(0, LONGEST_WORD);
+  const distances = new Map(known.map((other) => [other, distance(meant, other)]));
+  return [...known].sort((a, b) => (distances.get(a) as number) - (distances.get(b) as number))[0];
+}
+
+/** Insertions, removals and replacements of characters that make one word the other. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
     }
-    return row[b.length];
-  };
-  return [...known].sort((a, b) => distance(word, a) - distance(word, b))[0];
+    row = next;
+  }
+  return row[b.length];
 }

@@ -65,6 +65,9 @@ function coseKeyFromMap(value: CborValue): CoseKey {
   const alg = value.get(LABEL.alg);
   if (alg !== undefined && !algorithms.includes(alg))
     throw new StatementError('cose/bad-key', `algorithm ${alg} does not go with ${curve}`);
+  const kid = value.get(LABEL.kid);
+  if (kid !== undefined && !(kid instanceof Uint8Array))
+    throw new StatementError('cose/bad-key', 'the kid of a COSE_Key is a byte string');
   const x = value.get(LABEL.x);
   const y = value.get(LABEL.y);
   if (!(x instanceof Uint8Array) || !(kty === 1 ? y === undefined : y instanceof Uint8Array)) {

@@ -65,6 +65,7 @@ test('a label that has no place in the key is refused, a private one above all',
     refuses(() => parseCoseKey(edMap([label, Uint8Array.of(1)])), 'cose/bad-key', `label ${label}`);
   }
   refuses(() => parseCoseKey(edMap([-3, ED])), 'cose/bad-key', 'Ed25519 with y');
+  refuses(() => parseCoseKey(edMap([2, 1])), 'cose/bad-key', 'a kid that is no byte string');
 });
 
 test('other key types and curves are refused', () => {
