@@ -43,6 +43,9 @@ import { readSubjects } from './subject-list.js';
 import { TlogReader } from './tlog-reader.js';
 import { verified } from './verified.js';
 
+/** How often a head is compared at most with what others remember meanwhile. */
+const MOST_ADOPTIONS = 100;
+
 /** How a log is reached, and what the client trusts about it. */
 export interface LogClientOptions extends HttpOptions {
   readonly url: string;
@@ -321,21 +324,25 @@ export class LogClient {
 
   async #adopt(note: Uint8Array): Promise<VerifiedHead> {
     const head = this.#open(note);
-    const remembered = await this.#remembered();
-    if (remembered !== undefined) await this.#checkConsistency(remembered.head, head);
-    const known = remembered?.head.size ?? -1;
-    const replaced = head.size === known && remembered?.signed === false;
-    if (head.size > known || replaced) await this.#memory.save(this.#trust.origin, note);
-    return head;
+    const { origin } = this.#trust;
+    for (let attempt = 0; attempt < MOST_ADOPTIONS; attempt++) {
+      const before = await this.#memory.load(origin);
+      const remembered = before === undefined ? undefined : this.#remembered(before);
+      if (remembered !== undefined) await this.#checkConsistency(remembered.head, head);
+      const known = remembered?.head.size ?? -1;
+      const replaced = head.size === known && remembered?.signed === false;
+      if (head.size <= known && !replaced) return head;
+      // Another process may have been shown another history meanwhile: then this head is compared with that.
+      if (await this.#memory.replace(origin, before, note)) return head;
+    }
+    throw new ClientError('client/unreachable', `others remember heads of ${origin} all the time; try again`);
   }
 
   /**
-   * The newest head remembered. It was verified before it was remembered, perhaps with a log key that was replaced since.
+   * A head that was remembered. It was verified before it was remembered, perhaps with a log key that was replaced since.
    * No key trusted now signed it then, so it proves nothing any more; a log that does not contain it is refused all the same.
    */
-  async #remembered(): Promise<{ head: VerifiedHead; signed: boolean } | undefined> {
-    const note = await this.#memory.load(this.#trust.origin);
-    if (note === undefined) return undefined;
+  #remembered(note: Uint8Array): { head: VerifiedHead; signed: boolean } {
     const signed = !verified(() => isSignedByOthers(note, this.#trust.logKeys));
     return { head: signed ? this.#open(note) : headOf(note, () => parseCheckpoint(parseNote(note).text)), signed };
   }

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { createHeadMemory, type HeadMemory } from '../src/index.js';
 import { createFileHeadMemory } from '../src/node/index.js';
 import { temporaryFolder } from './fixture.js';
-import { noteOfSize, sizeIn } from './unsigned-head.js';
+import { noteOfSize, remember, sizeIn } from './unsigned-head.js';
 
 const ORIGIN = 'log.test/memory';
 const CHILD = fileURLToPath(new URL('remember.ts', import.meta.url));
@@ -21,29 +21,35 @@ for (const [name, create] of Object.entries(memories)) {
   test(`a memory ${name} keeps one head for each origin`, async () => {
     const memory = create();
     assert.is(await memory.load(ORIGIN), undefined);
-    await memory.save(ORIGIN, noteOfSize(ORIGIN, 3));
-    await memory.save('log.test/other', noteOfSize('log.test/other', 8));
+    await remember(memory, ORIGIN, noteOfSize(ORIGIN, 3));
+    await remember(memory, 'log.test/other', noteOfSize('log.test/other', 8));
     assert.equal(await memory.load(ORIGIN), noteOfSize(ORIGIN, 3));
-    await memory.save(ORIGIN, noteOfSize(ORIGIN, 4));
+    await remember(memory, ORIGIN, noteOfSize(ORIGIN, 4));
     assert.equal(await memory.load(ORIGIN), noteOfSize(ORIGIN, 4));
     assert.equal(await memory.load('log.test/other'), noteOfSize('log.test/other', 8));
   });
 }
 
-test('a head in a file is never replaced by a smaller one', async () => {
-  const memory = createFileHeadMemory(temporaryFolder());
-  await memory.save(ORIGIN, noteOfSize(ORIGIN, 10));
-  await memory.save(ORIGIN, noteOfSize(ORIGIN, 9));
-  assert.is(sizeIn(await memory.load(ORIGIN)), 10);
-  await memory.save(ORIGIN, noteOfSize(ORIGIN, 11));
-  assert.is(sizeIn(await memory.load(ORIGIN)), 11);
-});
+for (const [name, create] of Object.entries(memories))
+  test(`a memory ${name} replaces only what its head was compared with, and never by a smaller one`, async () => {
+    const memory = create();
+    const [nine, ten, eleven] = [9, 10, 11].map((size) => noteOfSize(ORIGIN, size));
+    assert.ok(await memory.replace(ORIGIN, undefined, ten));
+    assert.not(await memory.replace(ORIGIN, undefined, eleven), 'it was not compared with what another has remembered');
+    assert.not(await memory.replace(ORIGIN, nine, eleven));
+    assert.is(sizeIn(await memory.load(ORIGIN)), 10);
+    for (const other of [nine, noteOfSize(ORIGIN, 10, 1)])
+      assert.instance(await memory.replace(ORIGIN, ten, other).catch((error: unknown) => error), RangeError);
+    assert.equal(await memory.load(ORIGIN), ten);
+    assert.ok(await memory.replace(ORIGIN, ten, eleven));
+    assert.is(sizeIn(await memory.load(ORIGIN)), 11);
+  });
 
 test('origins that look like paths stay in the folder', async () => {
   const folder = join(temporaryFolder(), 'heads');
   const memory = createFileHeadMemory(folder);
   for (const origin of ['../../escape', '/etc/passwd', 'a/b/c', '.', 'x'.repeat(200)]) {
-    await memory.save(origin, noteOfSize(origin, 5));
+    await remember(memory, origin, noteOfSize(origin, 5));
     assert.is(sizeIn(await memory.load(origin)), 5);
   }
   assert.is(readdirSync(folder).length, 5);
@@ -52,7 +58,7 @@ test('origins that look like paths stay in the folder', async () => {
 
 test('folder and file are for their owner alone', async () => {
   const folder = join(temporaryFolder(), 'state', 'heads');
-  await createFileHeadMemory(folder).save(ORIGIN, noteOfSize(ORIGIN, 1));
+  await remember(createFileHeadMemory(folder), ORIGIN, noteOfSize(ORIGIN, 1));
   assert.is(statSync(folder).mode & 0o777, 0o700);
   const names = readdirSync(folder);
   assert.is(names.length, 1, 'neither a lock nor a temporary file is left behind');
@@ -63,7 +69,7 @@ test('four processes that remember at once leave the largest head, and nothing e
   const folder = temporaryFolder();
   const sizes = Array.from({ length: 160 }, (_, i) => ((i * 61) % 160) + 1);
   const runs = [0, 1, 2, 3].map((n) =>
-    remember(
+    rememberElsewhere(
       folder,
       sizes.filter((_, i) => i % 4 === n),
     ),
@@ -88,7 +94,7 @@ test('four processes that remember at once leave the largest head, and nothing e
 
 test('a lock that is held is waited for', async () => {
   const { folder, lock } = await lockedFolder();
-  const saving = createFileHeadMemory(folder).save(ORIGIN, noteOfSize(ORIGIN, 2));
+  const saving = remember(createFileHeadMemory(folder), ORIGIN, noteOfSize(ORIGIN, 2));
   await new Promise((resolve) => setTimeout(resolve, 300));
   assert.is(sizeIn(await createFileHeadMemory(folder).load(ORIGIN)), 1);
   unlinkSync(lock);
@@ -103,7 +109,7 @@ test('what a process leaves that was killed while it remembered does not stand i
   writeFileSync(lock.replace(/\.lock$/, '.99999.new'), 'half a he');
   const memory = createFileHeadMemory(folder);
   const started = performance.now();
-  await memory.save(ORIGIN, noteOfSize(ORIGIN, 2));
+  await remember(memory, ORIGIN, noteOfSize(ORIGIN, 2));
   assert.is(sizeIn(await memory.load(ORIGIN)), 2);
   assert.not(existsSync(lock));
   assert.ok(performance.now() - started < 3000, 'a lock that is an hour old is not waited for');
@@ -114,7 +120,7 @@ test('a folder that cannot be written is an error, not a silence', async () => {
   writeFileSync(join(folder, 'heads'), 'a file where the folder should be');
   let failed = false;
   await createFileHeadMemory(join(folder, 'heads'))
-    .save(ORIGIN, noteOfSize(ORIGIN, 1))
+    .replace(ORIGIN, undefined, noteOfSize(ORIGIN, 1))
     .catch(() => {
       failed = true;
     });
@@ -125,14 +131,14 @@ test('a folder that cannot be written is an error, not a silence', async () => {
 async function lockedFolder(): Promise<{ folder: string; lock: string }> {
   const folder = temporaryFolder();
   mkdirSync(folder, { recursive: true });
-  await createFileHeadMemory(folder).save(ORIGIN, noteOfSize(ORIGIN, 1));
+  await remember(createFileHeadMemory(folder), ORIGIN, noteOfSize(ORIGIN, 1));
   const lock = join(folder, `${readdirSync(folder)[0]}.lock`);
   writeFileSync(lock, '');
   return { folder, lock };
 }
 
 /** Remembers heads in another process. */
-function remember(folder: string, sizes: readonly number[]): Promise<void> {
+function rememberElsewhere(folder: string, sizes: readonly number[]): Promise<void> {
   const args = ['--conditions=@treering/source', '--import', 'tsx', CHILD, folder, ORIGIN, ...sizes.map(String)];
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });

@@ -41,7 +41,7 @@ async function grow(log: TestLog, count: number): Promise<void> {
 /** A memory that has seen a head. */
 async function remembering(head: VerifiedHead): Promise<HeadMemory & { size(): Promise<number> }> {
   const memory = createHeadMemory();
-  await memory.save(ORIGIN, head.note);
+  await memory.replace(ORIGIN, undefined, head.note);
   return { ...memory, size: async () => sizeOf(await memory.load(ORIGIN)) };
 }
 
@@ -173,6 +173,28 @@ test('what is remembered on disk holds across clients, and a fork is noticed by 
   assert.ok((await a.client({ memory: createFileHeadMemory(folder) }).head()).size >= 9);
 });
 
+test('of two processes that share a memory, the one that was kept waiting does not accept another history', async () => {
+  for (const [shown, size] of [
+    [sizeNine.a, 12],
+    [sizeNine.a, 9],
+  ] as const) {
+    const folder = temporaryFolder();
+    const memory = () => createFileHeadMemory(folder);
+    await a.client({ memory: memory() }).adopt(common.note);
+    let accepted: number | undefined;
+    // The log keeps the second process waiting for its proof until the first one was shown the other history.
+    const waiting: typeof fetch = async (url, init) => {
+      if (String(url).includes('consistency') && accepted === undefined)
+        accepted = (await a.client({ memory: memory() }).adopt(shown.note)).size;
+      return fetch(url, init);
+    };
+    const head = size === 12 ? longB : sizeNine.b;
+    assert.is(await codeOf(b.client({ memory: memory(), fetch: waiting }).adopt(head.note)), 'client/inconsistent');
+    assert.is(accepted, 9);
+    assert.equal(await memory().load(ORIGIN), shown.note);
+  }
+});
+
 test('a reader who goes over to a new log key keeps what she remembers under the old one', async () => {
   const folder = temporaryFolder();
   const old = createSigner(ORIGIN, KEY_TYPE.ed25519, new Uint8Array(32).fill(7), nodeEd25519);
@@ -182,7 +204,7 @@ test('a reader who goes over to a new log key keeps what she remembers under the
   };
   const newest = await a.client().head();
   const memory = createFileHeadMemory(folder);
-  await memory.save(ORIGIN, signedByOld(newest));
+  await memory.replace(ORIGIN, undefined, signedByOld(newest));
 
   assert.is(
     await codeOf(b.client({ memory }).head()),

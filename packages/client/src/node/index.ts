@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { equalBytes } from '@treering/merkle';
-import { type Checkpoint, parseCheckpoint, parseNote } from '@treering/note';
-import type { HeadMemory } from '../head-memory.js';
+import { type HeadMemory, isSameNote, requireProgress } from '../head-memory.js';
 
 /**
- * Remembers heads in a folder, one file a log. Files are replaced whole; a head is never replaced by a smaller one, even when
- * two processes remember at once.
+ * Remembers heads in a folder, one file a log. Files are replaced whole. Of processes that remember at once, each has compared its head
+ * with the one that it replaces.
  */
 export function createFileHeadMemory(folder: string): HeadMemory {
   const pathOf = (origin: string): string => join(folder, `${createHash('sha256').update(origin).digest('hex')}.checkpoint`);
@@ -21,11 +19,11 @@ export function createFileHeadMemory(folder: string): HeadMemory {
   };
   return {
     load,
-    async save(origin, note) {
+    async replace(origin, before, note) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      await locked(`${pathOf(origin)}.lock`, async () => {
-        const known = await load(origin);
-        if (known !== undefined && !mayReplace(headOf(known), headOf(note))) return;
+      return locked(`${pathOf(origin)}.lock`, async () => {
+        if (!isSameNote(await load(origin), before)) return false;
+        requireProgress(before, note);
         const temporary = `${pathOf(origin)}.${process.pid}.new`;
         const file = await open(temporary, 'w', 0o600);
         try {
@@ -35,25 +33,17 @@ export function createFileHeadMemory(folder: string): HeadMemory {
           await file.close();
         }
         await rename(temporary, pathOf(origin));
+        return true;
       });
     },
   };
-}
-
-/** A larger head, or the same one with other signatures. */
-function mayReplace(known: Checkpoint, next: Checkpoint): boolean {
-  return next.size > known.size || (next.size === known.size && equalBytes(next.root, known.root));
-}
-
-function headOf(note: Uint8Array): Checkpoint {
-  return parseCheckpoint(parseNote(note).text);
 }
 
 /** Milliseconds after which a lock belongs to a process that ended: what it guards takes a few. */
 const STALE_LOCK = 5_000;
 
 /** Holds a lock file while `work` runs. */
-async function locked(path: string, work: () => Promise<void>): Promise<void> {
+async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       await (await open(path, 'wx', 0o600)).close();
@@ -69,7 +59,7 @@ async function locked(path: string, work: () => Promise<void>): Promise<void> {
     }
   }
   try {
-    await work();
+    return await work();
   } finally {
     await rm(path, { force: true });
   }
