@@ -1,5 +1,6 @@
 import { admit, type Candidate, type Decision, GovernanceState, type Means } from '@treering/governance';
 import type { Hasher } from '@treering/merkle';
+import type { PolicyBody } from '@treering/record';
 import { type Admission, SequencerError, type Undo } from '@treering/sequencer';
 import { Problem } from '@treering/server';
 import type { Storage } from '@treering/storage';
@@ -20,8 +21,31 @@ export interface AdmissionOptions {
   readonly onReplay?: (index: number, candidate: Candidate) => void;
 }
 
+/** What signatures were checked under; `admit` decides later, and the rules may have changed. */
+export interface Basis {
+  readonly policy: PolicyBody | undefined;
+  /** The statement's own key was enrolled. */
+  readonly enrolled: boolean;
+}
+
+/** A candidate that was checked at the door. */
+export interface CheckedCandidate extends Candidate {
+  /** Only of a statement that is no record: whoever enrolled the key of a record, it is the same key. */
+  readonly basis?: Basis;
+}
+
+/** Signatures have to be checked again: they were under rules that are not in force any more. */
+export class OutdatedCheck extends Error {
+  override readonly name = 'OutdatedCheck';
+}
+
+/** What the signatures of a statement are checked under in this state. */
+export function basisOf(state: GovernanceState, { statement }: Candidate): Basis {
+  return { policy: state.policy, enrolled: state.identity(statement.kid) !== undefined };
+}
+
 /** The governance of one log: its state, kept in step with what is committed. */
-export class GovernedAdmission implements Admission<Candidate> {
+export class GovernedAdmission implements Admission<CheckedCandidate> {
   readonly snapshots: StateSnapshots;
   readonly #options: AdmissionOptions;
   #state = new GovernanceState();
@@ -36,8 +60,9 @@ export class GovernedAdmission implements Admission<Candidate> {
     return this.#state;
   }
 
-  /** @throws Problem with the rule that decided */
-  admit(candidate: Candidate, index: number): Undo {
+  /** @throws Problem with the rule that decided; OutdatedCheck when the signatures have to be checked again */
+  admit(candidate: CheckedCandidate, index: number): Undo {
+    this.#requireSameBasis(candidate);
     requireAdmitted(this.#decide(candidate));
     return this.#state.apply(index, candidate);
   }
@@ -51,6 +76,16 @@ export class GovernedAdmission implements Admission<Candidate> {
     const decision = this.#decide(candidate);
     if (!decision.admitted && decision.code === 'governance/prev-conflict') return;
     requireAdmitted(decision);
+  }
+
+  /** A replay checks signatures in the state before the entry: what was found in another one must not get in. */
+  #requireSameBasis(candidate: CheckedCandidate): void {
+    const { basis } = candidate;
+    if (basis === undefined) return;
+    const now = basisOf(this.#state, candidate);
+    // The same object: a policy that was taken back and another one in its place are two.
+    if (basis.policy !== now.policy || basis.enrolled !== now.enrolled)
+      throw new OutdatedCheck('the rules have changed since the signatures of the statement were checked');
   }
 
   #decide(candidate: Candidate): Decision {

@@ -1,16 +1,19 @@
 import { authenticate, type Candidate, checkClock, createCandidate, type Means } from '@treering/governance';
 import { nodeHasher } from '@treering/merkle/node';
-import type { Sequencer, Submission } from '@treering/sequencer';
+import { type Sequencer, SequencerError, type Submission } from '@treering/sequencer';
 import { Problem, RateLimit } from '@treering/server';
 import { parseStatement } from '@treering/statement';
 import type { Storage } from '@treering/storage';
-import { type GovernedAdmission, requireAdmitted } from './admission.js';
+import { basisOf, type CheckedCandidate, type GovernedAdmission, requireAdmitted } from './admission.js';
+
+/** How often a statement is decided while what it was refused for is lost. */
+const MOST_DECISIONS = 3;
 
 /** What submissions are checked with before they wait. */
 export interface DoorParts {
   readonly storage: Pick<Storage, 'indicesOf'>;
   readonly admission: GovernedAdmission;
-  readonly sequencer: Pick<Sequencer<unknown>, 'afterBatch'>;
+  readonly sequencer: Pick<Sequencer<unknown>, 'afterBatch' | 'lost' | 'trouble'>;
   readonly means: Means;
   /** How many new statements an identity may submit; as many as it likes when it is not given. */
   readonly identityRate?: RateLimit;
@@ -30,38 +33,50 @@ export class Door {
 
   /**
    * Parses a statement, verifies its signature and decides it by the rules of this moment.
-   * @throws StatementError, RecordError or Problem; nothing for what is logged already
+   * @param again it was prepared before, and takes nothing more of what its identity may submit
+   * @throws StatementError, RecordError or Problem; SequencerError (sequencer/unknown-outcome) when what it would be refused for may itself
+   *   be lost; nothing for what is logged already
    */
-  async prepare(bytes: Uint8Array): Promise<Submission<Candidate>> {
+  async prepare(bytes: Uint8Array, again = false): Promise<Submission<CheckedCandidate>> {
+    const { sequencer } = this.#parts;
     const statement = parseStatement(bytes);
     const leafHash = nodeHasher.hashLeaf(statement.entry);
-    let candidate = createCandidate(statement, leafHash);
-    try {
-      candidate = await this.#check(candidate);
-    } catch (error) {
-      // What is logged already may be refused now: its key was revoked, or its time has passed. A copy of it may be in the commit under
-      // way, and be the reason for the refusal: a key that revokes itself, say.
-      if (!(await this.#isLogged(leafHash))) {
-        await this.#parts.sequencer.afterBatch();
-        if (!(await this.#isLogged(leafHash))) throw error;
+    const unchecked = createCandidate(statement, leafHash);
+    const submission = (candidate: CheckedCandidate) => ({ bytes: statement.entry, leafHash, topic: statement.sub, candidate });
+    for (let attempt = 1; ; attempt++) {
+      const { lost } = sequencer;
+      try {
+        return submission(await this.#check(unchecked, again || attempt > 1));
+      } catch (error) {
+        // What is logged already may be refused now: its key was revoked, or its time has passed. A copy of it may be in the commit under
+        // way, and be the reason for the refusal: a key that revokes itself, say.
+        if (await this.#isLogged(leafHash)) return submission(unchecked);
+        await sequencer.afterBatch();
+        if (await this.#isLogged(leafHash)) return submission(unchecked);
+        const stands = sequencer.lost === lost && sequencer.trouble === undefined;
+        if (stands || !(error instanceof Problem)) throw error;
+        if (sequencer.trouble !== undefined || attempt === MOST_DECISIONS)
+          throw new SequencerError('sequencer/unknown-outcome', 'what the statement was refused for may be lost', {
+            cause: error,
+          });
       }
     }
-    return { bytes: statement.entry, leafHash, topic: statement.sub, candidate };
   }
 
   async #isLogged(leafHash: Uint8Array): Promise<boolean> {
     return (await this.#parts.storage.indicesOf([leafHash]))[0] !== undefined;
   }
 
-  async #check(candidate: Candidate): Promise<Candidate> {
+  async #check(candidate: Candidate, again: boolean): Promise<CheckedCandidate> {
     const { admission, means, clock } = this.#parts;
     const { state } = admission;
+    const basis = basisOf(state, candidate);
     const authenticated = await authenticate(state, candidate, means);
     if (!authenticated.held) return requireAdmitted(authenticated.refusal) as never;
     requireAdmitted(checkClock(state, candidate, Math.floor(clock() / 1000)));
-    await this.#takeRate(candidate);
+    if (!again) await this.#takeRate(candidate);
     admission.checkEarly(authenticated.candidate);
-    return authenticated.candidate;
+    return candidate.record === undefined ? { ...authenticated.candidate, basis } : authenticated.candidate;
   }
 
   /**

@@ -1,4 +1,4 @@
-import { authenticate, type Candidate, createCandidate, type Means } from '@treering/governance';
+import { authenticate, createCandidate, type Means } from '@treering/governance';
 import { nodeHasher } from '@treering/merkle/node';
 import { formatVerifierKey, KEY_TYPE, type LogTrust, type Signer } from '@treering/note';
 import { nodeEd25519 } from '@treering/note/node';
@@ -16,7 +16,7 @@ import {
 import { Problem, type RateLimit } from '@treering/server';
 import { type CoseKey, parseStatement, ReceiptIssuer, type StatementSigner } from '@treering/statement';
 import type { Storage, StoredHead } from '@treering/storage';
-import { GovernedAdmission } from './admission.js';
+import { type CheckedCandidate, GovernedAdmission, OutdatedCheck } from './admission.js';
 import { askWitnesses } from './asked-witnesses.js';
 import { Attachments } from './attachments.js';
 import { Door } from './door.js';
@@ -24,8 +24,14 @@ import { ErasureQueue } from './erasure-queue.js';
 import type { LogKeys } from './keys.js';
 import { readOnly } from './read-only.js';
 import type { SnapshotStore } from './snapshot.js';
+import { Turns } from './turns.js';
 import { WaitingEvidence } from './waiting-evidence.js';
 import { Witnesses, type WitnessOptions } from './witnesses.js';
+
+/** Statements of batches that are checked at once: others are answered in between. */
+const PREPARED_AT_ONCE = 256;
+/** How often a statement is checked at most while the rules change under it. */
+const MOST_CHECKS = 3;
 
 /** What a log is made of. Clock, store and anchor come from outside, so that tests can put theirs in. */
 export interface LogParts {
@@ -72,7 +78,7 @@ export class Log {
   readonly trust: LogTrust;
   readonly signer: Signer;
   readonly publicationSigner: Signer;
-  readonly sequencer: Sequencer<Candidate>;
+  readonly sequencer: Sequencer<CheckedCandidate>;
   readonly publisher: Publisher;
   readonly admission: GovernedAdmission;
   readonly attachments: Attachments;
@@ -81,6 +87,7 @@ export class Log {
   readonly clock: () => number;
   readonly #means: Means;
   readonly #door: Door;
+  readonly #turns = new Turns(PREPARED_AT_ONCE);
   readonly #keys: LogKeys;
   readonly #readOnly: boolean;
   readonly #receipts: ReceiptIssuer;
@@ -92,7 +99,7 @@ export class Log {
     parts: LogParts,
     trust: LogTrust,
     admission: GovernedAdmission,
-    sequencer: Sequencer<Candidate>,
+    sequencer: Sequencer<CheckedCandidate>,
     publisher: Publisher,
     witnesses: Witnesses | undefined,
   ) {
@@ -148,7 +155,7 @@ export class Log {
       parts.trustStore && parts.witnesses !== undefined
         ? await askWitnesses(parts.witnesses.policy, trust.origin, published, parts.witnesses.fetch)
         : undefined;
-    const sequencer = await Sequencer.open<Candidate>({
+    const sequencer = await Sequencer.open<CheckedCandidate>({
       storage,
       anchor,
       signer,
@@ -243,7 +250,7 @@ export class Log {
     let committed: Promise<Accepted>;
     try {
       try {
-        committed = this.#commit(await this.#door.prepare(bytes));
+        committed = this.#commitChecked(bytes, await this.#door.prepare(bytes));
       } finally {
         come();
       }
@@ -275,15 +282,32 @@ export class Log {
 
   /** Logs statements in their order; each has its own outcome, and a bad one does not harm its neighbours. */
   async submitBatch(statements: readonly Uint8Array[]): Promise<PromiseSettledResult<Accepted>[]> {
-    const prepared = await Promise.allSettled(statements.map((bytes) => this.#door.prepare(bytes)));
+    const prepared = await Promise.allSettled(statements.map((bytes) => this.#turns.take(() => this.#door.prepare(bytes))));
     return Promise.allSettled(
-      prepared.map((outcome) =>
-        outcome.status === 'fulfilled' ? this.#commit(outcome.value) : Promise.reject(outcome.reason),
+      prepared.map((outcome, i) =>
+        outcome.status === 'fulfilled' ? this.#commitChecked(statements[i], outcome.value) : Promise.reject(outcome.reason),
       ),
     );
   }
 
-  async #commit(submission: Submission<Candidate>): Promise<Accepted> {
+  /** Commits a statement, and checks it again as often as the rules change before its turn. */
+  async #commitChecked(bytes: Uint8Array, prepared: Submission<CheckedCandidate>): Promise<Accepted> {
+    let submission = prepared;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#commit(submission);
+      } catch (error) {
+        if (!(error instanceof OutdatedCheck)) throw error;
+        if (attempt === MOST_CHECKS)
+          throw new Problem(503, 'log/rules-changed', 'the rules of the log change all the time; send the statement again', {
+            retryAfter: 1,
+          });
+      }
+      submission = await this.#door.prepare(bytes, true);
+    }
+  }
+
+  async #commit(submission: Submission<CheckedCandidate>): Promise<Accepted> {
     const { leafHash, topic, candidate } = submission;
     const { record } = candidate;
     this.#requireNoObjection();

@@ -110,9 +110,13 @@ function admitForeign(state: GovernanceState, candidate: Candidate): Decision {
       'the signatures within a bundle cannot be verified from its digest: send the bundle itself, or name another content type for the digest';
     return refuse('governance/foreign-not-verified', 'issuers', message);
   }
-  const signer = verified.enrolled ? state.identity(statement.kid) : undefined;
+  const signer = state.identity(statement.kid);
   if (verified.enrolled && signer === undefined)
     return refuse('governance/unknown-key', 'identities', 'no identity is enrolled with this key');
+  if (!verified.enrolled && signer !== undefined) {
+    const message = `the key is enrolled as ${signer.id}, and the signature was checked as that of an issuer`;
+    return refuse('governance/foreign-not-verified', 'identities', message);
+  }
   const who = signer === undefined ? undefined : checkIdentity(state, candidate, signer);
   if (who !== undefined) return who;
   if (

@@ -53,7 +53,9 @@ export type Authenticated =
  */
 export async function authenticate(state: GovernanceState, candidate: Candidate, means: Means = {}): Promise<Authenticated> {
   const { statement, record } = candidate;
+  // The state may go on while signatures are checked: all that is asked of it is asked now.
   const key = keyFor(state, candidate);
+  const issuers = state.policy?.issuers ?? [];
   if (record !== undefined) {
     if (key === undefined) return failed('governance/unknown-key', 'identities', 'no identity is enrolled with this key');
     try {
@@ -66,17 +68,17 @@ export async function authenticate(state: GovernanceState, candidate: Candidate,
   try {
     if (key !== undefined) {
       if (!(await holds(statement, key, means))) return badSignature();
-      const issuer = await bundleIssuer(state, statement, means);
+      const issuer = await bundleIssuer(issuers, statement, means);
       return { held: true, candidate: { ...candidate, verified: { enrolled: true, issuer } } };
     }
-    const issuer = await statementIssuer(state, statement, means);
+    const issuer = await statementIssuer(issuers, statement, means);
     if (issuer === undefined)
       return failed(
         'governance/unknown-key',
         'identities',
         `neither an enrolled key nor an issuer of the policy stands behind ${printable(statement.iss)}`,
       );
-    await bundleIssuer(state, statement, means);
+    await bundleIssuer(issuers, statement, means);
     return { held: true, candidate: { ...candidate, verified: { enrolled: false, issuer } } };
   } catch (error) {
     if (error instanceof NotChecked) return failed('governance/not-checked', 'issuers', error.message);
@@ -112,11 +114,11 @@ async function holds(statement: SignedStatement, key: CoseKey, means: Means): Pr
 
 /** The issuer of the policy who signed the statement itself, with a key or a certificate. */
 async function statementIssuer(
-  state: GovernanceState,
+  issuers: readonly Issuer[],
   statement: SignedStatement,
   means: Means,
 ): Promise<IssuerFinding | undefined> {
-  const issuer = state.policy?.issuers?.find((known) => known.issuer === statement.iss);
+  const issuer = issuers.find((known) => known.issuer === statement.iss);
   if (issuer === undefined) return undefined;
   const content = statement.envelope?.contentType ?? statement.contentType;
   const about = { subject: statement.sub, ...(content === undefined ? {} : { content_type: content }) };
@@ -142,7 +144,7 @@ async function statementIssuer(
 
 /** Whoever signed the bundle that a statement carries; undefined when it carries none. */
 async function bundleIssuer(
-  state: GovernanceState,
+  issuers: readonly Issuer[],
   statement: SignedStatement,
   means: Means,
 ): Promise<IssuerFinding | undefined> {
@@ -150,7 +152,7 @@ async function bundleIssuer(
   if (contentType === undefined || !looksLikeBundle(contentType)) return undefined;
   if (means.bundle === undefined) throw new NotChecked('bundles cannot be checked here');
   const verify = means.bundle;
-  return attempt(() => verify(contentType, payload, state.policy?.issuers ?? [], iat));
+  return attempt(() => verify(contentType, payload, issuers, iat));
 }
 
 /** Media types whose content carries signatures of its own: Sigstore bundles (also of model signing) and DSSE envelopes. */

@@ -50,11 +50,13 @@ export class AuthenticReader implements HashReader {
 
   /**
    * The entries [start, end) of the newest head.
-   * @throws StorageError (storage/corrupt) that names the first entry which does not lead to the head
+   * @throws StorageError storage/corrupt, which names the first entry that does not lead to the head; storage/missing beyond the head,
+   *   where something may be stored that nobody is shown yet
    */
   async entries(start: number, end: number): Promise<Uint8Array[]> {
+    if (end > this.size) throw new StorageError('storage/missing', `the newest head has ${this.size} entries, and not ${end}`);
     const tree = this.#tree();
-    const entries = await this.#storage.entries(start, end).catch((error) => this.#refuse(error, end));
+    const entries = await this.#storage.entries(start, end).catch(refuse);
     const leaves = new Uint8Array(entries.length * HASH_SIZE);
     this.#hasher.hashLeaves(entries, leaves);
     for (let from = start; from < end; ) {
@@ -72,12 +74,6 @@ export class AuthenticReader implements HashReader {
       }
     }
     return entries;
-  }
-
-  /** Entries that the head counts and that are not there were lost. */
-  #refuse(error: unknown, end: number): never {
-    if (!(error instanceof StorageError) || error.code !== 'storage/missing' || end > this.size) throw error;
-    throw new StorageError('storage/corrupt', `${error.message}; run "treering fsck"`, { cause: error });
   }
 
   /** One entry. @throws StorageError as `entries` */
@@ -114,4 +110,10 @@ async function orCorrupt<T>(reading: Promise<T>): Promise<T> {
     if (!(error instanceof ProofError || error instanceof MerkleStateError)) throw error;
     throw new StorageError('storage/corrupt', `${error.message}; run "treering fsck"`, { cause: error });
   }
+}
+
+/** Entries that the head counts and that are not there were lost. */
+function refuse(error: unknown): never {
+  if (!(error instanceof StorageError) || error.code !== 'storage/missing') throw error;
+  throw new StorageError('storage/corrupt', `${error.message}; run "treering fsck"`, { cause: error });
 }

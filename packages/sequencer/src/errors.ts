@@ -33,3 +33,13 @@ export function isFatal(error: unknown): boolean {
   const { code = '' } = error as { readonly code?: string };
   return error instanceof StorageError ? FATAL.includes(code) : FATAL_ERRNO.includes(code);
 }
+
+/** The same for what a full or busy disk says, and a busy machine. */
+const PASSING_ERRNO: readonly string[] = ['ENOSPC', 'EDQUOT', 'EAGAIN', 'EBUSY', 'EINTR', 'EMFILE', 'ENFILE', 'ENOMEM'];
+
+/** Whether an error at the reading of the position may be over soon: a disk that is full or busy, or a clock that is behind. */
+export function mayPass(error: unknown): boolean {
+  const { code = '' } = error as { readonly code?: string };
+  if (error instanceof StorageError) return !FATAL.includes(code);
+  return code === 'sequencer/clock-behind' || PASSING_ERRNO.includes(code);
+}

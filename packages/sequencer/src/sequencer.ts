@@ -12,7 +12,7 @@ import { type Ed25519, type LogTrust, portableEd25519, type Signer } from '@tree
 import { type Storage, StorageError, type StoredEntry, type StoredHead } from '@treering/storage';
 import { AscendingAnchor, type HeadAnchor } from './anchor.js';
 import { AuthenticReader } from './authentic-reader.js';
-import { isFatal, SequencerError } from './errors.js';
+import { isFatal, mayPass, SequencerError } from './errors.js';
 import { Gathering } from './gathering.js';
 import { Growth } from './growth.js';
 import { openHead, signHead } from './head.js';
@@ -49,6 +49,8 @@ export interface SequencerOptions<C> {
   readonly batchSize?: number;
   /** Milliseconds that a commit waits for submissions that were announced: they share its costs, those of many entries. */
   readonly gather?: number;
+  /** Milliseconds after which a position that may not be that on the disk is read again when nobody submits anything. */
+  readonly retry?: number;
   readonly trustStore?: boolean;
   /** The log has ended: its head stays as it is stored, and nothing is ever signed. */
   readonly readOnly?: boolean;
@@ -76,10 +78,15 @@ export class Sequencer<C> {
   #growth: Growth | undefined;
   #running: Promise<void> | undefined;
   #batch: Promise<void> | undefined;
+  #isUnderWay = false;
+  /** What waits for the end of the batch that is under way. */
+  #readers: (() => void)[] = [];
   #closing = false;
   /** Set while the position in memory may not be the one on disk: nothing is signed until a reload succeeds. */
   #stale: Error | undefined;
   #dead: Error | undefined;
+  #lost = 0;
+  #timer: NodeJS.Timeout | undefined;
   /** Entries in the head that ended the log and is its anchor now. */
   #confronted = -1;
 
@@ -118,6 +125,11 @@ export class Sequencer<C> {
     return this.#dead ?? this.#stale;
   }
 
+  /** Batches since the start of which nobody knew whether they are stored: what was decided while they were under way may not stand. */
+  get lost(): number {
+    return this.#lost;
+  }
+
   /** Why nothing is ever signed again until the log is opened anew, or undefined. */
   get ended(): Error | undefined {
     return this.#dead;
@@ -153,6 +165,21 @@ export class Sequencer<C> {
     return this.#gathering.announce();
   }
 
+  /** Calls back while no batch is under way: what the admission says then is committed. */
+  between<T>(read: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const call = (): void => {
+        try {
+          resolve(read());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      if (this.#isUnderWay) this.#readers.push(call);
+      else call();
+    });
+  }
+
   /** Resolves when the batch that is in flight now, if any, is stored or lost. */
   async afterBatch(): Promise<void> {
     await this.#batch;
@@ -168,6 +195,7 @@ export class Sequencer<C> {
   /** Stops taking submissions, commits those that wait, and answers them. */
   async close(): Promise<void> {
     this.#closing = true;
+    clearTimeout(this.#timer);
     this.#gathering.close();
     await this.#running;
   }
@@ -239,12 +267,22 @@ export class Sequencer<C> {
     while (this.#pool.length > 0) {
       await this.#gathering.wait();
       const batch = this.#pool.take(this.#options.batchSize);
-      this.#batch = this.#sequence(batch).catch((error) => {
-        for (const waiting of batch) waiting.reject(error);
-      });
-      await this.#batch;
+      await this.#follow(
+        this.#sequence(batch).catch((error) => {
+          for (const waiting of batch) waiting.reject(error);
+        }),
+      );
     }
     this.#running = undefined;
+  }
+
+  /** Waits for a batch, or for what is done in the place of one. */
+  async #follow(batch: Promise<void>): Promise<void> {
+    this.#batch = batch;
+    this.#isUnderWay = true;
+    await batch;
+    this.#isUnderWay = false;
+    for (const read of this.#readers.splice(0)) read();
   }
 
   async #sequence(batch: readonly Waiting<C>[]): Promise<void> {
@@ -315,7 +353,7 @@ export class Sequencer<C> {
       (error: Error) => error,
     );
     if (behind !== undefined) {
-      this.#stale = behind;
+      this.#doubt(behind);
       if (isFatal(behind)) this.end(behind);
       throw unknownOutcome(behind);
     }
@@ -347,7 +385,7 @@ export class Sequencer<C> {
 
   /** A commit failed, or nobody knows whether it did. Its submitters are told so, and memory is given up. */
   async #lose(staged: Staged<C>, cause: Error): Promise<void> {
-    this.#stale = cause;
+    this.#doubt(cause);
     let reason = cause;
     try {
       for (const undo of [...staged.undos].reverse()) undo();
@@ -362,10 +400,32 @@ export class Sequencer<C> {
     });
   }
 
+  /** The position in memory may not be that on the disk: it is read again before the next batch, or soon when none comes. */
+  #doubt(cause: Error): void {
+    this.#stale = cause;
+    this.#lost++;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#running ??= this.#recover();
+    }, this.#options.retry).unref();
+  }
+
+  /** Reads the position again while nobody submits anything. */
+  async #recover(): Promise<void> {
+    if (this.#stale !== undefined && this.#dead === undefined && !this.#closing) {
+      await this.#follow(
+        this.#reload().catch((again: Error) => {
+          if (this.#dead === undefined) this.#doubt(again);
+        }),
+      );
+    }
+    await this.#run();
+  }
+
   /** Takes the position from the store again: the same code as at the start. */
   async #reload(): Promise<void> {
     const position = await positionOf({ ...this.#options, anchor: this.anchor }).catch((error: unknown) => {
-      if (error instanceof SequencerError && error.code !== 'sequencer/clock-behind') this.#die(error);
+      if (!mayPass(error)) this.#die(error as Error);
       throw new SequencerError(
         'sequencer/unknown-outcome',
         `the log waits for its storage: ${(error as Error).message}; try again later`,
@@ -400,6 +460,7 @@ function withDefaults<C>(options: SequencerOptions<C>) {
     pool: { entries: 16_384, bytes: 128 * 1024 * 1024 },
     batchSize: 4096,
     gather: 2,
+    retry: 2000,
     previousSigners: [],
     trustStore: false,
     readOnly: false,

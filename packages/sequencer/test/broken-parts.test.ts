@@ -265,7 +265,7 @@ test('while the anchor cannot be written nobody is told anything, and nothing is
     anchor: {
       read: anchor.read,
       async write(note, durable) {
-        if (broken) throw new Error('ENOSPC');
+        if (broken) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
         await anchor.write(note, durable);
       },
     },
@@ -280,6 +280,83 @@ test('while the anchor cannot be written nobody is told anything, and nothing is
   assert.equal([again.index, again.duplicate], [0, true]);
   assert.is((await sequencer.submit(submission('b'))).index, 1);
   await checkLog(storage, { trust, acknowledged: [{ index: 0, leaf: submission('a').leafHash }], heads: [again.head.note] });
+});
+
+test('the position is read again by itself, and entries that were stored are shown', async () => {
+  const storage = createMemoryStorage();
+  const anchor = memoryAnchor();
+  let broken = true;
+  const sequencer = await open(storage, {
+    retry: 5,
+    anchor: {
+      read: anchor.read,
+      async write(note, durable) {
+        if (broken) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+        await anchor.write(note, durable);
+      },
+    },
+  });
+  assert.is((await rejection(sequencer.submit(submission('a')))).code, 'sequencer/unknown-outcome');
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.equal([sequencer.head, sequencer.trouble !== undefined], [null, true], 'as long as the anchor does not know it');
+  broken = false;
+  for (let i = 0; i < 200 && sequencer.trouble !== undefined; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal([sequencer.head?.size, sequencer.trouble], [1, undefined]);
+  assert.is((await sequencer.submit(submission('b'))).index, 1);
+});
+
+test('when the position cannot be read for a reason that does not pass, the log ends', async () => {
+  for (const error of [
+    new StorageError('storage/io', 'EIO'),
+    Object.assign(new Error('EIO'), { code: 'EIO' }),
+    new Error('the entries do not follow the rules'),
+  ]) {
+    const storage = createMemoryStorage();
+    const plan: Parameters<typeof failing>[1] = {
+      async commit() {
+        throw full();
+      },
+    };
+    const fatal: Error[] = [];
+    const sequencer = await open(failing(storage, plan), { onFatal: (e) => fatal.push(e) });
+    plan.head = () => {
+      throw error;
+    };
+    assert.is((await rejection(sequencer.submit(submission('a')))).code, 'sequencer/unknown-outcome');
+    while (sequencer.ended === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.equal(fatal, [error]);
+    assert.is(sequencer.ended, error);
+  }
+});
+
+test('what is read between batches is read at once when there is none, and else at the end of it', async () => {
+  const storage = createMemoryStorage();
+  const commit = gate();
+  const plan: Parameters<typeof failing>[1] = {};
+  const sequencer = await open(failing(storage, plan));
+  const size = () => sequencer.head?.size;
+  assert.is(await sequencer.between(size), undefined);
+  plan.commit = async (store) => {
+    await commit.passed();
+    await store();
+  };
+  const submitted = sequencer.submit(submission('a'));
+  await commit.reached;
+  let answered = false;
+  const read = sequencer.between(size).finally(() => {
+    answered = true;
+  });
+  const broken = rejection(
+    sequencer.between(() => {
+      throw new Error('not to be read');
+    }),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.not(answered);
+  commit.open();
+  assert.is(await read, 1);
+  assert.is((await broken).message, 'not to be read');
+  await submitted;
 });
 
 test('what another process has stored is no duplicate of this one: the log is told to end, and answers nothing from it', async () => {

@@ -12,11 +12,15 @@ export function enrolmentRoutes(server: Server): Hono<Env> {
   const { log } = server;
   const app = new Hono<Env>();
 
-  app.get('/v1/enrolment', (c) => {
-    const providers = (log.admission.state.policy?.oidc ?? []).map(({ name, issuer, audience, kind, binding }) => {
+  app.get('/v1/enrolment', async (c) => {
+    const { policy, policyIndex } = await log.sequencer.between(() => {
+      const { policy, policyIndex } = log.admission.state;
+      return { policy, policyIndex };
+    });
+    const providers = (policy?.oidc ?? []).map(({ name, issuer, audience, kind, binding }) => {
       return { name, issuer, audience, kind, binding };
     });
-    return c.json({ open: server.registrar !== undefined, policy: log.admission.state.policyIndex, providers });
+    return c.json({ open: server.registrar !== undefined, policy: policyIndex, providers });
   });
 
   app.post('/v1/enrolment', async (c) => {

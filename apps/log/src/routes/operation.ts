@@ -16,12 +16,15 @@ export function operationRoutes(server: Server): Hono<Env> {
   const { log, config, metrics } = server;
   const app = new Hono<Env>();
 
-  app.get('/v1/log', (c) => {
+  // Between batches: in one that is under way, rules may change that never come into force.
+  app.get('/v1/log', async (c) => c.json(await log.sequencer.between(() => describe())));
+
+  const describe = () => {
     const { head } = log.sequencer;
     const { published } = log.publisher;
     const { state } = log.admission;
     const { policy, policyIndex } = state;
-    return c.json({
+    return {
       origin: log.origin,
       url: server.url(),
       vkeys: [log.signer, log.publicationSigner].map((signer) => formatVerifierKey(signer.key)),
@@ -57,8 +60,8 @@ export function operationRoutes(server: Server): Hono<Env> {
       enrolment: server.registrar !== undefined,
       read_only: config.read_only,
       implementation: { hasher: nodeHasher.name, ed25519: nodeEd25519.name, storage: log.storage.name },
-    });
-  });
+    };
+  };
 
   let description: Record<string, unknown> | undefined;
   app.get('/v1/openapi.json', (c) => {
@@ -68,13 +71,30 @@ export function operationRoutes(server: Server): Hono<Env> {
 
   app.get('/healthz', (c) => c.json({ status: 'alive' }));
 
-  // One successful write a second, however often anybody asks.
+  // One write a second, however often anybody asks and however long it takes.
   let probed = Number.NEGATIVE_INFINITY;
+  let probing: Promise<void> | undefined;
   const checkWritable = async (): Promise<void> => {
     if (performance.now() - probed < 1000) return;
-    await log.storage.checkWritable();
-    probed = performance.now();
+    probing ??= log.storage
+      .checkWritable()
+      .then(() => {
+        probed = performance.now();
+      })
+      .finally(() => {
+        probing = undefined;
+      });
+    await probing;
   };
+  /** Since when, in milliseconds, the tree has been larger than what is published; undefined when it is not. */
+  const isBehind = (): boolean => (log.sequencer.head?.size ?? 0) > (log.publisher.published?.size ?? 0);
+  let behindSince = isBehind() ? log.clock() : undefined;
+  log.sequencer.onCommit(() => {
+    behindSince ??= isBehind() ? log.clock() : undefined;
+  });
+  log.publisher.onPublish(() => {
+    behindSince = isBehind() ? log.clock() : undefined;
+  });
   app.get('/readyz', async (c) => {
     const { trouble, head } = log.sequencer;
     const { published } = log.publisher;
@@ -88,8 +108,7 @@ export function operationRoutes(server: Server): Hono<Env> {
     if (silence !== undefined) throw new Problem(503, 'log/unwitnessed-start', silence, { retryAfter: 5 });
     if (config.read_only) return c.json({ status: 'read-only', committed: head?.size ?? 0, published: published?.size ?? 0 });
     await checkWritable();
-    const behind = head !== null && head.size !== (published?.size ?? 0);
-    if (behind && log.clock() - (published?.time ?? head.time) > STALE + config.publish_interval) {
+    if (behindSince !== undefined && log.clock() - behindSince > STALE + config.publish_interval) {
       throw new Problem(503, 'log/stale', 'the published checkpoint is old although the log has grown', { retryAfter: 5 });
     }
     return c.json({ status: 'ready', committed: head?.size ?? 0, published: published?.size ?? 0 });

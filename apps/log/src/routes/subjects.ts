@@ -1,6 +1,7 @@
 import { isSubject } from '@treering/record';
 import { decimalParam, type Env, hex, Problem } from '@treering/server';
 import { parseStatement } from '@treering/statement';
+import type { TopicInfo } from '@treering/storage';
 import { Hono } from 'hono';
 import type { Server } from './context.js';
 import { entryView } from './entries.js';
@@ -16,14 +17,18 @@ export function subjectRoutes({ log }: Server): Hono<Env> {
   app.get('/v1/subjects', async (c) => {
     const prefix = c.req.query('prefix') ?? '';
     const after = c.req.query('after') ?? '';
+    const size = log.stored.size;
     const topics = await log.storage.topics(prefix, after, PAGE + 1);
     const page = topics.slice(0, PAGE);
+    const shown = await Promise.all(page.map((topic) => (topic.latest.index < size ? topic : shownOf(topic, size))));
     return c.json({
-      subjects: page.map(({ topic, count, latest }) => ({
-        subject: topic,
-        count,
-        latest: { index: latest.index, leaf: hex(latest.leafHash) },
-      })),
+      subjects: shown
+        .filter((topic) => topic !== undefined)
+        .map(({ topic, count, latest }) => ({
+          subject: topic,
+          count,
+          latest: { index: latest.index, leaf: hex(latest.leafHash) },
+        })),
       ...(topics.length > PAGE ? { next: page[PAGE - 1].topic } : {}),
     });
   });
@@ -31,7 +36,8 @@ export function subjectRoutes({ log }: Server): Hono<Env> {
   app.get('/v1/subjects/:subject{.+}', async (c) => {
     const subject = c.req.param('subject');
     if (!isSubject(subject)) throw new Problem(400, 'request/malformed', 'a subject is 1 to 8 segments of [a-z0-9._@-]');
-    const before = decimalParam(c.req.query('before'), 'before', Number.MAX_SAFE_INTEGER);
+    // What is stored beyond the head is shown to nobody yet.
+    const before = Math.min(decimalParam(c.req.query('before'), 'before', Number.MAX_SAFE_INTEGER), log.stored.size);
     const at = c.req.query('at');
     if (at !== undefined) return c.json(await stateAt(subject, before, parseTime(at)));
     const found = await log.storage.entriesOf(subject, before, PAGE + 1);
@@ -44,6 +50,19 @@ export function subjectRoutes({ log }: Server): Hono<Env> {
     if (records.length === 0) throw new Problem(404, 'subject/missing', `nothing is recorded about ${subject}`);
     return c.json({ subject, records, ...(more ? { next: records[PAGE - 1].index } : {}) });
   });
+  /** A topic without what is stored beyond the head; undefined when that is all of it. */
+  const shownOf = async (stored: TopicInfo, size: number): Promise<TopicInfo | undefined> => {
+    const { topic, count } = stored;
+    let beyond = 0;
+    for (let before = Number.MAX_SAFE_INTEGER; ; ) {
+      const infos = await log.storage.entriesOf(topic, before, PAGE);
+      const latest = infos.find(({ index }) => index < size);
+      if (latest !== undefined) return { topic, count: count - beyond - infos.indexOf(latest), latest };
+      if (infos.length < PAGE) return undefined;
+      beyond += infos.length;
+      before = infos[infos.length - 1].index;
+    }
+  };
   /** The newest record signed at or before a time. A request looks at so many records, and says where to go on. */
   const stateAt = async (subject: string, before: number, time: number) => {
     const at = new Date(time).toISOString();
