@@ -4,6 +4,7 @@ import { type CertificateFinding, matchesText } from '@treering/governance';
 import { type Issuer, printable } from '@treering/record';
 import { type CoseKey, createCoseKey, decodeBase64Url, StatementError } from '@treering/statement';
 import { ForeignError } from '../errors.js';
+import { requireShallowDer } from './shallow-der.js';
 
 const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
 const COMMON_NAME = '2.5.4.3';
@@ -41,6 +42,7 @@ function followChain(chain: readonly Uint8Array[], issuer: Issuer, at: number | 
   const date = new Date(at * 1000);
   if (Number.isNaN(date.getTime())) throw notVerified('the time of signing is no time');
   if (chain.length === 0) throw new ForeignError('foreign/malformed', 'there is no certificate');
+  requireShallowDer(chain);
   const certificates = chain.map(parse);
   const roots = (issuer.roots ?? []).map((der) => ({ der, certificate: parse(der) }));
   const [signer] = certificates;

@@ -5,6 +5,7 @@ import { type Signer, toSignedEntity, toTrustMaterial, Verifier } from '@sigstor
 import { matchesText } from '@treering/governance';
 import { type Issuer, printable } from '@treering/record';
 import { ForeignError } from '../errors.js';
+import { requireShallowBundle } from './shallow-der.js';
 
 /** Who signed a Sigstore bundle, as its certificate says. */
 export interface SigstoreFinding {
@@ -25,6 +26,7 @@ export interface SigstoreFinding {
 export function verifySigstore(json: unknown, issuer: Issuer, artifact?: Uint8Array): SigstoreFinding {
   const root = issuer.trusted_root;
   if (root === undefined) throw new ForeignError('foreign/not-verified', `${printable(issuer.issuer)} has no trusted root`);
+  requireShallowBundle(json);
   let signer: Signer;
   try {
     const trusted = TrustedRoot.fromJSON(JSON.parse(Buffer.from(root).toString('utf8')));
