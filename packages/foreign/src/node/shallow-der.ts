@@ -3,8 +3,8 @@ import { ForeignError } from '../errors.js';
 /** How deeply values may lie in one another: a certificate has ten levels, and what is tried within its octet strings some sixty. */
 const DEPTH = 500;
 /**
- * Values that may be looked at in all that one statement brings, again and again where one is tried for values within: a certificate has 400. The parser takes up to a
- * twentieth of a millisecond for each.
+ * Values that may be looked at in all that one statement brings, again and again where one is tried for values within: a certificate has
+ * 400. The parser takes up to a twentieth of a millisecond for each.
  */
 const VALUES = 4000;
 const CONSTRUCTED = 0x20;
