@@ -4,6 +4,7 @@ import { GovernanceError, type GovernanceState, restoreState, saveState } from '
 import { CompactRange } from '@treering/merkle';
 import { type CborValue, decodeCbor, encodeCbor, StatementError } from '@treering/statement';
 import { UsageError } from './exit.js';
+import { SeenDeployments } from './seen-deployments.js';
 
 /** How far a log was replayed. */
 export interface ReplayProgress {
@@ -13,6 +14,8 @@ export interface ReplayProgress {
   readonly state: GovernanceState;
   /** The entry that names the log's keys. */
   readonly keysFrom: number;
+  /** The deployments among these entries. */
+  readonly deployments: SeenDeployments;
 }
 
 /**
@@ -26,8 +29,10 @@ export async function readProgress(path: string, origin: string): Promise<Replay
   const [position, state, keysFrom] = [get('position'), get('state'), get('keysFrom')];
   if (!(position instanceof Uint8Array) || !(state instanceof Uint8Array) || typeof keysFrom !== 'number')
     throw new UsageError(`${path} does not say how far a log was replayed`);
+  const deployments = SeenDeployments.restore(get('deployments'));
+  if (deployments === undefined) return undefined;
   try {
-    return { position, state: restoreState(state), keysFrom };
+    return { position, state: restoreState(state), keysFrom, deployments };
   } catch (error) {
     if (error instanceof GovernanceError) return undefined;
     throw error;
@@ -77,9 +82,9 @@ async function readMembers(
 export async function writeProgress(
   path: string,
   origin: string,
-  { position, state, keysFrom }: ReplayProgress,
+  { position, state, keysFrom, deployments }: ReplayProgress,
 ): Promise<void> {
-  await replaceFile(path, encodeCbor({ origin, position, state: saveState(state), keysFrom }));
+  await replaceFile(path, encodeCbor({ origin, position, state: saveState(state), keysFrom, deployments: deployments.save() }));
 }
 
 /** As `writeProgress`, for what `readHashed` reads. */

@@ -12,6 +12,7 @@ import { type LogTrust, NoteError, openCheckpoint, parseVerifierKey } from '@tre
 import { nodeEd25519 } from '@treering/note/node';
 import { printable } from '@treering/record';
 import { readProgress, writeProgress } from './progress-file.js';
+import { SeenDeployments } from './seen-deployments.js';
 import type { Session } from './session.js';
 
 /** What a whole log amounts to, by nothing but its entries. */
@@ -19,6 +20,8 @@ export interface ReplayedLog {
   readonly head: VerifiedHead;
   /** The rules for the next entry. */
   readonly state: GovernanceState;
+  /** Every deployment that was admitted, also those of earlier replays that this one goes on from. */
+  readonly deployments: SeenDeployments;
 }
 
 /** What is told on the way. */
@@ -43,13 +46,16 @@ export async function replayLog(session: Session, client: LogClient, listener: R
   const follower = client.follower(begun?.position);
   const replay = begun === undefined ? new Audit(nodeMeans) : new Audit(nodeMeans, { state: begun.state, size: follower.size });
   const { state } = replay;
+  const deployments = begun?.deployments ?? new SeenDeployments();
   const bar = session.terminal.progress('replaying');
   let keys = state.logKeys;
   let keysFrom = begun?.keysFrom ?? 0;
   let clean = true;
   const onDecided = (audited: Audited, index: number): void => {
-    if (audited.admitted) listener.onEntry?.(index, audited.candidate, state);
-    else {
+    if (audited.admitted) {
+      deployments.see(index, audited.candidate);
+      listener.onEntry?.(index, audited.candidate, state);
+    } else {
       clean = false;
       listener.onFinding(audited.finding);
     }
@@ -66,10 +72,10 @@ export async function replayLog(session: Session, client: LogClient, listener: R
   }
   // What is against the rules is found again each time.
   if (listener.resume !== undefined && clean)
-    await writeProgress(listener.resume, origin, { position: follower.position(), state, keysFrom });
+    await writeProgress(listener.resume, origin, { position: follower.position(), state, keysFrom, deployments });
   const other = state.charter === undefined ? undefined : otherLog(state, head, session.trust(), keysFrom);
   if (other !== undefined) listener.onFinding(other);
-  return { head, state };
+  return { head, state, deployments };
 }
 
 /**

@@ -3,14 +3,14 @@ import { type InService, inService } from '@treering/deployment';
 import type { RecordOf } from '@treering/record';
 
 /** A deployment record, its place in the log proved. */
-export type DeploymentRead = ReadEntry & { readonly record: RecordOf<'deployment'> };
+type DeploymentRead = ReadEntry & { readonly record: RecordOf<'deployment'> };
 
 /** Records of a subject that are read before more of them are: verifications stand there as well. */
 const FEW = 16;
 
 /**
  * Where a service stands by the records of its subject. Each is proved; that there are no others, and no newer ones, is only what the
- * log says: who has replayed it compares.
+ * log says: who must not depend on that replays it (`SeenDeployments`).
  * @throws ClientError
  */
 export async function readStanding(client: LogClient, subject: string): Promise<InService<DeploymentRead>> {

@@ -1,3 +1,5 @@
+import { createSigner, formatVerifierKey, KEY_TYPE } from '@treering/note';
+import { nodeEd25519 } from '@treering/note/node';
 import { decode, encode, rfc8949EncodeOptions, Tagged } from 'cborg';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -206,6 +208,42 @@ test('among receipts of others, the one of a log that is trusted suffices', asyn
   for (const file of [both(foreign.receipt, first.receipt), both(first.receipt, foreign.receipt)])
     assert.is((await verify({ file })).code, 0);
   await fails({ file: both(foreign.receipt, foreign.receipt) }, 'not proved');
+});
+
+test('a receipt meets no quorum: under a policy that asks for one it does not hold, and the log key alone is enough', async () => {
+  const witness = createSigner('w.test', KEY_TYPE.ed25519Cosignature, new Uint8Array(32).fill(7), nodeEd25519);
+  const log = `log ${desk.served.vkey}\n`;
+  desk.write('quorum.policy', `${log}witness w ${formatVerifierKey(witness.key)}\nquorum w\n`);
+  desk.write('none.policy', `${log}quorum none\n`);
+  desk.write('statement', first.statement);
+  for (const file of [first.transparent, first.receipt]) {
+    desk.write('file', file);
+    const args = ['verify', 'file', '--entry', 'statement', '--policy'];
+    const { code, stdout } = await desk.call([...args, 'quorum.policy', '--json']);
+    assert.is(code, 1, stdout);
+    const { verified, claims } = JSON.parse(stdout);
+    assert.is(verified, false);
+    const found = Object.fromEntries(claims.map(({ name, verdict }: Record<string, string>) => [name, verdict]));
+    assert.equal(found, { registered: 'proved', position: 'not proved', quorum: 'not proved' });
+    const text = await desk.call([...args, 'quorum.policy']);
+    assert.match(text.stdout, 'ask for the .tlog-proof of the entry');
+    assert.match(text.stdout, 'The proof does not hold.');
+    assert.not.match(text.stdout, 'A model to be registered.');
+    const content = await desk.result([...args, 'none.policy']);
+    assert.not(content.claims.some(({ name }: { name: string }) => name === 'quorum'));
+    assert.is((await verify({ file, entry: first.statement })).code, 0);
+  }
+});
+
+test('an index that JSON would round is refused', async () => {
+  const proof = await (await fetch(`${desk.served.url}/v1/proof/${first.index}.tlog-proof`)).text();
+  desk.write('good.tlog-proof', proof);
+  assert.is((await desk.result(['verify', 'good.tlog-proof'])).index, first.index);
+  desk.write('large.tlog-proof', proof.replace(/^index \d+$/m, 'index 9007199254740993'));
+  const { code, stdout } = await desk.call(['verify', 'large.tlog-proof', '--json']);
+  assert.is(code, 1);
+  assert.match(JSON.parse(stdout).error.message, 'entry 9007199254740993');
+  assert.not.match(stdout, '9007199254740992');
 });
 
 test('the log key of the settings is used when none is given', async () => {

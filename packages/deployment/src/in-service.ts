@@ -26,9 +26,28 @@ export const ENDS = 'ends';
  * @param entries the subject's deployment records, the oldest first
  */
 export function inService<T extends DeploymentEntry>(entries: Iterable<T>): InService<T> {
+  const { active, announced } = follow(entries);
+  return { active, announced };
+}
+
+/**
+ * The few deployment records of one subject that still count, the oldest first: of these and any later ones `inService` makes the same as
+ * of all of them. Whoever goes on behind a log later keeps these.
+ * @param entries the subject's deployment records, the oldest first
+ */
+export function countingRecords<T extends DeploymentEntry>(entries: Iterable<T>): T[] {
+  const { active, announced, origin } = follow(entries);
+  return [origin, active, announced].filter((entry) => entry !== undefined);
+}
+
+interface Followed<T extends DeploymentEntry> extends InService<T> {
+  /** The announcement that the active record followed. */
+  readonly origin: T | undefined;
+}
+
+function follow<T extends DeploymentEntry>(entries: Iterable<T>): Followed<T> {
   let active: T | undefined;
   let announced: T | undefined;
-  /** The announcement that the active record followed. */
   let origin: T | undefined;
   for (const entry of entries) {
     switch (entry.record.phase) {
@@ -48,7 +67,7 @@ export function inService<T extends DeploymentEntry>(entries: Iterable<T>): InSe
       }
     }
   }
-  return { active, announced };
+  return { active, announced, origin };
 }
 
 function ends(end: RecordOf<'deployment'>, one: DeploymentEntry): boolean {

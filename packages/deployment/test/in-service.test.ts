@@ -1,7 +1,7 @@
 import type { RecordOf } from '@treering/record';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type DeploymentEntry, inService } from '../src/index.js';
+import { countingRecords, type DeploymentEntry, inService } from '../src/index.js';
 
 const bytes = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
 
@@ -61,6 +61,29 @@ test('an end names the active record, or the announcement that it followed', () 
   assert.equal(standing(['intent', 1], ['active', 1], ['ended', 1, 0]), [undefined, undefined]);
   assert.equal(standing(['intent', 1], ['active', 1], ['active', 1], ['ended', 1, 0]), [undefined, undefined]);
   assert.equal(standing(['intent', 1], ['active', 1], ['ended', 9]), [1, undefined], 'another state does not end it');
+});
+
+test('the records that count stand for all of them, wherever one goes on', () => {
+  const all: Step[] = [];
+  for (const phase of ['intent', 'active', 'ended'] as const)
+    for (const state of [1, 2])
+      for (const back of phase === 'ended' ? [undefined, 1, 2, 3] : [undefined]) all.push([phase, state, back]);
+  let histories = 0;
+  const extend = (steps: readonly Step[]): void => {
+    const entries = history(steps);
+    for (let cut = 0; cut <= entries.length; cut++) {
+      const kept = countingRecords(entries.slice(0, cut));
+      assert.ok(kept.length <= 3);
+      assert.equal(inService([...kept, ...entries.slice(cut)]), inService(entries), `${JSON.stringify(steps)}, ${cut}`);
+    }
+    histories++;
+    if (steps.length === 4) return;
+    // An end names one of the three records before it.
+    for (const [phase, state, back] of all)
+      extend([...steps, back === undefined ? [phase, state] : [phase, state, steps.length - back]]);
+  };
+  extend([]);
+  assert.ok(histories > 10_000, `${histories} histories`);
 });
 
 test.run();

@@ -147,6 +147,18 @@ export function tallyApprovals(state: GovernanceState, target: Version, rule: Ap
   };
 }
 
+/**
+ * Whether a deployment that is announced has what rules on its own subject ask for before it becomes active, as of the newest entry.
+ * @param leaf leaf hash of the `intent` in hex
+ * @returns false as well when there are no such rules, or when something newer takes its place
+ */
+export function isApproved(state: GovernanceState, leaf: string): boolean {
+  const target = state.newest(leaf);
+  if (target === undefined) return false;
+  const rules = rulesFor(state, target.subject);
+  return rules.length > 0 && rules.every((rule) => checkTally(state, target, rule, state.newestTime) === undefined);
+}
+
 function checkRejections(state: GovernanceState, target: Version, rule: ApprovalRule, at: number): Refusal | undefined {
   const { rejected } = tallyApprovals(state, target, rule, at);
   if (rejected.length === 0) return undefined;

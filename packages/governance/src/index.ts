@@ -1,5 +1,5 @@
 export { admit, checkClock, clockSkew, DEFAULT_CLOCK_SKEW } from './admit.js';
-export { rulesFor, type Tally, tallyApprovals } from './approvals.js';
+export { isApproved, rulesFor, type Tally, tallyApprovals } from './approvals.js';
 export { Audit, type Audited, type AuditFinding, type AuditListener, type Prepared } from './audit.js';
 export {
   type Authenticated,

@@ -14,6 +14,7 @@ test('the public face of @treering/governance', () => {
     'clockSkew',
     'createCandidate',
     'explainPolicy',
+    'isApproved',
     'keyFor',
     'looksLikeBundle',
     'matchesGlob',

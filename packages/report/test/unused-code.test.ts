@@ -4,12 +4,18 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bundle } from '../../../.tools/build-page.mjs';
 import { ALL_EXAMPLES } from '../../record/test/examples.js';
+import { generateTestKey } from '../../statement/test/ec-keys.js';
 
 // What is left out of the page's verifier must change nothing that it says about records.
 
-const entry = fileURLToPath(new URL('../../record/src/index.ts', import.meta.url));
-const script = await bundle(entry, { format: 'esm' });
-const page: typeof import('@treering/record') = await import(`data:text/javascript,${encodeURIComponent(script)}`);
+/** A package as the page has it. */
+async function inPage<T>(name: string): Promise<T> {
+  const entry = fileURLToPath(new URL(`../../${name}/src/index.ts`, import.meta.url));
+  const script = await bundle(entry, { format: 'esm' });
+  return import(`data:text/javascript,${encodeURIComponent(script)}`);
+}
+
+const page = await inPage<typeof import('@treering/record')>('record');
 
 type Path = readonly (string | number)[];
 
@@ -69,6 +75,18 @@ test('the page reads and refuses the same records, for the same reasons', () => 
     }
   }
   assert.ok(compared > 5000, `${compared} records were compared`);
+});
+
+test('the page checks ECDSA signatures, for which nothing draws a nonce', async () => {
+  const { checkSignature } = await inPage<typeof import('@treering/statement')>('statement');
+  for (const curve of ['P-256', 'P-384'] as const) {
+    const { key, algorithm, sign } = generateTestKey(curve);
+    const message = new TextEncoder().encode('What is signed.');
+    const signature = sign(message);
+    assert.ok(checkSignature({ key, algorithm, message, signature }), curve);
+    signature[5] ^= 1;
+    assert.not(checkSignature({ key, algorithm, message, signature }), curve);
+  }
 });
 
 test('what was left out throws when it is called', () => {

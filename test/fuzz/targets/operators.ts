@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CompactRange } from '@treering/merkle';
 import { formatVerifierKey } from '@treering/note';
-import { RecordError } from '@treering/record';
+import { encodeRecord, RecordError } from '@treering/record';
 import { encodeCbor } from '@treering/statement';
 import { readHashCache } from '../../../apps/cli/src/check/hash-cache.js';
 import { readTargets } from '../../../apps/cli/src/check/targets.js';
@@ -21,6 +21,7 @@ import { parseUtc } from '../../../apps/cli/src/utc-time.js';
 import { parseYaml } from '../../../apps/cli/src/yaml.js';
 import { EvaluationError, parseDataset, parseMapping, parseTolerance } from '../../../packages/evaluation/src/index.js';
 import { predictionIn } from '../../../packages/evaluation/src/mapping.js';
+import { ALL_EXAMPLES } from '../../../packages/record/test/examples.js';
 import { ofText, type Target, target } from '../target.js';
 import { inFile, workFolder } from './in-file.js';
 import { DIGEST, DSSE, logKey, ORIGIN } from './samples.js';
@@ -64,6 +65,12 @@ const MAPPING =
   '{"method":"POST","headers":{"X-Api-Key":"env:KEY"},"body":{"input":"{{input}}"},"prediction":"/a/0","labels":{"1":"yes"}}';
 const range = new CompactRange();
 range.append(DIGEST);
+const deployments = ALL_EXAMPLES.filter(({ record }) => record.type === 'deployment').map(({ record }, index) => [
+  index,
+  DIGEST,
+  encodeRecord(record),
+  null,
+]);
 const hashCache = encodeCbor({ form: 1, full_at: 5, files: new Map([['/a', [DIGEST, 3, 'stamp', null]]]) });
 
 const yamlValue = (text: string): unknown => {
@@ -153,7 +160,7 @@ export const operatorTargets: readonly Target[] = [
     name: 'replay-progress',
     form: 'cbor',
     parse: inFile('progress', async (path) => readProgress(path, ORIGIN)),
-    seeds: [encodeCbor({ origin: ORIGIN, position: range.serialise(), state: encodeCbor([]), keysFrom: 0 })],
+    seeds: [encodeCbor({ origin: ORIGIN, position: range.serialise(), state: encodeCbor([]), keysFrom: 0, deployments })],
     errors,
   }),
   target({

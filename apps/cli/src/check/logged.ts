@@ -1,13 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ClientError, type LogClient, type ReadEntry } from '@treering/client';
-import {
-  type DeploymentEntry,
-  type InService,
-  inService,
-  type LoggedContent,
-  type ObservedContent,
-} from '@treering/deployment';
-import { type Candidate, type GovernanceState, rulesFor, tallyApprovals, type Version } from '@treering/governance';
+import type { DeploymentEntry, LoggedContent, ObservedContent } from '@treering/deployment';
+import { type GovernanceState, rulesFor, tallyApprovals } from '@treering/governance';
 import { equalBytes } from '@treering/merkle';
 import { hex } from '@treering/note';
 import {
@@ -20,40 +14,9 @@ import {
 } from '@treering/record';
 import { fetchAttachment } from '../commands/attachment.js';
 import { UsageError } from '../exit.js';
+import type { DatedDeployment } from '../seen-deployments.js';
 import type { Session } from '../session.js';
-import { type DeploymentRead, readStanding } from '../standing.js';
 import { textOf } from './observed.js';
-
-/** What is in service in one environment, by service. What is announced only stands there as well. */
-export type LoggedServices = ReadonlyMap<string, InService<DatedDeployment>>;
-
-/** A deployment, and when it was signed. */
-export interface DatedDeployment extends DeploymentEntry {
-  /** Seconds since the epoch. */
-  readonly iat: number | undefined;
-}
-
-/** The deployments of one environment, collected while a log is replayed from its beginning: none of them can be left out. */
-export class SeenDeployments {
-  readonly #prefix: string;
-  readonly #entries = new Map<string, DatedDeployment[]>();
-
-  constructor(environment: string) {
-    this.#prefix = `deploy/${environment}/`;
-  }
-
-  /** An entry that was admitted. */
-  see(index: number, { record, statement, leaf }: Candidate): void {
-    if (record?.type !== 'deployment' || !record.subject.startsWith(this.#prefix)) return;
-    const service = record.subject.slice(this.#prefix.length);
-    this.#entries.set(service, [...(this.#entries.get(service) ?? []), { index, leaf, record, iat: statement.iat }]);
-  }
-
-  /** Where each service stands. */
-  standings(): Map<string, InService<DatedDeployment>> {
-    return new Map([...this.#entries].map(([service, entries]) => [service, inService(entries)]));
-  }
-}
 
 /** Seconds in which an announcement comes to something. */
 const SOON = 3_600;
@@ -71,37 +34,6 @@ export function mayGoLive(state: GovernanceState, announced: DatedDeployment | u
     const { approved, rejected } = tallyApprovals(state, version, rule, now);
     return rejected.length === 0 && (announced.record.break_glass === true || approved.length >= rule.need);
   });
-}
-
-/**
- * Reads what is in service by the log. Which records are the newest is proved by the replay that led to `state`.
- * @throws ClientError
- */
-export async function readInService(client: LogClient, state: GovernanceState, environment: string): Promise<LoggedServices> {
-  const prefix = `deploy/${environment}/`;
-  const out = new Map<string, InService<DatedDeployment>>();
-  for (const version of state.versionsOf('deployment')) {
-    if (!version.subject.startsWith(prefix)) continue;
-    out.set(version.subject.slice(prefix.length), await standingOf(client, version));
-  }
-  return out;
-}
-
-async function standingOf(client: LogClient, newest: Version): Promise<InService<DatedDeployment>> {
-  const standing = await readStanding(client, newest.subject);
-  // The log may not leave out the newest one; what it leaves out before can only make something look as if it were not in service.
-  const known = newest.deployment?.phase === 'active' ? standing.active : standing.announced;
-  if (newest.deployment?.phase !== 'ended' && (known === undefined || !equalBytes(known.leaf, newest.leaf)))
-    throw new ClientError(
-      'client/not-verified',
-      `the log lists no record of ${newest.subject} that is as new as entry ${newest.index}`,
-    );
-  const { active, announced } = standing;
-  return { active: dated(active), announced: dated(announced) };
-}
-
-function dated(read: DeploymentRead | undefined): DatedDeployment | undefined {
-  return read === undefined ? undefined : { ...read, iat: read.statement.iat };
 }
 
 /**

@@ -7,7 +7,7 @@ import { createAttachment, printable, type RecordOf, stateDigest } from '@treeri
 import type { FileHash } from '@treering/record/node';
 import { type Finding, findDifferences, summaryOf } from '../check/findings.js';
 import { readHashCache, writeHashCache } from '../check/hash-cache.js';
-import { mayGoLive, readInService, SeenDeployments } from '../check/logged.js';
+import { mayGoLive } from '../check/logged.js';
 import { type Observed, observe } from '../check/observed.js';
 import { reportOf, summaryJson } from '../check/report.js';
 import { readTargets, type Target, type Targets } from '../check/targets.js';
@@ -143,14 +143,14 @@ class Routine {
 
   async #compare(observed: ReadonlyMap<string, Observed>): Promise<Finding[]> {
     const { environment, whole, watch } = this.#targets;
-    const seen = new SeenDeployments(environment);
     const { resume } = this.#flags;
-    const { state } = await provedRules(this.#session, this.#client, {
-      onEntry: (index, candidate) => seen.see(index, candidate),
-      ...(resume === undefined ? {} : { resume: resolve(this.#session.cwd, resume) }),
-    });
-    // A replay from the beginning has seen every deployment; another one asks the log for what came before.
-    const logged = resume === undefined ? seen.standings() : await readInService(this.#client, state, environment);
+    const { state, deployments } = await provedRules(
+      this.#session,
+      this.#client,
+      resume === undefined ? {} : { resume: resolve(this.#session.cwd, resume) },
+    );
+    // From the replay alone: what the log lists of a subject may lack the end of a deployment.
+    const logged = deployments.standings(environment);
     const findings: Finding[] = [];
     for (const service of new Set([...observed.keys(), ...(whole ? logged.keys() : [])])) {
       const standing = logged.get(service);

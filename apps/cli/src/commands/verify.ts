@@ -3,6 +3,7 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
   type Claim,
+  EvidenceError,
   holds,
   isAlarmProof,
   isCose,
@@ -70,7 +71,9 @@ export async function verify(session: Session, path: string, flags: VerifyFlags)
   }
   if (isCose(bytes)) {
     const { claims, record } = verifyCoseReceipt(bytes, { logs: receiptLogs(policy), ...means });
-    return report({ terminal, claims, record, good: holds(claims, REQUIRED_RECEIPT_CLAIMS), verbose, more: {} });
+    const all = policy.quorum === 'none' ? claims : [...claims, NOT_COSIGNED];
+    const required = [...REQUIRED_RECEIPT_CLAIMS, ...(policy.quorum === 'none' ? [] : [NOT_COSIGNED.name])];
+    return report({ terminal, claims: all, record, good: holds(all, required), verbose, more: {} });
   }
   const found = verifyTlogProof(bytes, { policy, signerKeys: (flags.signer ?? []).map(signerKey), ...means });
   const claims = [...found.claims, ...(artifacts === undefined ? [] : await artifactClaims(found.statement, artifacts))];
@@ -81,7 +84,7 @@ export async function verify(session: Session, path: string, flags: VerifyFlags)
     record: found.record,
     good: holds(claims, required),
     verbose,
-    more: { index: Number(found.index) },
+    more: { index: exactIndex(found.index) },
   });
 }
 
@@ -124,6 +127,22 @@ async function isPackFile(path: string): Promise<boolean> {
   } finally {
     await file.close();
   }
+}
+
+/** Whatever the policy's quorum is, no receipt meets it. */
+const NOT_COSIGNED: Claim = {
+  name: 'quorum',
+  verdict: 'not proved',
+  text: 'The trust policy asks for witnesses, and a receipt carries no cosignatures: ask for the .tlog-proof of the entry.',
+};
+
+/**
+ * An index as a JSON number, which holds none above 2^53 - 1 exactly.
+ * @throws EvidenceError for a larger one, which would be rounded
+ */
+function exactIndex(index: bigint): number {
+  if (index <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(index);
+  throw new EvidenceError('evidence/malformed', `the proof is of entry ${index}, and a log has at most 2^53 - 1 entries`);
 }
 
 /** The Ed25519 keys of the trusted logs: what receipts are signed with. */

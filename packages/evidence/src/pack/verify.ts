@@ -375,7 +375,7 @@ class Examination {
       ...this.#admission.claims().slice(1),
       this.#complete(head),
       ...this.#times.claims(),
-      ...this.#approvals.claims(this.#decisions.decided, this.#isComplete()),
+      ...this.#approvals.claims(this.#decisions.decided, this.#isComplete(), this.#audit.state),
       ...this.#chain.claims(),
       ...this.#corrections.claims(),
       ...this.#attachments.claims(),
