@@ -1,6 +1,8 @@
 import { verify } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { deliver } from '../src/index.js';
 import { watchedWorld } from './fixture.js';
 
 interface Told {
@@ -69,9 +71,151 @@ test('a webhook that fails is tried again, later each time, also after the monit
   await watcher.poll(60);
   await watcher.poll(100);
   assert.is(told.length, 5);
-  assert.is(watcher.monitor.store.undelivered, 0);
+  assert.is(watcher.monitor.store.deliveries.size, 0);
   await watcher.poll(4000);
   assert.is(told.length, 5);
+  world.close();
+});
+
+const event = ({ body }: Told): string => {
+  const { event, alarm } = JSON.parse(body) as { event: string; alarm: { kind: string; about: string } };
+  return `${event} ${alarm.kind} ${alarm.about}`;
+};
+
+test('however much was raised before, what is gravest is told first, and all of it at once', async () => {
+  const { world, watcher, told } = await hooked([]);
+  const { store } = watcher.monitor;
+  const raise = (kind: 'fork' | 'drift', about: string) =>
+    store.raise({ origin: 'o', kind, about, message: '', raised: 0 }, new Uint8Array(0), ['http://hook.world/alarm']);
+  for (let i = 0; i < 450; i++) raise('drift', `${i}`);
+  raise('fork', '');
+  await watcher.poll();
+  assert.is(event(told[0]), 'raised fork ');
+  assert.is(told.length, 451);
+  assert.is(store.deliveries.size, 0);
+  await watcher.poll();
+  assert.is(told.length, 451, 'each once');
+  world.close();
+});
+
+test('a fork that shows while others are told has its turn next', async () => {
+  const { world, watcher, told } = await hooked([]);
+  const { store } = watcher.monitor;
+  const raise = (kind: 'fork' | 'drift', about: string) =>
+    store.raise({ origin: 'o', kind, about, message: '', raised: 0 }, new Uint8Array(0), ['http://hook.world/alarm']);
+  for (let i = 0; i < 450; i++) raise('drift', `${i}`);
+  const hook = world.hosts.get('hook.world') as (request: Request) => Promise<Response>;
+  world.hosts.set('hook.world', (request) => {
+    if (told.length === 0) raise('fork', '');
+    return hook(request);
+  });
+  await watcher.poll();
+  assert.is(
+    told.findIndex((one) => event(one) === 'raised fork '),
+    100,
+    'behind the posts that were under way',
+  );
+  world.close();
+});
+
+test('of a webhook that takes nothing, no more is asked in one poll, and others are told everything', async () => {
+  const { world, watcher, told } = await hooked([]);
+  const { store } = watcher.monitor;
+  let refused = 0;
+  world.hosts.set('dead.world', async () => {
+    refused++;
+    return new Response('', { status: 500 });
+  });
+  const urls = ['http://dead.world/', 'http://hook.world/alarm'];
+  for (let i = 0; i < 250; i++)
+    store.raise({ origin: 'o', kind: 'drift', about: `${i}`, message: '', raised: 0 }, new Uint8Array(0), urls);
+  await watcher.poll();
+  assert.is(refused, 100);
+  assert.is(told.length, 250);
+  assert.is(store.deliveries.size, 250);
+  world.close();
+});
+
+test('when the time is over no further post is begun', async () => {
+  const { world, watcher, told } = await hooked([]);
+  const { monitor } = watcher;
+  for (let i = 0; i < 250; i++)
+    monitor.store.raise({ origin: 'o', kind: 'drift', about: `${i}`, message: '', raised: 0 }, new Uint8Array(0), [
+      'http://hook.world/alarm',
+    ]);
+  await deliver(monitor, { fetch: world.fetchFrom('m.world'), within: 0 });
+  assert.is(told.length, 100);
+  await deliver(monitor, { fetch: world.fetchFrom('m.world') });
+  assert.is(told.length, 250);
+  world.close();
+});
+
+test('what is raised while webhooks are told is told right afterwards, also to one that had nothing to be told', async () => {
+  const { world, watcher, told } = await hooked([]);
+  const { monitor } = watcher;
+  const raise = (kind: 'fork' | 'drift', url: string) =>
+    monitor.store.raise({ origin: 'o', kind, about: '', message: '', raised: 0 }, new Uint8Array(0), [url]);
+  let answer: (() => void) | undefined;
+  world.hosts.set('slow.world', async () => {
+    await new Promise<void>((done) => {
+      answer = done;
+    });
+    return new Response('');
+  });
+  raise('drift', 'http://slow.world/');
+  const first = monitor.tell();
+  raise('fork', 'http://hook.world/alarm');
+  const [second, third] = [monitor.tell(), monitor.tell()];
+  assert.is(second, third, 'one for all who ask');
+  while (answer === undefined) await setImmediate();
+  (answer as () => void)();
+  await first;
+  assert.equal(told, []);
+  await second;
+  assert.equal(told.map(event), ['raised fork ']);
+  world.close();
+});
+
+test('a monitor that is closed waits for what is under way, and leaves the rest to the next start', async () => {
+  const { world, watcher, told } = await hooked([]);
+  const { monitor } = watcher;
+  const urls = ['http://hook.world/alarm'];
+  const raise = (about: string) =>
+    monitor.store.raise({ origin: 'o', kind: 'drift', about, message: '', raised: 0 }, new Uint8Array(0), urls);
+  raise('a');
+  const running = monitor.tell();
+  raise('b');
+  const next = monitor.tell();
+  const closed = watcher.stop();
+  await Promise.all([running, next, closed]);
+  const before = told.length;
+  assert.ok(before >= 1);
+  watcher.start();
+  await watcher.poll();
+  assert.equal(told.map(event), ['raised drift a', 'raised drift b']);
+  await watcher.stop();
+  world.close();
+});
+
+test('what was raised and cleared again and again before anybody was told is told of at its beginning and its end', async () => {
+  const { world, watcher, told } = await hooked([]);
+  const { store } = watcher.monitor;
+  const urls = ['http://hook.world/alarm'];
+  for (let i = 1; i <= 100; i++) {
+    const alarm = { origin: 'o', kind: 'mismatch', about: 'deploy/x', message: `${i}`, raised: i } as const;
+    const id = store.raise(alarm, new Uint8Array(0), urls)?.id as number;
+    if (i < 100) store.clear(id, i, urls);
+    store.raise({ ...alarm, about: `deploy/${i}` }, new Uint8Array(0), urls);
+  }
+  await watcher.poll();
+  const flapping = told.filter((one) => event(one).endsWith(' deploy/x'));
+  const messages = flapping.map(({ body }) => {
+    const { event, alarm } = JSON.parse(body) as { event: string; alarm: { message: string } };
+    return `${event} ${alarm.message}`;
+  });
+  assert.equal(messages, ['raised 1', 'cleared 1', 'raised 100']);
+  assert.is(told.length, 103, 'what is about something else is told of each');
+  assert.is(store.alarms().filter(({ about }) => about === 'deploy/x').length, 100, 'the listing has all of them');
   world.close();
 });
 
