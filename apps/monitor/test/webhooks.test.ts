@@ -2,7 +2,8 @@ import { verify } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { deliver } from '../src/index.js';
+import type { World } from '../../../test/drill/simulation.js';
+import { deliver, type MonitorStore } from '../src/index.js';
 import { watchedWorld } from './fixture.js';
 
 interface Told {
@@ -82,13 +83,35 @@ const event = ({ body }: Told): string => {
   return `${event} ${alarm.kind} ${alarm.about}`;
 };
 
+/** Raises alarms of one kind, about nothing or about so many things, of which these webhooks are told. */
+function raiseAt(store: MonitorStore, kind: 'fork' | 'drift', urls: readonly string[], count?: number): void {
+  const abouts = count === undefined ? [''] : Array.from({ length: count }, (_, i) => `${i}`);
+  store.transaction(() => {
+    for (const about of abouts) store.raise({ origin: 'o', kind, about, message: '', raised: 0 }, new Uint8Array(0), urls);
+  });
+}
+
+/** Has slow.world wait with its answer. @returns what waits until it is asked, and lets it answer */
+function holdUp(world: World): () => Promise<void> {
+  let answer: (() => void) | undefined;
+  world.hosts.set('slow.world', async () => {
+    await new Promise<void>((done) => {
+      answer = done;
+    });
+    return new Response('');
+  });
+  return async () => {
+    while (answer === undefined) await setImmediate();
+    answer();
+  };
+}
+
 test('however much was raised before, what is gravest is told first, and all of it at once', async () => {
   const { world, watcher, told } = await hooked([]);
   const { store } = watcher.monitor;
-  const raise = (kind: 'fork' | 'drift', about: string) =>
-    store.raise({ origin: 'o', kind, about, message: '', raised: 0 }, new Uint8Array(0), ['http://hook.world/alarm']);
-  for (let i = 0; i < 450; i++) raise('drift', `${i}`);
-  raise('fork', '');
+  const urls = ['http://hook.world/alarm'];
+  raiseAt(store, 'drift', urls, 450);
+  raiseAt(store, 'fork', urls);
   await watcher.poll();
   assert.is(event(told[0]), 'raised fork ');
   assert.is(told.length, 451);
@@ -101,12 +124,11 @@ test('however much was raised before, what is gravest is told first, and all of 
 test('a fork that shows while others are told has its turn next', async () => {
   const { world, watcher, told } = await hooked([]);
   const { store } = watcher.monitor;
-  const raise = (kind: 'fork' | 'drift', about: string) =>
-    store.raise({ origin: 'o', kind, about, message: '', raised: 0 }, new Uint8Array(0), ['http://hook.world/alarm']);
-  for (let i = 0; i < 450; i++) raise('drift', `${i}`);
+  const urls = ['http://hook.world/alarm'];
+  raiseAt(store, 'drift', urls, 450);
   const hook = world.hosts.get('hook.world') as (request: Request) => Promise<Response>;
   world.hosts.set('hook.world', (request) => {
-    if (told.length === 0) raise('fork', '');
+    if (told.length === 0) raiseAt(store, 'fork', urls);
     return hook(request);
   });
   await watcher.poll();
@@ -127,8 +149,7 @@ test('of a webhook that takes nothing, no more is asked in one poll, and others 
     return new Response('', { status: 500 });
   });
   const urls = ['http://dead.world/', 'http://hook.world/alarm'];
-  for (let i = 0; i < 250; i++)
-    store.raise({ origin: 'o', kind: 'drift', about: `${i}`, message: '', raised: 0 }, new Uint8Array(0), urls);
+  raiseAt(store, 'drift', urls, 250);
   await watcher.poll();
   assert.is(refused, 100);
   assert.is(told.length, 250);
@@ -139,10 +160,7 @@ test('of a webhook that takes nothing, no more is asked in one poll, and others 
 test('when the time is over no further post is begun', async () => {
   const { world, watcher, told } = await hooked([]);
   const { monitor } = watcher;
-  for (let i = 0; i < 250; i++)
-    monitor.store.raise({ origin: 'o', kind: 'drift', about: `${i}`, message: '', raised: 0 }, new Uint8Array(0), [
-      'http://hook.world/alarm',
-    ]);
+  raiseAt(monitor.store, 'drift', ['http://hook.world/alarm'], 250);
   await deliver(monitor, { fetch: world.fetchFrom('m.world'), within: 0 });
   assert.is(told.length, 100);
   await deliver(monitor, { fetch: world.fetchFrom('m.world') });
@@ -153,22 +171,13 @@ test('when the time is over no further post is begun', async () => {
 test('what is raised while webhooks are told is told right afterwards, also to one that had nothing to be told', async () => {
   const { world, watcher, told } = await hooked([]);
   const { monitor } = watcher;
-  const raise = (kind: 'fork' | 'drift', url: string) =>
-    monitor.store.raise({ origin: 'o', kind, about: '', message: '', raised: 0 }, new Uint8Array(0), [url]);
-  let answer: (() => void) | undefined;
-  world.hosts.set('slow.world', async () => {
-    await new Promise<void>((done) => {
-      answer = done;
-    });
-    return new Response('');
-  });
-  raise('drift', 'http://slow.world/');
+  const release = holdUp(world);
+  raiseAt(monitor.store, 'drift', ['http://slow.world/']);
   const first = monitor.tell();
-  raise('fork', 'http://hook.world/alarm');
+  raiseAt(monitor.store, 'fork', ['http://hook.world/alarm']);
   const [second, third] = [monitor.tell(), monitor.tell()];
   assert.is(second, third, 'one for all who ask');
-  while (answer === undefined) await setImmediate();
-  (answer as () => void)();
+  await release();
   await first;
   assert.equal(told, []);
   await second;
@@ -179,20 +188,19 @@ test('what is raised while webhooks are told is told right afterwards, also to o
 test('a monitor that is closed waits for what is under way, and leaves the rest to the next start', async () => {
   const { world, watcher, told } = await hooked([]);
   const { monitor } = watcher;
-  const urls = ['http://hook.world/alarm'];
-  const raise = (about: string) =>
-    monitor.store.raise({ origin: 'o', kind: 'drift', about, message: '', raised: 0 }, new Uint8Array(0), urls);
-  raise('a');
+  const release = holdUp(world);
+  raiseAt(monitor.store, 'drift', ['http://slow.world/']);
   const running = monitor.tell();
-  raise('b');
+  raiseAt(monitor.store, 'fork', ['http://hook.world/alarm']);
   const next = monitor.tell();
   const closed = watcher.stop();
+  await release();
   await Promise.all([running, next, closed]);
-  const before = told.length;
-  assert.ok(before >= 1);
+  assert.equal(told, []);
   watcher.start();
+  assert.is(monitor === watcher.monitor, false);
   await watcher.poll();
-  assert.equal(told.map(event), ['raised drift a', 'raised drift b']);
+  assert.equal(told.map(event), ['raised fork ']);
   await watcher.stop();
   world.close();
 });
