@@ -7,6 +7,7 @@ import { isFaultOfTheLog } from './entry-proofs.js';
 import { formatContained } from './gossip.js';
 import type { MonitorMetrics } from './metrics.js';
 import type { Monitor } from './monitor.js';
+import type { OpenCount } from './store.js';
 import { Visitors } from './visitors.js';
 import type { WatchedLog } from './watched-log.js';
 import { alarmView } from './webhooks.js';
@@ -20,6 +21,9 @@ export interface MonitorServer {
   readonly bodies: ByteBudget;
   readonly logger: Logger;
 }
+
+/** Alarms in one answer at most, and when no limit is given. */
+const PAGE = 1000;
 
 /** The monitor's HTTP face as a value: tests call `app.request()`, only `serveMonitor` listens. */
 export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorServer): Hono<Env> {
@@ -46,15 +50,16 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
   };
 
   app.get('/v1/monitor', (c) => {
-    const open = monitor.store.openAlarms();
+    const open = monitor.store.openCounts();
+    const sum = (counts: readonly OpenCount[]): number => counts.reduce((total, { count }) => total + count, 0);
     return c.json(
       {
         name: monitor.name,
         vkey,
-        alarms: open.length,
+        alarms: sum(open),
         logs: monitor.logs.map((log) => ({
           ...log.status(),
-          alarms: open.filter(({ origin }) => origin === log.config.origin).length,
+          alarms: sum(open.filter(({ origin }) => origin === log.config.origin)),
         })),
       },
       200,
@@ -64,8 +69,14 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
 
   app.get('/v1/alarms', (c) => {
     const all = c.req.query('all') !== undefined;
-    const alarms = all ? monitor.store.alarms() : monitor.store.openAlarms();
-    return c.json({ alarms: alarms.map(alarmView) }, 200, fresh);
+    const from = decimalParam(c.req.query('from'), 'from', Number.MAX_SAFE_INTEGER);
+    const limit = decimalParam(c.req.query('limit'), 'limit', PAGE);
+    if (limit < 1 || limit > PAGE) throw new Problem(400, 'request/malformed', `limit must be 1 to ${PAGE}`);
+    const page = { from, limit: limit + 1 };
+    const alarms = all ? monitor.store.alarms(page) : monitor.store.openAlarms(page);
+    const next = alarms[limit]?.id;
+    const listed = alarms.slice(0, limit).map(alarmView);
+    return c.json({ alarms: listed, ...(next === undefined ? {} : { next }) }, 200, fresh);
   });
 
   app.get('/v1/alarms/:id', (c) => {

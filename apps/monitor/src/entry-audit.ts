@@ -21,7 +21,7 @@ import type { EntryNeeds } from './pending.js';
 import { decodeRemembered, encodeRemembered } from './remembered.js';
 import { admission, dated, foreignCharter } from './rules/entry-rules.js';
 import { incidentsDue } from './rules/incident-rules.js';
-import { afterRecord, NOTHING_REMEMBERED, recordRules, undeployed } from './rules/record-rules.js';
+import { emptyMemory, recordRules, remember, undeployed } from './rules/record-rules.js';
 import type { KnownHead, MonitorStore, NewNodes } from './store.js';
 
 /** What the audit of a log's entries works with. */
@@ -84,7 +84,8 @@ export class EntryAudit {
   readonly #parts: EntryAuditParts;
   #follower!: Follower;
   #audit!: Audit;
-  #remembered = NOTHING_REMEMBERED;
+  /** Changed record by record, as the state of the audit is: after a failure both are loaded again as they were saved. */
+  #remembered = emptyMemory();
   /** Where the audit stands: behind what was decided. */
   #position!: Uint8Array;
   #saved = 0;
@@ -115,7 +116,7 @@ export class EntryAudit {
     this.#position = this.#follower.position();
     this.#saved = this.#follower.size;
     this.#audit = new Audit(means, { state: state ?? new GovernanceState(), size: this.#follower.size });
-    this.#remembered = state === undefined || remembered === undefined ? NOTHING_REMEMBERED : remembered;
+    this.#remembered = state === undefined || remembered === undefined ? emptyMemory() : remembered;
     this.#nodes = [];
     this.#unflushed = [];
   }
@@ -192,20 +193,21 @@ export class EntryAudit {
   }
 
   /** Raises what time alone makes a reason: what was announced and never came to anything, and reports that are due. */
-  raiseByTime(): void {
+  async raiseByTime(): Promise<void> {
     const { config, alarms, store } = this.#parts;
     const head = store.head(config.origin, 'followed');
     if (head === undefined) return;
     // While entries are read again, one of the next ones may say what came of it; it was judged, and would clear nothing.
     if (this.size < Math.max(head.size, store.standing(config.origin, this.#now).judged)) return;
     const { intents, deadlines } = this.#remembered;
-    const late = undeployed(intents, this.#now, config.deployWithin);
-    const due = incidentsDue(deadlines, this.#now, config.remindBefore);
-    for (const finding of [...late, ...due]) {
-      if (finding.index >= head.size) continue;
-      // The entry is asked for when the proof is made.
-      alarms.raise(config.origin, finding, { needs: needsOf(finding, finding.index, new Uint8Array(0), head) });
-    }
+    const now = this.#now;
+    const raise = (kind: Finding['kind'], findings: Iterable<Finding & { index: number }>): Promise<void> =>
+      alarms.raiseAll(config.origin, kind, within(findings, head.size), (finding) => ({
+        // The entry is asked for when the proof is made.
+        needs: needsOf(finding, finding.index, new Uint8Array(0), head),
+      }));
+    await raise('undeployed', undeployed(intents, now, config.deployWithin));
+    await raise('incident-due', incidentsDue(deadlines, now, config.remindBefore));
   }
 
   /** Decides, and says what follows; changes nothing that lasts. */
@@ -277,7 +279,7 @@ export class EntryAudit {
         ...raise.map((finding) => ({ raise: finding, needs: needsOf(finding, index, entry, head) })),
       ];
     });
-    this.#remembered = afterRecord(this.#remembered, seen);
+    remember(this.#remembered, seen);
     return actions;
   }
 
@@ -323,6 +325,11 @@ export class EntryAudit {
 function needsOf({ kind, message }: Finding, index: number, entry: Uint8Array, { note, size, root }: KnownHead): EntryNeeds {
   const head = { note, size, root };
   return { kind: kind as EntryNeeds['kind'], index, entry, head, code: '', rule: '', reason: message, related: [] };
+}
+
+/** Those about the first `size` entries. */
+function* within<F extends { readonly index: number }>(findings: Iterable<F>, size: number): Generator<F> {
+  for (const finding of findings) if (finding.index < size) yield finding;
 }
 
 /** A state that this program saved, or undefined when another version did: the log is replayed then. */

@@ -51,13 +51,10 @@ export function createMetrics(monitor: Monitor) {
     labelNames: ['origin', 'kind'],
     registers,
     collect() {
-      const open = monitor.store.openAlarms();
-      for (const { config } of monitor.logs) {
-        for (const kind of ALARM_KINDS) {
-          const count = open.filter((alarm) => alarm.origin === config.origin && alarm.kind === kind).length;
-          this.set({ origin: config.origin, kind }, count);
-        }
-      }
+      for (const { config } of monitor.logs) for (const kind of ALARM_KINDS) this.set({ origin: config.origin, kind }, 0);
+      const followed = new Set(monitor.logs.map(({ config }) => config.origin));
+      for (const { origin, kind, count } of monitor.store.openCounts())
+        if (followed.has(origin)) this.set({ origin, kind }, count);
     },
   });
   new Gauge({
@@ -65,7 +62,7 @@ export function createMetrics(monitor: Monitor) {
     help: 'What webhooks still have to be told',
     registers,
     collect() {
-      this.set(monitor.store.undelivered);
+      this.set(monitor.store.deliveries.size);
     },
   });
   new Gauge({

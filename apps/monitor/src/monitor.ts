@@ -32,6 +32,8 @@ export interface MonitorParts {
   readonly timeout?: number;
   readonly onAlarm?: (alarm: Alarm, event: 'raised' | 'cleared') => void;
   readonly onTrouble?: (who: string, error: Error) => void;
+  /** Called with what went wrong in the monitor itself when the proof of an alarm was to be made. */
+  readonly onUnproved?: (alarm: Alarm, error: unknown) => void;
 }
 
 /** Follows logs, compares what everybody shows of them, and raises alarms. */
@@ -46,9 +48,11 @@ export class Monitor {
   readonly #parts: MonitorParts;
   readonly #polling = new Map<WatchedLog, Promise<void>>();
   #telling: Promise<void> | undefined;
+  #tellingNext: Promise<void> | undefined;
+  #closing = false;
 
   constructor(parts: MonitorParts) {
-    const { store, name, signer, clock = Date.now, means, onAlarm, onTrouble, fetch, timeout } = parts;
+    const { store, name, signer, clock = Date.now, means, onAlarm, onTrouble, onUnproved, fetch, timeout } = parts;
     const hasher = parts.hasher ?? nodeHasher;
     const network = { ...(fetch === undefined ? {} : { fetch }), ...(timeout === undefined ? {} : { timeout }) };
     this.#parts = parts;
@@ -63,6 +67,7 @@ export class Monitor {
       webhooks: parts.webhooks ?? [],
       clock,
       ...(onAlarm === undefined ? {} : { onChange: onAlarm }),
+      ...(onUnproved === undefined ? {} : { onUnproved }),
     });
     this.#gossip = new Gossip({
       peers: parts.peers ?? [],
@@ -101,10 +106,23 @@ export class Monitor {
     return run;
   }
 
-  /** Tells webhooks what they were not told yet. Calls that overlap share one run. */
+  /**
+   * Tells webhooks what they were not told yet. A run that is under way may have passed what was raised since: another one follows
+   * it, which is shared by all calls until it begins. A monitor that is being closed leaves the rest to the next start.
+   */
   tell(): Promise<void> {
+    if (this.#closing) return Promise.resolve();
+    if (this.#telling !== undefined) {
+      this.#tellingNext ??= this.#telling
+        .catch(() => undefined)
+        .then(() => {
+          this.#tellingNext = undefined;
+          return this.tell();
+        });
+      return this.#tellingNext;
+    }
     const { fetch, timeout } = this.#parts;
-    this.#telling ??= deliver(this, {
+    this.#telling = deliver(this, {
       ...(fetch === undefined ? {} : { fetch }),
       ...(timeout === undefined ? {} : { timeout }),
     }).finally(() => {
@@ -115,6 +133,7 @@ export class Monitor {
 
   /** Waits for what is under way, and keeps how far every audit has come. */
   async close(): Promise<void> {
+    this.#closing = true;
     await Promise.allSettled([...this.#polling.values(), this.#telling]);
     for (const log of this.logs) log.save();
     this.store.close();

@@ -1,6 +1,6 @@
 import { decodeCbor, encodeCbor, StatementError } from '@treering/statement';
 import { z } from 'zod';
-import type { Remembered } from './rules/record-rules.js';
+import type { Memory, Remembered } from './rules/record-rules.js';
 
 const subject = z.string();
 const index = z.int().min(0);
@@ -18,7 +18,7 @@ export function encodeRemembered({ intents, deadlines }: Remembered): Uint8Array
 }
 
 /** Reads what this program stored; undefined when another version did, which knew less: the log is replayed then. */
-export function decodeRemembered(bytes: Uint8Array): Remembered | undefined {
+export function decodeRemembered(bytes: Uint8Array): Memory | undefined {
   try {
     const read = schema.safeParse(decodeCbor(bytes, { tags: [] }));
     if (!read.success) return undefined;

@@ -84,5 +84,17 @@ export const MONITOR_SCHEMA: Schema = {
       due      INTEGER NOT NULL
     ) STRICT;
     `,
+    `
+    -- rank: which are told first. topic: what the alarm is about, with its log and kind. attempts: those that were begun.
+    ALTER TABLE deliveries ADD COLUMN rank INTEGER NOT NULL DEFAULT 6;
+    ALTER TABLE deliveries ADD COLUMN topic TEXT NOT NULL DEFAULT '';
+    UPDATE deliveries SET rank = (
+      SELECT CASE kind WHEN 'fork' THEN 0 WHEN 'rollback' THEN 1 WHEN 'unauthorised' THEN 2 WHEN 'bad-entry' THEN 3
+        WHEN 'unwitnessed' THEN 4 WHEN 'stale' THEN 5 ELSE 6 END
+      FROM alarms WHERE alarms.id = alarm);
+    CREATE INDEX deliveries_in_turn ON deliveries (url, rank, id, due);
+    CREATE INDEX deliveries_by_topic ON deliveries (topic, url, event, attempts) WHERE topic <> '';
+    CREATE INDEX deliveries_by_alarm ON deliveries (alarm);
+    `,
   ],
 };

@@ -62,6 +62,8 @@ export async function openMonitor(data: string, config: MonitorConfig, logger: L
           ? logger.error({ alarm: id, origin, kind, message }, 'alarm')
           : logger.info({ alarm: id, origin, kind }, 'the alarm is over'),
       onTrouble: (who, error) => logger.debug({ who, why: error.message }, 'somebody could not be asked'),
+      onUnproved: ({ id, origin, kind }, error) =>
+        logger.error({ alarm: id, origin, kind, err: error }, 'the proof of an alarm could not be made'),
     });
     return {
       monitor,
@@ -105,8 +107,8 @@ export async function serveMonitor(
 }
 
 /**
- * Looks at every log at once and then at an interval, each on its own, and tells webhooks between. A log whose entries were not
- * all read is looked at again at once.
+ * Looks at every log at once and then at an interval, each on its own, and tells webhooks after each look; none waits for that. A
+ * log whose entries were not all read is looked at again at once.
  */
 function pollRegularly(monitor: Monitor, interval: number, logger: Logger): () => void {
   const timers = new Map<unknown, NodeJS.Timeout>();
@@ -119,7 +121,9 @@ function pollRegularly(monitor: Monitor, interval: number, logger: Logger): () =
     timers.set(name, setTimeout(tick, 0));
   };
   for (const log of monitor.logs) {
-    const tell = (): Promise<void> => monitor.tell();
+    const tell = (): void => {
+      monitor.tell().catch((error: unknown) => logger.error({ err: error }, 'webhooks could not be told'));
+    };
     const wait = (): number => (log.isBehind ? 0 : interval);
     repeat(log, () => monitor.look(log).finally(tell), wait);
   }

@@ -1,6 +1,7 @@
 import type { AlarmKind } from '@treering/evidence';
 import { HASH_SIZE, MerkleInputError, type ReadTile, TILE_HEIGHT, TILE_WIDTH } from '@treering/merkle';
 import { type OpenOptions, openDatabase } from '@treering/storage-sqlite';
+import { DeliveryQueue } from './delivery-queue.js';
 import { MONITOR_SCHEMA } from './schema.js';
 
 /** A head that a log signed. */
@@ -63,25 +64,33 @@ export interface Alarm {
   readonly cleared: number | null;
 }
 
-/** Something that a webhook has to be told. */
-export interface Delivery {
-  readonly id: number;
-  readonly alarm: number;
-  readonly event: 'raised' | 'cleared';
-  readonly url: string;
-  readonly attempts: number;
+/** A part of a listing of alarms, of which the newest come first. */
+export interface AlarmPage {
+  /** The id to begin at: newer ones are left out. */
+  readonly from?: number;
+  readonly limit?: number;
+}
+
+/** Open alarms of one kind for one log. */
+export interface OpenCount {
+  readonly origin: string;
+  readonly kind: AlarmKind;
+  readonly count: number;
 }
 
 /** Heads shown by others that are kept of one log, alarms of one kind that may be open for it, and the newest that are kept. */
 const MOST_SHOWN = 64;
 const MOST_ALARMS = 1000;
 const MOST_KEPT = 20_000;
+/** As a limit in SQL: none. */
+const ALL = -1;
 
 /** What a monitor remembers. Every change is one durable transaction; a kill at any moment loses nothing that was said. */
 export class MonitorStore {
   readonly #db: ReturnType<typeof openDatabase>['db'];
   readonly #release: () => void;
   readonly #sql;
+  #queue: DeliveryQueue | undefined;
 
   private constructor(path: string, options: OpenOptions) {
     const { db, lock } = openDatabase(path, options, MONITOR_SCHEMA);
@@ -138,7 +147,13 @@ export class MonitorStore {
       countOpen: db
         .prepare<[string, string], number>('SELECT count(*) FROM alarms WHERE origin = ? AND kind = ? AND cleared IS NULL')
         .pluck(),
-      openAlarms: db.prepare<[], Alarm>(`${alarm} WHERE cleared IS NULL ORDER BY id DESC`),
+      openAbouts: db
+        .prepare<[string, string], string>('SELECT about FROM alarms WHERE origin = ? AND kind = ? AND cleared IS NULL')
+        .pluck(),
+      countsOpen: db.prepare<[], OpenCount>(
+        'SELECT origin, kind, count(*) AS count FROM alarms WHERE cleared IS NULL GROUP BY origin, kind',
+      ),
+      openAlarms: db.prepare<[number, number], Alarm>(`${alarm} WHERE cleared IS NULL AND id <= ? ORDER BY id DESC LIMIT ?`),
       unproved: db.prepare<[string, number], Alarm & { pending: Uint8Array }>(
         `SELECT id, origin, kind, about, message, raised, cleared, pending FROM alarms
          WHERE origin = ? AND pending IS NOT NULL ORDER BY tries, id LIMIT ?`,
@@ -147,19 +162,12 @@ export class MonitorStore {
       tried: db.prepare('UPDATE alarms SET tries = tries + 1 WHERE id = ?'),
       prune: db.prepare(
         `DELETE FROM alarms WHERE cleared IS NOT NULL AND id <= (SELECT max(id) FROM alarms) - ${MOST_KEPT}
-         AND id NOT IN (SELECT alarm FROM deliveries)`,
+         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE alarm = alarms.id)`,
       ),
       clear: db.prepare('UPDATE alarms SET cleared = ? WHERE id = ? AND cleared IS NULL'),
       alarm: db.prepare<[number], Alarm>(`${alarm} WHERE id = ?`),
-      alarms: db.prepare<[], Alarm>(`${alarm} ORDER BY id DESC`),
+      alarms: db.prepare<[number, number], Alarm>(`${alarm} WHERE id <= ? ORDER BY id DESC LIMIT ?`),
       proof: db.prepare<[number], Uint8Array | null>('SELECT proof FROM alarms WHERE id = ?').pluck(),
-      deliver: db.prepare('INSERT INTO deliveries (alarm, event, url, due) VALUES (?, ?, ?, ?)'),
-      due: db.prepare<[number], Delivery>(
-        'SELECT id, alarm, event, url, attempts FROM deliveries WHERE due <= ? ORDER BY id LIMIT 100',
-      ),
-      delivered: db.prepare('DELETE FROM deliveries WHERE id = ?'),
-      postpone: db.prepare('UPDATE deliveries SET attempts = attempts + 1, due = ? WHERE id = ?'),
-      waiting: db.prepare<[], number>('SELECT count(*) FROM deliveries').pluck(),
     };
   }
 
@@ -276,9 +284,14 @@ export class MonitorStore {
     return this.#sql.open.get(origin, kind, about);
   }
 
-  /** Whether another alarm of a kind may be opened for a log: a flood of one kind leaves room for the others. */
-  hasRoom(origin: string, kind: AlarmKind): boolean {
-    return (this.#sql.countOpen.get(origin, kind) ?? 0) < MOST_ALARMS;
+  /** How many more alarms of a kind may be opened for a log: a flood of one kind leaves room for the others. */
+  room(origin: string, kind: AlarmKind): number {
+    return MOST_ALARMS - (this.#sql.countOpen.get(origin, kind) ?? 0);
+  }
+
+  /** What the open alarms of a kind are about. */
+  openAbouts(origin: string, kind: AlarmKind): ReadonlySet<string> {
+    return new Set(this.#sql.openAbouts.all(origin, kind));
   }
 
   /**
@@ -289,10 +302,10 @@ export class MonitorStore {
   raise(alarm: Omit<Alarm, 'id' | 'cleared'>, pending: Uint8Array, urls: readonly string[]): Alarm | undefined {
     return this.transaction(() => {
       const { origin, kind, about, message, raised } = alarm;
-      const { changes } = this.#sql.raise.run(origin, kind, about, message, raised, pending);
+      const { changes, lastInsertRowid } = this.#sql.raise.run(origin, kind, about, message, raised, pending);
       if (changes === 0) return undefined;
-      const opened = this.openAlarm(origin, kind, about) as Alarm;
-      for (const url of urls) this.#sql.deliver.run(opened.id, 'raised', url, 0);
+      const opened = { ...alarm, id: Number(lastInsertRowid), cleared: null };
+      this.deliveries.add(opened, 'raised', urls);
       return opened;
     });
   }
@@ -315,7 +328,7 @@ export class MonitorStore {
   clear(id: number, at: number, urls: readonly string[]): boolean {
     return this.transaction(() => {
       if (this.#sql.clear.run(at, id).changes === 0) return false;
-      for (const url of urls) this.#sql.deliver.run(id, 'cleared', url, 0);
+      this.deliveries.add(this.alarm(id) as Alarm, 'cleared', urls);
       this.#sql.prune.run();
       return true;
     });
@@ -326,13 +339,18 @@ export class MonitorStore {
   }
 
   /** The newest first; cleared ones are kept up to a number. */
-  alarms(): Alarm[] {
-    return this.#sql.alarms.all();
+  alarms({ from = Number.MAX_SAFE_INTEGER, limit = ALL }: AlarmPage = {}): Alarm[] {
+    return this.#sql.alarms.all(from, limit);
   }
 
   /** Those that are open, the newest first. */
-  openAlarms(): Alarm[] {
-    return this.#sql.openAlarms.all();
+  openAlarms({ from = Number.MAX_SAFE_INTEGER, limit = ALL }: AlarmPage = {}): Alarm[] {
+    return this.#sql.openAlarms.all(from, limit);
+  }
+
+  /** How many alarms are open, of each log and kind that has any. */
+  openCounts(): OpenCount[] {
+    return this.#sql.countsOpen.all();
   }
 
   /** The proof file of an alarm. */
@@ -341,21 +359,11 @@ export class MonitorStore {
     return proof === undefined || proof === null ? undefined : plain(proof);
   }
 
-  /** What webhooks have to be told by now. */
-  due(now: number): Delivery[] {
-    return this.#sql.due.all(now);
-  }
-
-  delivered(id: number): void {
-    this.#sql.delivered.run(id);
-  }
-
-  postpone(id: number, due: number): void {
-    this.#sql.postpone.run(due, id);
-  }
-
-  get undelivered(): number {
-    return this.#sql.waiting.get() ?? 0;
+  /** What webhooks still have to be told. */
+  get deliveries(): DeliveryQueue {
+    // Not before it is asked for: a store that is only read may be of an older version.
+    this.#queue ??= new DeliveryQueue(this.#db);
+    return this.#queue;
   }
 
   close(): void {

@@ -1,35 +1,46 @@
 import type { Fetch } from '@treering/client';
+import type { Delivery } from './delivery-queue.js';
 import type { Monitor } from './monitor.js';
-import type { Alarm, Delivery } from './store.js';
+import type { Alarm } from './store.js';
 
-/** Seconds before a delivery is tried again: doubled each time, up to an hour. */
-const FIRST_WAIT = 10;
-const LONGEST_WAIT = 3600;
-/** After so many attempts a delivery is given up; the alarm itself stays. */
-const MOST_ATTEMPTS = 40;
+/** Posts to one webhook at once. */
+const AT_ONCE = 100;
+/** Milliseconds in which further posts are begun: a webhook that is slow, or dead, does not hold up what is looked at next. */
+const TELLING = 5000;
 
 /** How webhooks are reached. */
 export interface DeliveryOptions {
   readonly fetch?: Fetch;
   /** Milliseconds */
   readonly timeout?: number;
+  /** Milliseconds after which no further post is begun. */
+  readonly within?: number;
 }
 
 /**
- * Posts to webhooks what they have not been told yet. The body is signed with the monitor's Ed25519 key: the header
+ * Posts to webhooks what they have not been told yet, the gravest first, until nothing is due or the time is over; one of which no
+ * post succeeds has its next turn in the next call. The body is signed with the monitor's Ed25519 key: the header
  * `Treering-Signature` is `t=<seconds>,ed25519=<base64>`, over `treering-webhook/v1\n<seconds>\n<body>`.
  */
-export async function deliver(monitor: Monitor, { fetch: send = fetch, timeout = 5000 }: DeliveryOptions = {}): Promise<void> {
-  const now = Math.floor(monitor.clock() / 1000);
-  await Promise.all(
-    monitor.store.due(now).map(async (delivery) => {
-      const alarm = monitor.store.alarm(delivery.alarm);
-      if (alarm === undefined || (await post(monitor, delivery, alarm, now, send, timeout)))
-        monitor.store.delivered(delivery.id);
-      else if (delivery.attempts + 1 >= MOST_ATTEMPTS) monitor.store.delivered(delivery.id);
-      else monitor.store.postpone(delivery.id, now + Math.min(FIRST_WAIT * 2 ** delivery.attempts, LONGEST_WAIT));
-    }),
-  );
+export async function deliver(monitor: Monitor, options: DeliveryOptions = {}): Promise<void> {
+  const { fetch: send = fetch, timeout = 5000, within = TELLING } = options;
+  const { store } = monitor;
+  const until = performance.now() + within;
+  const seconds = (): number => Math.floor(monitor.clock() / 1000);
+  const tell = async (delivery: Delivery): Promise<boolean> => {
+    const alarm = store.alarm(delivery.alarm);
+    const told = alarm === undefined || (await post(monitor, delivery, alarm, seconds(), send, timeout));
+    if (told) store.deliveries.remove(delivery.id);
+    else store.deliveries.failed(delivery);
+    return told;
+  };
+  const drain = async (url: string): Promise<void> => {
+    for (;;) {
+      const told = await Promise.all(store.deliveries.claim(url, seconds(), AT_ONCE).map(tell));
+      if (!told.includes(true) || performance.now() >= until) return;
+    }
+  };
+  await Promise.all(store.deliveries.urls(seconds()).map(drain));
 }
 
 async function post(

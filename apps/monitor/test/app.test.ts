@@ -80,6 +80,48 @@ test('alarms and their proof files', async () => {
   world.close();
 });
 
+test('a listing of alarms has pages, the newest first', async () => {
+  const { world, watcher, ask } = await watchedWorld();
+  const { store } = watcher.monitor;
+  const list = async (query: string) =>
+    (await (await ask(`/v1/alarms${query}`)).json()) as { alarms: { id: number }[]; next?: number };
+  const ids = async (query: string) => (await list(query)).alarms.map(({ id }) => id);
+  store.transaction(() => {
+    for (let i = 1; i <= 1003; i++) {
+      const kind = i % 2 === 0 ? 'drift' : 'mismatch';
+      store.raise({ origin: ORIGIN, kind, about: `${i}`, message: '', raised: i }, new Uint8Array(0), []);
+    }
+  });
+  for (const id of [2, 1001, 1002]) store.clear(id, 2000, []);
+  assert.equal(await ids('?limit=3'), [1003, 1000, 999]);
+  assert.equal(await ids('?limit=3&all'), [1003, 1002, 1001]);
+  const seen: number[] = [];
+  let from = '';
+  for (let pages = 0; pages < 5; pages++) {
+    const { alarms, next } = await list(`?all&limit=400${from}`);
+    seen.push(...alarms.map(({ id }) => id));
+    if (next === undefined) break;
+    from = `&from=${next}`;
+  }
+  assert.equal(
+    seen,
+    Array.from({ length: 1003 }, (_, i) => 1003 - i),
+  );
+  const whole = await list('');
+  assert.is(whole.alarms.length, 1000);
+  assert.is(whole.next, undefined, 'a page that is full and the last one');
+  assert.is((await list('?all')).alarms.length, 1000);
+  assert.is((await list('?all')).next, 3);
+  assert.equal(await ids('?from=3'), [3, 1]);
+  assert.equal(await ids('?from=0'), []);
+  for (const query of ['?limit=0', '?limit=1001', '?limit=x', '?from=-1'])
+    assert.is((await ask(`/v1/alarms${query}`)).status, 400);
+  const about = (await (await ask('/v1/monitor')).json()) as { alarms: number; logs: { alarms: number }[] };
+  assert.equal([about.alarms, about.logs[0].alarms], [1000, 1000]);
+  assert.match(await (await ask('/metrics')).text(), `treering_monitor_alarms{origin="${ORIGIN}",kind="drift"} 499`);
+  world.close();
+});
+
 test('junk that is shown to it costs little, changes nothing, and is bounded', async () => {
   const { world, log, watcher, ask } = await watchedWorld();
   const show = async (body: string | Uint8Array) =>

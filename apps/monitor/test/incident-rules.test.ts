@@ -4,7 +4,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decodeRemembered, encodeRemembered } from '../src/remembered.js';
 import { incidentsDue, settled } from '../src/rules/incident-rules.js';
-import { afterRecord, NOTHING_REMEMBERED, recordRules } from '../src/rules/record-rules.js';
+import { emptyMemory, recordRules } from '../src/rules/record-rules.js';
+import { afterRecord } from './fixture.js';
 
 const DUE = Date.UTC(2028, 0, 18, 10) / 1000;
 const DAY = 86_400;
@@ -12,8 +13,8 @@ const incident = (more: object = {}): ChangeRecord =>
   ({ type: 'incident', subject: 'incident/x', due_at: DUE * 1000, ...more }) as unknown as ChangeRecord;
 const seen = (index: number, record: ChangeRecord) => ({ index, record, iat: 1 });
 
-const opened = afterRecord(NOTHING_REMEMBERED, seen(5, incident()));
-const at = (now: number, remembered = opened, ahead = 2 * DAY) => incidentsDue(remembered.deadlines, now, ahead);
+const opened = afterRecord(emptyMemory(), seen(5, incident()));
+const at = (now: number, remembered = opened, ahead = 2 * DAY) => [...incidentsDue(remembered.deadlines, now, ahead)];
 
 test('a report is a reason from two days before it is due, and another one from then on', () => {
   assert.equal(at(DUE - 2 * DAY - 1), []);
@@ -50,9 +51,9 @@ test('without a time to remind in, only what is late is a reason', () => {
 test('an incident that is closed, or has no date, is no reason', () => {
   for (const more of [{ status: 'closed' }, { due_at: undefined }]) {
     assert.equal(at(DUE, afterRecord(opened, seen(6, incident(more)))), []);
-    assert.equal(at(DUE, afterRecord(NOTHING_REMEMBERED, seen(6, incident(more)))), []);
+    assert.equal(at(DUE, afterRecord(emptyMemory(), seen(6, incident(more)))), []);
   }
-  assert.is(at(DUE, afterRecord(NOTHING_REMEMBERED, seen(6, incident({ status: 'open' })))).length, 1);
+  assert.is(at(DUE, afterRecord(emptyMemory(), seen(6, incident({ status: 'open' })))).length, 1);
 });
 
 test('what was raised ends when the incident is closed or the date moves, and not when only other things change', () => {
@@ -79,14 +80,14 @@ test('the newest record is the one to show, and approvals of it change nothing',
 });
 
 test('a date that no calendar reaches is far away', () => {
-  const never = afterRecord(NOTHING_REMEMBERED, seen(1, incident({ due_at: Number.MAX_SAFE_INTEGER })));
+  const never = afterRecord(emptyMemory(), seen(1, incident({ due_at: Number.MAX_SAFE_INTEGER })));
   assert.equal(at(DUE, never), []);
   assert.match(at(DUE, never, Number.MAX_SAFE_INTEGER)[0].message, /seconds after 1970/);
 });
 
 test('what is remembered is kept as it is', () => {
   const deployment = { type: 'deployment', subject: 'deploy/prod/x', phase: 'intent' } as unknown as ChangeRecord;
-  for (const remembered of [NOTHING_REMEMBERED, opened, afterRecord(opened, { index: 7, record: deployment, iat: 1000 })])
+  for (const remembered of [emptyMemory(), opened, afterRecord(opened, { index: 7, record: deployment, iat: 1000 })])
     assert.equal(decodeRemembered(encodeRemembered(remembered)), remembered);
 });
 

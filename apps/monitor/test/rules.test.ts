@@ -3,14 +3,10 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { admission, dated } from '../src/rules/entry-rules.js';
 import { type HeadView, hidden, points, rollback, stale, unwitnessed, withheld } from '../src/rules/head-rules.js';
-import {
-  afterRecord,
-  breakGlass,
-  followedUp,
-  NOTHING_REMEMBERED as NONE,
-  undeployed,
-  verification,
-} from '../src/rules/record-rules.js';
+import { breakGlass, emptyMemory, followedUp, undeployed, verification } from '../src/rules/record-rules.js';
+import { afterRecord } from './fixture.js';
+
+const NONE = emptyMemory();
 
 const WELL: HeadView = {
   now: 10_000,
@@ -136,19 +132,19 @@ test('break-glass is raised by a deployment that says so, each time', () => {
 
 test('an announced deployment is undeployed after its time, and not when something followed', () => {
   const announced = afterRecord(NONE, { index: 5, record: deploy('intent'), iat: 1000 });
-  assert.equal(undeployed(announced.intents, 1600, 600), []);
+  assert.equal([...undeployed(announced.intents, 1600, 600)], []);
   const [finding] = undeployed(announced.intents, 1601, 600);
   assert.is(finding.about, 'deploy/prod/x@5');
   assert.is(finding.index, 5);
   for (const phase of ['active', 'ended'] as const) {
     const seen = { index: 6, record: deploy(phase), iat: 1100 };
-    assert.equal(undeployed(afterRecord(announced, seen).intents, 9999, 600), []);
+    assert.equal([...undeployed(afterRecord(announced, seen).intents, 9999, 600)], []);
     assert.equal(followedUp(seen, announced).clear, [{ kind: 'undeployed', about: finding.about }]);
   }
   // A second announcement takes the place of the first.
   const again = { index: 7, record: deploy('intent'), iat: 1500 };
   assert.equal(
-    undeployed(afterRecord(announced, again).intents, 9999, 600).map(({ index }) => index),
+    [...undeployed(afterRecord(announced, again).intents, 9999, 600)].map(({ index }) => index),
     [7],
   );
   assert.equal(followedUp(again, announced).clear, [{ kind: 'undeployed', about: finding.about }]);

@@ -14,14 +14,13 @@ export interface Deadline {
 /** What is remembered of the incidents before: reports that are due, by subject. */
 export type Deadlines = ReadonlyMap<string, Deadline>;
 
-/** The reports that are due after a record: the newest incident record of a subject counts. */
-export function afterIncident(deadlines: Deadlines, { record, index }: SeenRecord): Deadlines {
-  if (record.type !== 'incident') return deadlines;
-  const next = new Map(deadlines);
+type IncidentRecord = Extract<SeenRecord['record'], { type: 'incident' }>;
+
+/** Takes an incident record into the reports that are due: the newest one of a subject counts. */
+export function rememberIncident(deadlines: Map<string, Deadline>, record: IncidentRecord, index: number): void {
   const due = dueOf(record);
-  if (due === undefined) next.delete(record.subject);
-  else next.set(record.subject, { index, due });
-  return next;
+  if (due === undefined) deadlines.delete(record.subject);
+  else deadlines.set(record.subject, { index, due });
 }
 
 /** An incident that is closed, or whose report is due at another time or no more, is no reason for what was raised before. */
@@ -36,30 +35,29 @@ export const settled: RecordRule = ({ record }, { deadlines }) => {
  * Reports that are due within `ahead` seconds, and those that were: one of either sort is another alarm than one of the other.
  * @param now seconds since the epoch
  */
-export function incidentsDue(deadlines: Deadlines, now: number, ahead: number): (Finding & Deadline)[] {
-  return [...deadlines]
-    .filter(([, { due }]) => due - now <= ahead)
-    .map(([subject, deadline]) => {
-      const { index, due } = deadline;
-      const at = timeText(due);
-      return now < due
-        ? {
-            ...deadline,
-            kind: 'incident-due',
-            about: reminderId(subject, deadline),
-            message: `the report on ${subject} is due at ${at}, in ${inWords(due - now)} (entry ${index})`,
-          }
-        : {
-            ...deadline,
-            kind: 'incident-due',
-            about: overdueId(subject, deadline),
-            message: `the report on ${subject} was due at ${at}, ${inWords(now - due)} ago, and the log says neither that it was made nor that the incident is closed (entry ${index})`,
-          };
-    });
+export function* incidentsDue(deadlines: Deadlines, now: number, ahead: number): Generator<Finding & Deadline> {
+  for (const [subject, deadline] of deadlines) {
+    const { index, due } = deadline;
+    if (due - now > ahead) continue;
+    const at = timeText(due);
+    yield now < due
+      ? {
+          ...deadline,
+          kind: 'incident-due',
+          about: reminderId(subject, deadline),
+          message: `the report on ${subject} is due at ${at}, in ${inWords(due - now)} (entry ${index})`,
+        }
+      : {
+          ...deadline,
+          kind: 'incident-due',
+          about: overdueId(subject, deadline),
+          message: `the report on ${subject} was due at ${at}, ${inWords(now - due)} ago, and the log says neither that it was made nor that the incident is closed (entry ${index})`,
+        };
+  }
 }
 
 /** When the report is due, in seconds; undefined when the record says that none is. */
-function dueOf(record: Extract<SeenRecord['record'], { type: 'incident' }>): number | undefined {
+function dueOf(record: IncidentRecord): number | undefined {
   const due = reportDueAt(record);
   return due === undefined ? undefined : Math.floor(due / 1000);
 }

@@ -1,7 +1,7 @@
 import { recordAlarms } from '@treering/evidence';
 import type { ChangeRecord } from '@treering/record';
 import type { Finding } from '../alarm-book.js';
-import { afterIncident, type Deadlines, settled } from './incident-rules.js';
+import { type Deadline, type Deadlines, rememberIncident, settled } from './incident-rules.js';
 
 /** A deployment that was announced. */
 export interface Intent {
@@ -19,8 +19,16 @@ export interface Remembered {
   readonly deadlines: Deadlines;
 }
 
+/** What is remembered, to be changed record by record: a copy for each one would cost as much as all that is remembered. */
+export interface Memory extends Remembered {
+  readonly intents: Map<string, Intent>;
+  readonly deadlines: Map<string, Deadline>;
+}
+
 /** What is remembered before the first entry. */
-export const NOTHING_REMEMBERED: Remembered = { intents: new Map(), deadlines: new Map() };
+export function emptyMemory(): Memory {
+  return { intents: new Map(), deadlines: new Map() };
+}
 
 /** An admitted record, as rules see it. */
 export interface SeenRecord {
@@ -81,31 +89,25 @@ export const followedUp: RecordRule = ({ record }, { intents }) => {
 /** Every rule about one record. */
 export const recordRules: readonly RecordRule[] = [verification, breakGlass, followedUp, settled];
 
-/** What is remembered after a record. */
-export function afterRecord({ intents, deadlines }: Remembered, seen: SeenRecord): Remembered {
-  return { intents: afterDeployment(intents, seen), deadlines: afterIncident(deadlines, seen) };
-}
-
-function afterDeployment(intents: Intents, { record, index, iat }: SeenRecord): Intents {
-  if (record.type !== 'deployment') return intents;
-  const next = new Map(intents);
-  if (record.phase === 'intent') next.set(record.subject, { index, iat });
-  else next.delete(record.subject);
-  return next;
+/** Takes a record into what is remembered. */
+export function remember({ intents, deadlines }: Memory, seen: SeenRecord): void {
+  const { record, index, iat } = seen;
+  if (record.type === 'incident') rememberIncident(deadlines, record, index);
+  if (record.type !== 'deployment') return;
+  if (record.phase === 'intent') intents.set(record.subject, { index, iat });
+  else intents.delete(record.subject);
 }
 
 /** Deployments that were announced longer ago than `limit` seconds, and never came to anything that was logged. */
-export function undeployed(intents: Intents, now: number, limit: number): (Finding & Intent)[] {
-  return [...intents]
-    .filter(([, { iat }]) => now - iat > limit)
-    .map(([subject, intent]) => ({
-      ...intent,
-      kind: 'undeployed',
-      about: intentId(subject, intent),
-      message: `entry ${intent.index} announces a deployment of ${subject}, and ${now - intent.iat} seconds later the log does not say what came of it`,
-    }));
+export function* undeployed(intents: Intents, now: number, limit: number): Generator<Finding & Intent> {
+  for (const [subject, { index, iat }] of intents) {
+    if (now - iat <= limit) continue;
+    const about = intentId(subject, { index });
+    const message = `entry ${index} announces a deployment of ${subject}, and ${now - iat} seconds later the log does not say what came of it`;
+    yield { index, iat, kind: 'undeployed', about, message };
+  }
 }
 
-function intentId(subject: string, { index }: Intent): string {
+function intentId(subject: string, { index }: Pick<Intent, 'index'>): string {
   return `${subject}@${index}`;
 }
