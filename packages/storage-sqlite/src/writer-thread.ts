@@ -8,6 +8,7 @@ export interface Writes {
   commit: [batch: PackedBatch, expected: Parameters<Storage['commit']>[1]];
   publish: Parameters<Storage['publish']>;
   putAttachment: Parameters<Storage['putAttachment']>;
+  replaceAttachment: Parameters<Storage['replaceAttachment']>;
   removeAttachment: Parameters<Storage['removeAttachment']>;
   checkWritable: Parameters<Storage['checkWritable']>;
   close: [];
@@ -50,7 +51,8 @@ export async function openThreadedSqliteStorage(path: string): Promise<Storage> 
     commit: (batch, expected) => writer.call('commit', packBatch(batch), expected) as Promise<void>,
     publish: (head, keep) => writer.call('publish', head, keep) as Promise<void>,
     putAttachment: (digest, blob) => writer.call('putAttachment', digest, blob) as Promise<boolean>,
-    removeAttachment: (digest) => writer.call('removeAttachment', digest) as Promise<boolean>,
+    replaceAttachment: (digest, blob) => writer.call('replaceAttachment', digest, blob) as Promise<boolean>,
+    removeAttachment: (digest, overwrite) => writer.call('removeAttachment', digest, overwrite) as Promise<boolean>,
     checkWritable: () => writer.call('checkWritable') as Promise<void>,
     close() {
       closed ??= (async () => {
