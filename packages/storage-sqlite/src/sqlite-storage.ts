@@ -48,8 +48,8 @@ function prepareSettingHead(db: Database.Database): (kind: 'committed' | 'publis
 }
 
 /**
- * Milliseconds that an erasure waits for readers on the thread that writes, where all commits wait with it: enough for a short
- * read of this process. One that a backup is in the way of fails, and its caller tries again.
+ * Milliseconds that an erasure waits for readers on the thread that writes, where all commits wait with it: enough for most
+ * reads of this process. One that a backup is in the way of fails, and its caller tries again.
  */
 const PATIENCE = 20;
 
