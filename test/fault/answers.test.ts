@@ -277,7 +277,7 @@ const LATER: Readonly<Record<string, () => Promise<Response>>> = {
     return (await Promise.all(statements.map(({ entry }) => post(entry))))[1];
   },
   'more bodies than there is room for': async () => {
-    const { app } = await memoryLog({ config: { body_bytes: 16 * 1024 * 1024 } });
+    const { app } = await memoryLog({ config: { body_bytes: 16 * 1024 * 1024, attachment_bytes: 1024 } });
     const headers = { 'Content-Type': 'application/cbor-seq' };
     let end: (value: unknown) => void = () => undefined;
     const body = new ReadableStream({

@@ -74,16 +74,19 @@ export class Attachments {
    */
   async takeStaged(attachments: readonly AttachmentRef[], now: number): Promise<void> {
     for (const ref of attachments) {
+      // Whoever names a digest as withheld leaves the upload to the entry that it is for.
+      if (ref.access === 'withheld') continue;
       const digest = Buffer.from(ref.digest).toString('hex');
       const blob = this.#staging.take(digest, ref.size + SALT_SIZE, now);
-      if (blob === undefined || ref.access === 'withheld' || (await this.erasure.erasedBy(digest)) !== undefined) continue;
+      if (blob === undefined || (await this.erasure.erasedBy(digest)) !== undefined) continue;
       await this.put(digest, blob, ref);
     }
   }
 
   /**
-   * Stores a blob (salt ‖ content) that an entry names, readable as that entry says.
-   * @returns true when it is new
+   * Stores a blob (salt ‖ content) that an entry names, readable as that entry says. What is stored already stays as it is,
+   * unless it is damaged.
+   * @returns true when it was not there, or is whole again
    * @throws Problem 422
    */
   async put(digest: string, blob: Uint8Array, ref: AttachmentRef): Promise<boolean> {
@@ -100,7 +103,16 @@ export class Attachments {
     const marked = new Uint8Array(blob.length + 1);
     marked[0] = MARK[ref.access];
     marked.set(blob, 1);
-    return this.#storage.putAttachment(digest, marked);
+    return (await this.#storage.putAttachment(digest, marked)) || this.#repair(digest, marked);
+  }
+
+  /** Puts a blob in the place of a damaged one. */
+  async #repair(digest: string, marked: Uint8Array): Promise<boolean> {
+    const stored = await this.#storage.attachment(digest);
+    if (stored === null || isWhole(stored, marked)) return false;
+    // What was erased since then must not come back.
+    await this.#requireNotErased(digest);
+    return this.#storage.replaceAttachment(digest, marked);
   }
 
   /**
@@ -171,6 +183,14 @@ export class Attachments {
 /** Whether a stored blob is marked as readable for `access`. */
 export function isMarked(blob: Uint8Array, access: keyof typeof MARK): boolean {
   return blob[0] === MARK[access] || (access === 'restricted' && blob[0] === RESTRICTED_BEFORE);
+}
+
+/** Whether a stored blob holds the content of the right one, and says who may read it: that depends on the entry it came for. */
+function isWhole(stored: Uint8Array, right: Uint8Array): boolean {
+  return (
+    (isMarked(stored, 'public') || isMarked(stored, 'restricted')) &&
+    Buffer.compare(stored.subarray(1), right.subarray(1)) === 0
+  );
 }
 
 function requireDigest(digest: string, blob: Uint8Array): void {

@@ -1,4 +1,10 @@
+import { MAX_STATEMENT_SIZE } from '@treering/statement';
 import { z } from 'zod';
+
+const MIB = 1024 * 1024;
+
+/** The store keeps an attachment in one row, and the driver takes none of 512 MiB. */
+const LONGEST_ATTACHMENT = 511 * MIB;
 
 /** How a log is run. Every member has a default but the folder. */
 export const configSchema = z.strictObject({
@@ -31,13 +37,13 @@ export const configSchema = z.strictObject({
   attachment_bytes: z
     .int()
     .min(1024)
-    .max(1024 * 1024 * 1024)
-    .default(64 * 1024 * 1024),
-  /** Bytes of request bodies under way at once. */
+    .max(LONGEST_ATTACHMENT, `is at most ${LONGEST_ATTACHMENT}: the store takes no longer attachment`)
+    .default(64 * MIB),
+  /** Bytes of request bodies under way at once: at least those of one attachment and of the statement that it may come with. */
   body_bytes: z
     .int()
-    .min(16 * 1024 * 1024)
-    .default(512 * 1024 * 1024),
+    .min(16 * MIB)
+    .default(512 * MIB),
   /**
    * Single submissions that are checked and committed at once. Further ones are answered 503 at once, so that those that were taken are
    * answered soon: what is more than the log can do only makes everybody wait.
@@ -64,6 +70,9 @@ export const configSchema = z.strictObject({
   read_only: z.boolean().default(false),
 });
 
+/** Bytes of a body beside the attachments in it, at most. */
+const STATEMENT_ROOM = MAX_STATEMENT_SIZE * 4;
+
 /** A checked configuration. */
 export type LogConfig = z.infer<typeof configSchema>;
 
@@ -83,9 +92,20 @@ export function parseConfig(value: Readonly<Record<string, unknown>>): LogConfig
     if (!known.includes(key)) throw new ConfigError(`there is no setting "${key}"; did you mean "${nearest(key, known)}"?`);
   }
   const result = configSchema.safeParse(value);
-  if (result.success) return result.data;
+  if (result.success) return requireRoom(result.data);
   const [issue] = result.error.issues;
   throw new ConfigError(`the setting "${issue.path.join('.')}" ${issue.message}`);
+}
+
+/** An upload that never finds room would be asked to come again for ever. */
+function requireRoom(config: LogConfig): LogConfig {
+  const { attachment_bytes, body_bytes } = config;
+  const needed = attachment_bytes + STATEMENT_ROOM;
+  if (body_bytes < needed)
+    throw new ConfigError(
+      `the setting "body_bytes" is ${body_bytes}, which leaves no room for one upload: set at least ${needed}, or an "attachment_bytes" that is smaller than ${attachment_bytes}`,
+    );
+  return config;
 }
 
 /** Of a word that is longer only the beginning is compared: nobody meant it. */

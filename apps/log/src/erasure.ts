@@ -23,10 +23,12 @@ export class Erasure {
 
   /** Carries out the erasures of a correction that was admitted. Doing it twice does no harm. */
   async carryOut(index: number, record: RecordOf<'correction'>): Promise<void> {
-    for (const digest of (record.erased ?? []).map(hex)) {
+    const digests = (record.erased ?? []).map(hex);
+    for (const [i, digest] of digests.entries()) {
       // The mark first: from here on nobody reads it or brings it back, whatever happens before it is gone.
       await this.#storage.putAttachment(tombstoneOf(digest), Uint8Array.from([ERASED, ...Buffer.from(String(index))]));
-      await this.#storage.removeAttachment(digest);
+      // Overwritten together: whoever reads the store keeps none of them readable for others.
+      await this.#storage.removeAttachment(digest, i === digests.length - 1);
     }
   }
 

@@ -1,17 +1,13 @@
-import { createHash } from 'node:crypto';
 import { nodeMeans } from '@treering/foreign/node';
 import { admit, authenticate, createCandidate, GovernanceState } from '@treering/governance';
 import { CompactRange, equalBytes, HASH_SIZE, TILE_WIDTH } from '@treering/merkle';
 import { nodeHasher } from '@treering/merkle/node';
 import type { LogTrust } from '@treering/note';
-import type { AttachmentRef } from '@treering/record';
 import type { HeadAnchor } from '@treering/sequencer';
 import { parseStatement } from '@treering/statement';
 import type { EntryInfo, Storage } from '@treering/storage';
-import { isMarked } from './attachments.js';
-import { erasedBy, tombstoneOf } from './erasure.js';
+import { AttachmentClaims, checkAttachments } from './fsck-attachments.js';
 import { checkHead, checkKeptHeads, type Find, keptHead, keptTrees, type Tree } from './fsck-heads.js';
-import { isWaitingNote, readWaitingNote } from './waiting-evidence.js';
 
 /** Something that is wrong, and where. */
 export interface Finding {
@@ -88,18 +84,16 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
   }
   await walk.finish();
   await guarded('topics', () => checkTopics(storage, walk.topics, find));
-  const attachments = await checkAttachments(storage, walk.named, walk.erased, find);
+  const attachments = await guarded('attachments', () => checkAttachments(storage, walk.claims, size, find));
   // Last, because a key that is missing here makes a finding of each of them.
   if (kept !== undefined) await guarded('kept heads', () => checkKeptHeads(storage, options.trust, find));
-  return { entries: size, tiles: walk.tiles, attachments, findings };
+  return { entries: size, tiles: walk.tiles, attachments: attachments ?? 0, findings };
 }
 
 /** Goes through all entries in order and builds tree, tiles and governance again. */
 class Walk {
-  /** Who may read the attachments that the entries name, by their digests: several entries may name one, and not agree. */
-  readonly named = new Map<string, Set<AttachmentRef['access']>>();
-  /** What corrections erased: their indices by the address of the mark that is stored instead. */
-  readonly erased = new Map<string, number[]>();
+  /** What the entries say about attachments. */
+  readonly claims = new AttachmentClaims();
   /** Number of entries and newest entry of each topic, as the entries themselves say. */
   readonly topics = new Map<string, { count: number; latest: number }>();
   tiles = 0;
@@ -184,7 +178,7 @@ class Walk {
       this.topics.set(statement.sub, { count: (this.topics.get(statement.sub)?.count ?? 0) + 1, latest: index });
       let candidate = createCandidate(statement, leaf);
       const { record } = candidate;
-      for (const { digest, access } of record?.attachments ?? []) this.#name(hex(digest), access);
+      if (record !== undefined) this.claims.name(record);
       if (info !== undefined && info.topic !== statement.sub)
         this.#find(where, `it is listed under ${JSON.stringify(info.topic)} and is about ${JSON.stringify(statement.sub)}`);
       // The key is looked up at once, in the state before this entry; the arithmetic may run beside what follows.
@@ -201,20 +195,11 @@ class Walk {
       const decision = admit(this.#state, candidate);
       if (decision.admitted) {
         this.#state.apply(index, candidate);
-        for (const digest of (record?.type === 'correction' ? record.erased : undefined) ?? []) {
-          const mark = tombstoneOf(hex(digest));
-          this.erased.set(mark, [...(this.erased.get(mark) ?? []), index]);
-        }
+        if (record !== undefined) this.claims.erase(index, record);
       } else this.#find(where, `the rules in force do not admit it (${decision.rule}): ${decision.message}`);
     } catch (error) {
       this.#find(where, `it is no statement that the log could have admitted: ${(error as Error).message}`);
     }
-  }
-
-  #name(digest: string, access: AttachmentRef['access']): void {
-    const known = this.named.get(digest);
-    if (known === undefined) this.named.set(digest, new Set([access]));
-    else known.add(access);
   }
 
   /** Leaf hashes from entry `start` on, in batches between the sizes at which a root is known. */
@@ -278,55 +263,4 @@ async function checkTopics(
     after = page[page.length - 1].topic;
   }
   for (const topic of expected.keys()) if (!listed.has(topic)) find(`topic ${topic}`, 'it is not listed');
-}
-
-async function checkAttachments(
-  storage: Storage,
-  named: ReadonlyMap<string, ReadonlySet<AttachmentRef['access']>>,
-  erased: ReadonlyMap<string, readonly number[]>,
-  find: Find,
-): Promise<number> {
-  let count = 0;
-  // Evidence of enrolments that were under way: it stays or goes with the next start. The notes come first.
-  const waiting = new Set<string>();
-  for (let after = ''; ; ) {
-    const page = await storage.attachments(after, 100);
-    for (const digest of page) {
-      const corrections = erased.get(digest);
-      if (corrections !== undefined) {
-        const by = erasedBy(await storage.attachment(digest).catch(() => null));
-        if (by === undefined || !corrections.includes(by))
-          find(`attachment ${digest}`, `it is not the mark of what entry ${corrections.join(' or ')} erased`);
-        continue;
-      }
-      if (isWaitingNote(digest)) {
-        const note = await storage.attachment(digest).catch(() => null);
-        const said = readWaitingNote(note);
-        if (said !== undefined) waiting.add(said.digest);
-        else if (note !== null) find(`attachment ${digest}`, 'it is no note of evidence that waits');
-        continue;
-      }
-      count++;
-      const blob = await storage.attachment(digest).catch(() => null);
-      const where = `attachment ${digest}`;
-      if (blob === null) {
-        if (!waiting.has(digest)) find(where, 'it cannot be read');
-      } else if (createHash('sha256').update(blob.subarray(1)).digest('hex') !== digest)
-        find(where, 'its bytes do not hash to its name');
-      if (erased.has(tombstoneOf(digest))) find(where, 'a correction erased it, and it is still stored');
-      const access = named.get(digest);
-      const sent = [...(access ?? [])].filter((level) => level !== 'withheld');
-      if (access === undefined) {
-        if (!waiting.has(digest)) find(where, 'no entry names it');
-      } else if (sent.length === 0) find(where, 'its entry says that it is never sent, and it is stored');
-      else if (blob !== null && !sent.some((level) => isMarked(blob, level)))
-        find(where, `its entry says that it is ${sent.join(' or ')}, and it is stored otherwise`);
-    }
-    if (page.length < 100) return count;
-    after = page[page.length - 1];
-  }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }

@@ -97,7 +97,8 @@ export class WaitingEvidence {
     const waiting = readWaitingNote(await this.#storage.attachment(note));
     if (waiting === undefined) return;
     if ((await this.#logged.indexOf(waiting.leaf)) === undefined) await this.#storage.removeAttachment(waiting.digest);
-    await this.#storage.removeAttachment(note);
+    // Two hashes are nothing personal: nobody waits until they are overwritten.
+    await this.#storage.removeAttachment(note, false);
   }
 
   #retryLater(): void {

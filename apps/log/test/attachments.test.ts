@@ -4,6 +4,7 @@ import { encodeBase64Url, encodeCbor, RECORD_CONTENT_TYPE, type StatementSigner,
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ACCESS_CONTENT_TYPE } from '../src/content-types.js';
+import { ERASED, tombstoneOf } from '../src/erasure.js';
 import { identityRecord, makeStatement, memoryLog, ORIGIN, SEED, signerFrom } from './fixture.js';
 
 let now = Date.now();
@@ -73,6 +74,64 @@ test('a public attachment is stored once, and read by everybody', async () => {
   assert.is((await app.request(`/addenda/00/00/${digest}`)).status, 404);
   assert.is((await app.request(`/addenda/zz/zz/${'z'.repeat(64)}`)).status, 400);
   assert.is((await get('0'.repeat(64))).status, 404);
+});
+
+/** Stores something else in the place of an attachment. */
+async function damage(digest: string, change: (stored: Uint8Array) => void): Promise<Uint8Array> {
+  const stored = (await log.storage.attachment(digest)) as Uint8Array;
+  change(stored);
+  await log.storage.replaceAttachment(digest, stored);
+  return stored;
+}
+
+test('a damaged attachment is whole again after it was uploaded again', async () => {
+  const { digest, blob } = await logged('public');
+  const changes: ((stored: Uint8Array) => void)[] = [
+    (stored) => {
+      stored[20] ^= 1;
+    },
+    (stored) => {
+      stored[0] ^= 1;
+    },
+  ];
+  for (const change of changes) {
+    await damage(digest, change);
+    assert.is.not((await get(digest)).status, 200);
+    assert.is((await put(digest, blob)).status, 201);
+    assert.equal(new Uint8Array(await (await get(digest)).arrayBuffer()), blob);
+    assert.is((await put(digest, blob)).status, 200, 'it is whole, and stays as it is');
+  }
+});
+
+test('what is stored as restricted does not become public by an upload for another entry', async () => {
+  const { ref, blob } = attachment('restricted');
+  const digest = hex(ref.digest);
+  await logEntry((await makeStatement({ attachments: [ref], iat: Math.floor(now / 1000) })).entry);
+  assert.is((await put(digest, blob)).status, 201);
+  await logEntry((await makeStatement({ attachments: [{ ...ref, access: 'public' }], iat: Math.floor(now / 1000) })).entry);
+  assert.is((await put(digest, blob)).status, 200);
+  assert.is((await get(digest)).status, 401);
+});
+
+test('a damaged attachment that is erased while it is uploaded does not come back', async () => {
+  const { ref, blob } = attachment('public');
+  const digest = hex(ref.digest);
+  const { index } = await logEntry((await makeStatement({ attachments: [ref], iat: Math.floor(now / 1000) })).entry);
+  assert.is((await put(digest, blob)).status, 201);
+  await damage(digest, (stored) => {
+    stored[20] ^= 1;
+  });
+  const { storage } = log;
+  const { putAttachment } = storage;
+  storage.putAttachment = async (name, bytes) => {
+    storage.putAttachment = putAttachment;
+    const created = await putAttachment.call(storage, name, bytes);
+    await putAttachment.call(storage, tombstoneOf(digest), Uint8Array.from([ERASED, ...Buffer.from(String(index))]));
+    return created;
+  };
+  assert.is((await put(digest, blob)).status, 410);
+  const stored = (await storage.attachment(digest)) as Uint8Array;
+  assert.is.not(Buffer.compare(stored.subarray(1), blob), 0);
 });
 
 test('only bytes that hash to a name which an entry gives are kept', async () => {

@@ -70,6 +70,23 @@ test('values out of bounds are refused by name', () => {
     assert.match(refusal({ data: 'x', [key]: value }), new RegExp(`"${key}"`), `${key} = ${value}`);
 });
 
+test('an attachment that the store could not take is no setting', () => {
+  assert.is(
+    refusal({ data: 'x', attachment_bytes: 1024 ** 3 }),
+    'the setting "attachment_bytes" is at most 535822336: the store takes no longer attachment',
+  );
+  assert.is(parseConfig({ data: 'x', attachment_bytes: 535_822_336 }).attachment_bytes, 535_822_336);
+});
+
+test('one upload always finds room', () => {
+  assert.is(
+    refusal({ data: 'x', body_bytes: 16_777_216 }),
+    'the setting "body_bytes" is 16777216, which leaves no room for one upload: set at least 67371004, or an "attachment_bytes" that is smaller than 67108864',
+  );
+  assert.is(parseConfig({ data: 'x', body_bytes: 67_371_004 }).body_bytes, 67_371_004);
+  assert.match(refusal({ data: 'x', body_bytes: 67_371_003 }), /no room for one upload/);
+});
+
 test('addresses that a log can listen on are accepted', () => {
   for (const listen of ['127.0.0.1:0', '[::1]:6962', '0.0.0.0:65535', 'localhost:80'])
     assert.is(parseConfig({ data: 'x', listen }).listen, listen);

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeMeans } from '@treering/foreign/node';
 import { verifyConsistency } from '@treering/merkle';
@@ -9,7 +9,7 @@ import { nodeEd25519 } from '@treering/note/node';
 import { type Attachment, type AttachmentRef, type ChangeRecord, createAttachment } from '@treering/record';
 import { encodeBase64Url, encodeCbor, signStatement } from '@treering/statement';
 import type { Storage } from '@treering/storage';
-import { openSqliteStorage } from '@treering/storage-sqlite';
+import { openDatabase, openSqliteStorage } from '@treering/storage-sqlite';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ACCESS_CONTENT_TYPE } from '../src/content-types.js';
@@ -307,6 +307,32 @@ test('content that could not be overwritten while a backup ran is overwritten by
   assert.equal(filesWith(one.data, blob.subarray(500, 540)), []);
 });
 
+test('of several attachments that are erased at once, none is readable any longer while a backup runs', async () => {
+  const contents = [attachment(unique()), attachment(unique())];
+  const refs = contents.map(({ ref }, i) => ({ ...ref, name: `file ${i}` }));
+  const { index, leaf } = await post({ subject: 'model/erased', attachments: refs });
+  for (const [i, { blob }] of contents.entries())
+    assert.is((await put(hex(refs[i].digest), blob, `?entry=${index}`)).status, 201);
+  const reader = openDatabase(dataFolder(one.data).store, { mode: 'read' }).db;
+  reader.exec('BEGIN');
+  reader.prepare('SELECT count(*) FROM entries').get();
+  const record = correction(
+    leaf,
+    refs.map(({ digest }) => digest),
+  );
+  const { entry } = await makeStatement({ signer: admin, id: 'second', record });
+  const response = await one.post(entry);
+  assert.equal([response.status, (await response.json()).code], [503, 'correction/not-erased']);
+  for (const { digest } of refs) {
+    assert.is((await fetch(`${one.url}${pathOf(hex(digest))}`)).status, 410);
+    assert.is(await one.served.log.storage.attachment(hex(digest)), null);
+  }
+  assert.equal(await examine(one.data), [], 'what is left to do is no finding');
+  reader.close();
+  assert.is((await one.post(entry)).status, 200, 'the same correction again');
+  for (const { blob } of contents) assert.equal(filesWith(one.data, blob.subarray(500, 540)), []);
+});
+
 test('fsck says what was erased and is still stored', async () => {
   const { digest, blob, ref, leaf } = await attached(unique());
   await post({ record: correction(leaf, [ref.digest]) });
@@ -334,6 +360,27 @@ test('fsck says when the mark of an erasure is another than the correction left'
     assert.match(what, /^it is not the mark of what entry \d+ erased$/);
     assert.equal(more, []);
   }
+});
+
+test('fsck says which mark of an erasure is gone, and a start without the snapshot puts it back', async () => {
+  const { digest, ref, leaf, blob, index } = await attached(unique());
+  const { index: by } = await post({ record: correction(leaf, [ref.digest]) });
+  const data = copyOf(one.data);
+  const storage = openSqliteStorage(dataFolder(data).store, { mode: 'open' });
+  await storage.removeAttachment(tombstoneOf(digest));
+  await storage.close();
+  const gone = `entry ${by} erased it, and the mark that keeps it away is not there`;
+  assert.equal(await examine(data), [{ where: `attachment ${digest}`, what: gone }]);
+  rmSync(dataFolder(data).snapshot, { force: true });
+  const served = await serveLog({ ...one.settings, data });
+  const again = await fetch(`${served.url}/v1/attachments/${digest}?entry=${index}`, {
+    method: 'PUT',
+    headers: { 'Content-Type': 'application/octet-stream' },
+    body: blob as Uint8Array<ArrayBuffer>,
+  });
+  assert.is(again.status, 410);
+  await served.close();
+  assert.equal(await examine(data), []);
 });
 
 test('an erasure that a crash kept from being carried out is carried out at the next start', async () => {

@@ -105,6 +105,16 @@ test('an upload waits unread until an entry names it, and is then read as that e
   assert.equal(new Uint8Array(await (await get(digest)).arrayBuffer()), blob);
 });
 
+test('somebody else who names it as withheld does not take it from the entry that it is for', async () => {
+  const { ref, digest, blob } = await staged();
+  const mallory = await enrolled('mallory-withholds');
+  const by = { signer: mallory, id: 'mallory-withholds' };
+  assert.is((await record({ attachments: [{ ...ref, access: 'withheld' }], ...by })).status, 201);
+  await fails(await get(digest), 404, 'attachment/missing');
+  assert.is((await record({ attachments: [ref] })).status, 201);
+  assert.equal(new Uint8Array(await (await get(digest)).arrayBuffer()), blob);
+});
+
 test('it is stored for a statement that comes in a batch or by the reference API of SCITT, too', async () => {
   for (const path of ['/v1/entries:batch', '/entries']) {
     const { ref, digest } = await staged();

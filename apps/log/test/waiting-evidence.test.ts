@@ -6,13 +6,13 @@ import { createSigner, KEY_TYPE } from '@treering/note';
 import { nodeEd25519, writeKeyFile } from '@treering/note/node';
 import { SequencerError } from '@treering/sequencer';
 import { createMemoryStorage, type Storage, StorageError } from '@treering/storage';
-import { openSqliteStorage } from '@treering/storage-sqlite';
+import { openDatabase, openSqliteStorage, openThreadedSqliteStorage } from '@treering/storage-sqlite';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { dataFolder, fsck, openAnchor, parseConfig, STARTING_POLICY, serveLog } from '../src/index.js';
 import { WaitingEvidence } from '../src/waiting-evidence.js';
 import { enrollingLog } from './enrolling.js';
-import { identityRecord, servedLog, signerFrom } from './fixture.js';
+import { identityRecord, servedLog, signerFrom, temporaryFolder } from './fixture.js';
 import { IdentityProvider, provider } from './identity-provider.js';
 import { removeAtExit } from './tampering.js';
 
@@ -80,6 +80,29 @@ test('of a commit that was stored and seemed to fail, the evidence stays', async
   assert.is((await log.ask(await token())).status, 503);
   storage.commit = commit;
   assert.equal([(await storage.head())?.size, await blobs(storage)], [before + 1, 1]);
+});
+
+test('an enrolment waits for nobody who reads the store', async () => {
+  const folder = temporaryFolder();
+  removeAtExit(folder.path);
+  const path = `${folder.path}/log.db`;
+  await openSqliteStorage(path, { mode: 'create' }).close();
+  const storage = await openThreadedSqliteStorage(path);
+  const log = await enrollingLog([provider(issuer.issuer)], Date.now, storage);
+  const reader = openDatabase(path, { mode: 'read' }).db;
+  reader.exec('BEGIN; SELECT count(*) FROM entries');
+  const failures: unknown[] = [];
+  const { removeAttachment } = storage;
+  storage.removeAttachment = (...args) =>
+    removeAttachment.apply(storage, args).catch((error: StorageError) => {
+      failures.push(error.code);
+      throw error;
+    });
+  await log.enrols(await token());
+  assert.is(await blobs(storage), 1, 'its note is gone');
+  assert.equal(failures, []);
+  reader.close();
+  await log.log.close();
 });
 
 test('what cannot be settled is tried again, and what is under way is left alone', async () => {

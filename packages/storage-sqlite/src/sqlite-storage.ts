@@ -47,8 +47,11 @@ function prepareSettingHead(db: Database.Database): (kind: 'committed' | 'publis
   return (kind, head) => void set.run(kind, head.size, head.root, head.time, head.note, sumOf(head));
 }
 
-/** Milliseconds that an erasure waits for readers, on a thread whose waiting holds up nobody else. */
-const PATIENCE = 2000;
+/**
+ * Milliseconds that an erasure waits for readers on the thread that writes, where all commits wait with it: enough for most
+ * reads of this process. One that a backup is in the way of fails, and its caller tries again.
+ */
+const PATIENCE = 20;
 
 function createStorage({ db, lock }: OpenDatabase, path: string, patience: number): Storage {
   const run = async <T>(work: () => T): Promise<T> => {
@@ -152,6 +155,13 @@ function createStorage({ db, lock }: OpenDatabase, path: string, patience: numbe
     if (keep) kept.add(next);
   });
 
+  const addAttachment = db.prepare('INSERT INTO attachments (digest, blob) VALUES (?, ?) ON CONFLICT DO NOTHING');
+  const dropAttachment = db.prepare('DELETE FROM attachments WHERE digest = ?');
+  const replaceAttachment = db.transaction(
+    (digest: string, blob: Uint8Array): boolean =>
+      dropAttachment.run(digest).changes === 1 && addAttachment.run(digest, blob).changes === 1,
+  );
+
   const checkRange = (start: number, end: number, found: number): void => {
     if (start < 0 || end < start || found !== end - start) {
       throw new StorageError('storage/missing', `entries ${start} to ${end} are not all stored; there are ${count.get()}`);
@@ -206,12 +216,8 @@ function createStorage({ db, lock }: OpenDatabase, path: string, patience: numbe
       ),
     entriesOf: (topic, before, limit) => run(() => entriesOfTopic.all(topic, before, limit).map(toInfo)),
     entriesUnder: (prefix) => run(() => entriesByPrefix.all(prefix, prefix).map(toInfo)),
-    putAttachment: (digest, blob) =>
-      run(
-        () =>
-          db.prepare('INSERT INTO attachments (digest, blob) VALUES (?, ?) ON CONFLICT DO NOTHING').run(digest, blob)
-            .changes === 1,
-      ),
+    putAttachment: (digest, blob) => run(() => addAttachment.run(digest, blob).changes === 1),
+    replaceAttachment: (digest, blob) => run(() => replaceAttachment.immediate(digest, blob)),
     attachment: (digest) =>
       run(() => {
         const blob = db.prepare<[string], Uint8Array>('SELECT blob FROM attachments WHERE digest = ?').pluck().get(digest);
@@ -224,11 +230,11 @@ function createStorage({ db, lock }: OpenDatabase, path: string, patience: numbe
           .pluck()
           .all(after, limit),
       ),
-    removeAttachment: (digest) =>
+    removeAttachment: (digest, overwrite = true) =>
       run(() => {
-        const removed = db.prepare('DELETE FROM attachments WHERE digest = ?').run(digest).changes === 1;
+        const removed = dropAttachment.run(digest).changes === 1;
         // The write-ahead log still holds the page as it was, perhaps from a removal before this one.
-        truncateWal();
+        if (overwrite) truncateWal();
         return removed;
       }),
     async backup(target, progress) {

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { HeadConflictError, type Storage, StorageError, type StorageErrorCode } from '@treering/storage';
 import { type PackedBatch, packBatch } from './packed-batch.js';
@@ -8,6 +9,7 @@ export interface Writes {
   commit: [batch: PackedBatch, expected: Parameters<Storage['commit']>[1]];
   publish: Parameters<Storage['publish']>;
   putAttachment: Parameters<Storage['putAttachment']>;
+  replaceAttachment: Parameters<Storage['replaceAttachment']>;
   removeAttachment: Parameters<Storage['removeAttachment']>;
   checkWritable: Parameters<Storage['checkWritable']>;
   close: [];
@@ -50,7 +52,12 @@ export async function openThreadedSqliteStorage(path: string): Promise<Storage> 
     commit: (batch, expected) => writer.call('commit', packBatch(batch), expected) as Promise<void>,
     publish: (head, keep) => writer.call('publish', head, keep) as Promise<void>,
     putAttachment: (digest, blob) => writer.call('putAttachment', digest, blob) as Promise<boolean>,
-    removeAttachment: (digest) => writer.call('removeAttachment', digest) as Promise<boolean>,
+    replaceAttachment: (digest, blob) => writer.call('replaceAttachment', digest, blob) as Promise<boolean>,
+    async removeAttachment(digest, overwrite = true) {
+      const removed = (await writer.call('removeAttachment', digest, false)) as boolean;
+      if (overwrite) await overwriteRemoved(writer, digest);
+      return removed;
+    },
     checkWritable: () => writer.call('checkWritable') as Promise<void>,
     close() {
       closed ??= (async () => {
@@ -64,6 +71,23 @@ export async function openThreadedSqliteStorage(path: string): Promise<Storage> 
       return closed;
     },
   };
+}
+
+/** How often what was removed is tried to be overwritten, and the milliseconds between: commits go on meanwhile. */
+const ATTEMPTS = 5;
+const PAUSE = 20;
+
+/** A read of this process is over soon, even on a busy machine; one of a backup is not. @throws StorageError storage/busy */
+async function overwriteRemoved(writer: Writer, digest: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await writer.call('removeAttachment', digest, true);
+      return;
+    } catch (error) {
+      if (attempt === ATTEMPTS || (error as StorageError).code !== 'storage/busy') throw error;
+      await pause(PAUSE);
+    }
+  }
 }
 
 interface Pending {

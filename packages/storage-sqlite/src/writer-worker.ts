@@ -20,7 +20,8 @@ function writes(storage: Storage): { readonly [M in keyof Writes]: (...args: Wri
     commit: (batch, expected) => storage.commit(unpackBatch(batch), expected),
     publish: (head, keep) => storage.publish(head, keep),
     putAttachment: (digest, blob) => storage.putAttachment(digest, blob),
-    removeAttachment: (digest) => storage.removeAttachment(digest),
+    replaceAttachment: (digest, blob) => storage.replaceAttachment(digest, blob),
+    removeAttachment: (digest, overwrite) => storage.removeAttachment(digest, overwrite),
     checkWritable: () => storage.checkWritable(),
     close: () => storage.close(),
   };

@@ -1,7 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type CommitBatch, HeadConflictError, type Storage, StorageError, type StoredHead } from '@treering/storage';
+import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -101,6 +103,48 @@ test('attachments are removed while others read', async () => {
   await reader;
   assert.equal(await storage.attachments('', 100), []);
   await storage.close();
+  await storage.close();
+});
+
+/** Somebody who reads the store, such as a backup, until the returned function is called. */
+function reader(path: string): () => void {
+  const db = new Database(path, { readonly: true });
+  db.exec('BEGIN');
+  db.prepare('SELECT count(*) FROM entries').get();
+  return () => void db.close();
+}
+
+test('an erasure that somebody’s reading is in the way of fails at once: no commit waits for the reader', async () => {
+  const { path, storage } = await fresh();
+  const digest = 'ab'.repeat(32);
+  const content = new Uint8Array(5000).fill(0x5a);
+  await storage.putAttachment(digest, content);
+  let reading = true;
+  const close = reader(path);
+  const left = pause(1500).then(() => {
+    reading = false;
+    close();
+  });
+  const [removed, committed] = [refusal(storage.removeAttachment(digest)), storage.commit(batch(0, 1), null)];
+  assert.is((await removed).code, 'storage/busy');
+  await committed;
+  assert.ok(reading, 'both were answered while the reader was there');
+  assert.is(await storage.attachment(digest), null, 'it is removed all the same');
+  await left;
+  assert.is(await storage.removeAttachment(digest), false);
+  assert.is(statSync(`${path}-wal`).size, 0);
+  assert.not(readFileSync(path).includes(Buffer.from(content.subarray(0, 100))));
+  await storage.close();
+});
+
+test('what may leave traces is removed while somebody reads', async () => {
+  const { path, storage } = await fresh();
+  const digest = 'ab'.repeat(32);
+  await storage.putAttachment(digest, new Uint8Array(65));
+  const close = reader(path);
+  assert.is(await storage.removeAttachment(digest, false), true);
+  assert.is(await storage.attachment(digest), null);
+  close();
   await storage.close();
 });
 

@@ -242,6 +242,23 @@ export const storageContract: readonly ContractCase[] = [
     same(await s.removeAttachment(digest), false, 'removed again');
     same(await s.attachment(digest), null, 'after');
   }),
+  define('an attachment whose traces may stay is removed all the same', async (s) => {
+    const [one, two] = ['ab'.repeat(32), 'cd'.repeat(32)];
+    for (const digest of [one, two]) await s.putAttachment(digest, bytes(65, 3));
+    same(await s.removeAttachment(one, false), true, 'removed');
+    same(await s.removeAttachment(one, false), false, 'removed again');
+    same(await s.removeAttachment(one), false, 'overwritten');
+    same(await s.attachments('', 10), [two], 'the other one stays');
+  }),
+  define('an attachment is replaced where one is stored, and nowhere else', async (s) => {
+    const [one, two] = ['ab'.repeat(32), 'cd'.repeat(32)];
+    for (const digest of [one, two]) await s.putAttachment(digest, bytes(70_000, 3));
+    same(await s.replaceAttachment(one, bytes(100, 4)), true, 'replaced');
+    same(await s.attachment(one), bytes(100, 4), 'read back');
+    same(await s.attachment(two), bytes(70_000, 3), 'the other one stays');
+    same(await s.replaceAttachment('ef'.repeat(32), bytes(100, 4)), false, 'where there is none');
+    same(await s.attachments('', 10), [one, two], 'listed');
+  }),
   define('empty entries and entries of 65,535 bytes are kept as they are', async (s) => {
     const entries = [
       { bytes: new Uint8Array(0), leafHash: leaf(1), topic: '' },

@@ -153,6 +153,12 @@ export function createMemoryStorage(): Storage {
       attachments.set(digest, new Uint8Array(blob));
       return true;
     },
+    async replaceAttachment(digest: string, blob: Uint8Array) {
+      open();
+      if (!attachments.has(digest)) return false;
+      attachments.set(digest, new Uint8Array(blob));
+      return true;
+    },
     async attachment(digest: string) {
       open();
       return attachments.get(digest)?.slice() ?? null;

@@ -116,11 +116,19 @@ export interface Storage {
 
   /** Stores a blob under its SHA-256 (64 hex digits). True when it is new. */
   putAttachment(digest: string, blob: Uint8Array): Promise<boolean>;
+  /** Puts a blob in the place of the one that is stored under its digest, at once or not at all. False when none is. */
+  replaceAttachment(digest: string, blob: Uint8Array): Promise<boolean>;
   attachment(digest: string): Promise<Uint8Array | null>;
   /** Digests of all blobs, in order, after `after`. */
   attachments(after: string, limit: number): Promise<string[]>;
-  /** Removes a blob (a legal erasure, or one that no entry came to name). True when it was there. */
-  removeAttachment(digest: string): Promise<boolean>;
+  /**
+   * Removes a blob (a legal erasure, or one that no entry came to name). True when it was there.
+   * @param overwrite whether nothing of it, nor of what was removed before, may be left in any file when this resolves; false
+   *   for what may be read by whoever reads the files
+   * @throws StorageError storage/busy when somebody reads what would have to be overwritten. The blob is removed then, for
+   *   good, and doing it again overwrites it
+   */
+  removeAttachment(digest: string, overwrite?: boolean): Promise<boolean>;
 
   /** Writes a consistent copy to `path` while the store is in use. */
   backup(path: string, progress?: (done: number, total: number) => void): Promise<void>;
