@@ -84,5 +84,13 @@ export const MONITOR_SCHEMA: Schema = {
       due      INTEGER NOT NULL
     ) STRICT;
     `,
+    `
+    -- lag: seconds for which a log has kept its newest entries back since all were read. least: the fewest that were left meanwhile.
+    -- looked: when it was looked at last. uncompared: since when a head that is shown cannot be compared with what was followed.
+    ALTER TABLE standing ADD COLUMN lag INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE standing ADD COLUMN least INTEGER;
+    ALTER TABLE standing ADD COLUMN looked INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE standing ADD COLUMN uncompared INTEGER;
+    `,
   ],
 };

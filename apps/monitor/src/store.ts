@@ -39,6 +39,12 @@ export interface Standing {
   readonly since: number;
   /** When its entries were last read as far as its head, or further than before. */
   readonly advanced: number;
+  /** Seconds for which it has kept its newest entries back, the fewest that were left meanwhile, and when it was looked at last. */
+  readonly lag: number;
+  readonly least: number | null;
+  readonly looked: number;
+  /** Since when a head that is shown cannot be compared with what was followed; null when all were. */
+  readonly uncompared: number | null;
 }
 
 /** Complete nodes of one level, as an append creates them. */
@@ -113,12 +119,13 @@ export class MonitorStore {
          ON CONFLICT (origin, role, size, root) DO UPDATE SET note = excluded.note`,
       ),
       standing: db.prepare<[string], Standing>(
-        'SELECT judged, smaller, hidden, since, advanced FROM standing WHERE origin = ?',
+        'SELECT judged, smaller, hidden, since, advanced, lag, least, looked, uncompared FROM standing WHERE origin = ?',
       ),
       setStanding: db.prepare(
-        `INSERT INTO standing (origin, judged, smaller, hidden, since, advanced) VALUES (?, ?, ?, ?, ?, ?)
-         ON CONFLICT (origin) DO UPDATE SET judged = excluded.judged, smaller = excluded.smaller, hidden = excluded.hidden,
-           advanced = excluded.advanced`,
+        `INSERT INTO standing (origin, judged, smaller, hidden, since, advanced, lag, least, looked, uncompared)
+         VALUES (@origin, @judged, @smaller, @hidden, @since, @advanced, @lag, @least, @looked, @uncompared)
+         ON CONFLICT (origin) DO UPDATE SET judged = @judged, smaller = @smaller, hidden = @hidden, advanced = @advanced,
+           lag = @lag, least = @least, looked = @looked, uncompared = @uncompared`,
       ),
       countShown: db.prepare<[string], number>("SELECT count(*) FROM heads WHERE origin = ? AND role = 'shown'").pluck(),
       govern: db.prepare(
@@ -185,11 +192,12 @@ export class MonitorStore {
 
   /** How a log has behaved; one that was never looked at begins at `now`. */
   standing(origin: string, now: number): Standing {
-    return this.#sql.standing.get(origin) ?? { judged: 0, smaller: 0, hidden: 0, since: now, advanced: now };
+    const none = { judged: 0, smaller: 0, hidden: 0, lag: 0, least: null, uncompared: null };
+    return this.#sql.standing.get(origin) ?? { ...none, since: now, advanced: now, looked: now };
   }
 
-  setStanding(origin: string, { judged, smaller, hidden, since, advanced }: Standing): void {
-    this.#sql.setStanding.run(origin, judged, smaller, hidden, since, advanced);
+  setStanding(origin: string, standing: Standing): void {
+    this.#sql.setStanding.run({ ...standing, origin });
   }
 
   /**

@@ -22,7 +22,8 @@ const WELL: HeadView = {
   since: 0,
   hidden: undefined,
   hiding: 0,
-  read: { size: 100, advanced: 0 },
+  read: { size: 100, advanced: 0, lag: 0 },
+  uncompared: undefined,
   staleAfter: 600,
 };
 
@@ -57,10 +58,10 @@ test('stale: the time since the newest signature decides, whether the log can be
 });
 
 test('withheld: entries that are promised have to come', () => {
-  const behind: HeadView = { ...WELL, read: { size: 99, advanced: 9_399 } };
+  const behind: HeadView = { ...WELL, read: { size: 99, advanced: 9_399, lag: 0 } };
   assert.is(withheld(behind)?.about, 'entries');
-  assert.is(withheld({ ...behind, read: { size: 99, advanced: 9_400 } }), undefined);
-  assert.is(withheld({ ...behind, read: { size: 100, advanced: 0 } }), undefined);
+  assert.is(withheld({ ...behind, read: { size: 99, advanced: 9_400, lag: 0 } }), undefined);
+  assert.is(withheld({ ...behind, read: { size: 100, advanced: 0, lag: 0 } }), undefined);
   assert.is(withheld({ ...behind, read: undefined }), undefined);
   assert.is(withheld({ ...behind, served: undefined }), undefined);
 });
