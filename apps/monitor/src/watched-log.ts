@@ -258,6 +258,8 @@ export class WatchedLog {
       return true;
     // Two heads of one size prove themselves.
     if (served.size === head.size) return true;
+    if (followed !== undefined && served.size < followed.size)
+      return (await this.#compareWithTree(served)) !== undefined || this.#known.keep(served);
     const [smaller, larger] = served.size < head.size ? [served, head] : [head, served];
     try {
       await requireContained(this.#reader.tree(larger.size, larger.root), smaller.size, smaller.root, hasher);
