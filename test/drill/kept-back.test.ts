@@ -77,7 +77,24 @@ test('a head that the log gave out and that nobody could follow yet is compared 
   await close();
 });
 
-test('a head that is given out in between and is smaller is compared as well', async () => {
+test('a smaller head of another history is a rollback, and a fork as soon as it has outgrown the larger one', async () => {
+  const { a, b, between, watcher, close } = await twoHistories(1000);
+  await grow(a, 40);
+  await grow(b, 30);
+  between.slow = true;
+  await watcher.poll();
+  between.shown = b;
+  for (let i = 0; i < 3; i++) await watcher.poll();
+  assert.equal(watcher.raised, ['rollback'], 'the log does not give out what the larger tree contains');
+  assert.is(watcher.monitor.logs[0].status().size, 1031, 'it is read all the same');
+  await grow(b, 20);
+  await watcher.poll();
+  assert.equal(watcher.raised, ['rollback', 'fork']);
+  await confirm(watcher, 'fork');
+  await close();
+});
+
+test('a smaller head that is given out in between, and cannot be compared then, is kept', async () => {
   const { a, b, between, watcher, close } = await twoHistories(1000);
   await grow(a, 40);
   await grow(b, 30);

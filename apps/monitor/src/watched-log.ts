@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { ClientError, EntryMismatch, type Fetch, HistoryMismatch, requireContained, TlogReader } from '@treering/client';
 import type { Means } from '@treering/governance';
-import { equalBytes, type Hasher, type Proof } from '@treering/merkle';
+import { equalBytes, type Hasher } from '@treering/merkle';
 import { type Ed25519, NoteError } from '@treering/note';
 import type { AlarmBook, Finding } from './alarm-book.js';
 import { EntryAudit } from './entry-audit.js';
 import { EntryProofs, isFaultOfTheLog } from './entry-proofs.js';
-import { FollowedTree, isSame } from './followed-tree.js';
+import { type Contained, FollowedTree, isSame } from './followed-tree.js';
 import { aboutLog, raiseFork } from './fork.js';
 import { HeadJudge } from './head-judge.js';
 import { KnownHeads, THE_LOG } from './known-heads.js';
@@ -37,11 +37,9 @@ export interface WatchedLogParts {
 export type Shown = 'known' | 'kept' | 'contradiction' | 'unsigned' | 'ignored' | 'busy';
 
 /** What somebody else's tree contains at the size of ours. */
-export interface PeerProof {
+export interface PeerProof extends Contained {
   /** The signed note that it is proved for. */
   readonly checkpoint: Uint8Array;
-  readonly root: Uint8Array;
-  readonly proof: Proof;
 }
 
 /** The largest answer that is read of a log, in bytes: an entry bundle has at most 16 MiB. */
@@ -269,8 +267,8 @@ export class WatchedLog {
       this.#trouble = error.message;
       if (!(error instanceof HistoryMismatch)) return this.#known.keep(smaller);
       raiseFork(this.#parts, smaller, larger, error);
-      // What was read and judged of one history says nothing about the entries of the other.
-      this.#audit?.reset(followed?.size ?? 0);
+      // What was judged of one history before a restart says nothing about the entries of the other.
+      this.#audit?.forget();
       return true;
     }
   }
