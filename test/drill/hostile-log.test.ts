@@ -1,6 +1,5 @@
 import { holds, signAlarmProof, verifyAlarmProof } from '@treering/evidence';
 import { nodeMeans } from '@treering/foreign/node';
-import { nodeHasher } from '@treering/merkle/node';
 import { formatNote, parseNote, type TrustPolicy } from '@treering/note';
 import type { ChangeRecord } from '@treering/record';
 import { createStatementSigner } from '@treering/statement';
@@ -10,7 +9,6 @@ import {
   ADMIN,
   incident,
   LOG_SIGNERS,
-  ORIGIN,
   policyOf,
   SimulatedLog,
   SimulatedMonitor,
@@ -18,11 +16,11 @@ import {
   seedOf,
   World,
 } from './simulation.js';
+import { insert, intruder, inventedHead } from './watched-world.js';
 
 // A log that wants to keep its monitor from seeing, from deciding or from saying what it saw.
 
 const LOGS: TrustPolicy = { logs: LOG_SIGNERS.map(({ key }) => ({ key })), witnesses: [], groups: [], quorum: 'none' };
-const MALLORY = createStatementSigner(seedOf('mallory'));
 
 async function watchedLog(entries = 3) {
   const world = new World();
@@ -32,18 +30,6 @@ async function watchedLog(entries = 3) {
   const watcher = new SimulatedMonitor(world, 'm.world', { at: 'log.world' }).start();
   return { world, log, watcher };
 }
-
-/** Puts an entry into the log past its rules. */
-async function insert(log: SimulatedLog, entry: Uint8Array): Promise<void> {
-  const { admission, sequencer } = log.log;
-  const admit = admission.admit.bind(admission);
-  Object.assign(admission, { admit: () => () => undefined });
-  await sequencer.submit({ bytes: entry, leafHash: nodeHasher.hashLeaf(entry), topic: '', candidate: undefined as never });
-  Object.assign(admission, { admit });
-}
-
-const intruder = async (log: SimulatedLog, text = 'Nobody enrolled me.'): Promise<Uint8Array> =>
-  (await log.statement(incident(text), MALLORY, 'mallory')).entry;
 
 const mismatch = (subject = 'deploy/prod/x'): ChangeRecord =>
   ({
@@ -64,12 +50,6 @@ async function isProved(watcher: SimulatedMonitor, kind: string): Promise<boolea
 
 const answer = (bytes: Uint8Array): Promise<Response> => Promise.resolve(new Response(bytes as Uint8Array<ArrayBuffer>));
 const refuse = (status = 503): Promise<Response> => Promise.resolve(new Response('', { status }));
-
-/** A head of a tree that nobody has. */
-function inventedHead(size: number, fill: number): Uint8Array {
-  const text = `${ORIGIN}\n${size}\n${Buffer.alloc(32, fill).toString('base64')}\n`;
-  return formatNote({ text, signatures: [LOG_SIGNERS[0].sign(text)] });
-}
 
 test('an alarm does not wait for its proof, and nobody is accused when the log stops answering in the middle', async () => {
   const { world, log, watcher } = await watchedLog();
@@ -291,7 +271,7 @@ test('nobody is accused by a file that leaves out what gave a right, by a witnes
   const { proof } = parseAlarmProof(watcher.proof('unauthorised'));
   assert.is(proof.kind, 'unauthorised');
   const forged = { ...proof, before: { some: [] } } as typeof proof;
-  const file = await signAlarmProof(forged, { observer: 'nobody', observedAt: 1 }, MALLORY);
+  const file = await signAlarmProof(forged, { observer: 'nobody', observedAt: 1 }, createStatementSigner(seedOf('mallory')));
   const { claims, required } = await verifyAlarmProof(file, trust);
   assert.not(holds(claims, required));
   assert.is(claims.find(({ name }) => name === 'rules-complete')?.verdict, 'not proved');

@@ -1,8 +1,20 @@
 import { type AlarmTrust, holds, verifyAlarmProof } from '@treering/evidence';
 import { nodeMeans } from '@treering/foreign/node';
-import type { TrustPolicy } from '@treering/note';
+import { nodeHasher } from '@treering/merkle/node';
+import { formatNote, type TrustPolicy } from '@treering/note';
+import { createStatementSigner } from '@treering/statement';
 import * as assert from 'uvu/assert';
-import { LOG_SIGNERS, ORIGIN, policyOf, SimulatedLog, SimulatedMonitor, SimulatedWitness, World } from './simulation.js';
+import {
+  incident,
+  LOG_SIGNERS,
+  ORIGIN,
+  policyOf,
+  SimulatedLog,
+  SimulatedMonitor,
+  SimulatedWitness,
+  seedOf,
+  World,
+} from './simulation.js';
 
 /** Trust in nothing but the log's own keys. */
 export const LOGS: TrustPolicy = { logs: LOG_SIGNERS.map(({ key }) => ({ key })), witnesses: [], groups: [], quorum: 'none' };
@@ -42,4 +54,24 @@ export async function worldWith(witnesses: number, quorum = witnesses) {
       ...options,
     }).start();
   return { world, circle, policyText, log, monitor };
+}
+
+/** Puts an entry into the log past its rules. */
+export async function insert(log: SimulatedLog, entry: Uint8Array): Promise<void> {
+  const { admission, sequencer } = log.log;
+  const admit = admission.admit.bind(admission);
+  Object.assign(admission, { admit: () => () => undefined });
+  await sequencer.submit({ bytes: entry, leafHash: nodeHasher.hashLeaf(entry), topic: '', candidate: undefined as never });
+  Object.assign(admission, { admit });
+}
+
+/** An entry of somebody whom nobody enrolled. */
+export async function intruder(log: SimulatedLog, text = 'Nobody enrolled me.'): Promise<Uint8Array> {
+  return (await log.statement(incident(text), createStatementSigner(seedOf('mallory')), 'mallory')).entry;
+}
+
+/** A head of a tree that nobody has. */
+export function inventedHead(size: number, fill: number): Uint8Array {
+  const text = `${ORIGIN}\n${size}\n${Buffer.alloc(32, fill).toString('base64')}\n`;
+  return formatNote({ text, signatures: [LOG_SIGNERS[0].sign(text)] });
 }

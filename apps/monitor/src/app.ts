@@ -104,9 +104,10 @@ export function createApp({ monitor, vkey, metrics, bodies, logger }: MonitorSer
   app.post('/gossip/checkpoint', async (c) => {
     showing.take(c);
     const note = await readBody(c, bodies, [], MAX_NOTE_SIZE);
-    const outcome = await logOf(hashOfOrigin(note)).consider(note, 'a visitor');
+    const outcome = await logOf(hashOfOrigin(note)).consider(note, 'a visitor', { visitor: true });
     metrics.gossip.inc({ outcome });
-    if (outcome === 'ignored')
+    if (outcome === 'busy') throw new Problem(503, 'monitor/busy', 'too many heads wait to be compared', { retryAfter: 5 });
+    if (outcome === 'unsigned' || outcome === 'ignored')
       throw new Problem(422, 'monitor/not-signed', 'the log did not sign this head, or there is no room for more');
     return c.json({ outcome }, outcome === 'kept' ? 202 : 200, fresh);
   });

@@ -123,13 +123,18 @@ export class EntryAudit {
 
   /** Begins again: what was read behind the first `size` entries is of a tree that does not count. */
   reset(size: number): void {
+    this.forget(size);
+    this.#load(size);
+  }
+
+  /** Judges entries from an index on once more, also those that were judged before a restart: they were of another tree. */
+  forget(size = this.size): void {
     const { store, config } = this.#parts;
     const standing = store.standing(config.origin, this.#now);
     store.transaction(() => {
       store.dropGoverning(config.origin, size);
       store.setStanding(config.origin, { ...standing, judged: Math.min(standing.judged, size) });
     });
-    this.#load(size);
   }
 
   get #now(): number {

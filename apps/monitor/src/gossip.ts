@@ -54,8 +54,8 @@ export class Gossip {
       const note = await peer.head(log.originHash);
       if (note !== undefined) {
         const shown = await log.consider(note, who);
-        // It is larger than our tree: the peer knows what it contains at our size.
-        if (shown === 'kept' || shown === 'known') await this.#compare(peer, log, note, who);
+        // If it is larger than our tree, the peer knows what it contains at our size, whether there is a place to keep it or not.
+        if (shown !== 'unsigned' && shown !== 'contradiction') await this.#compare(peer, log, note, who);
       }
       const own = log.followed;
       if (own !== undefined) await peer.tell(own.note);

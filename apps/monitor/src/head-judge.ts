@@ -2,9 +2,21 @@ import type { AlarmProof } from '@treering/evidence';
 import { evaluateQuorum, formatVerifierKey } from '@treering/note';
 import type { AlarmBook, Finding } from './alarm-book.js';
 import type { WatchedLogConfig } from './log-config.js';
-import { type HeadRule, type HeadView, hidden, points, rollback, stale, unwitnessed, withheld } from './rules/head-rules.js';
+import {
+  type HeadRule,
+  type HeadView,
+  hidden,
+  paced,
+  points,
+  rollback,
+  stale,
+  uncompared,
+  unwitnessed,
+  withheld,
+} from './rules/head-rules.js';
 import type { Opened, SignedHeads } from './signed-heads.js';
-import type { KnownHead, MonitorStore, Standing } from './store.js';
+import type { Standing } from './standings.js';
+import type { KnownHead, MonitorStore } from './store.js';
 
 /** What heads of a log are judged with. */
 export interface HeadJudgeParts {
@@ -20,10 +32,17 @@ export interface HeadJudgeParts {
 export interface Seen {
   /** What the log gave out; undefined when it could not be read. */
   readonly opened: Opened | undefined;
+  /** Whether the largest head before may be forgotten when this one is larger. */
+  readonly succeeds: boolean;
   /** What others had shown before. */
   readonly newer: KnownHead | undefined;
-  /** Entries that were read; undefined when entries are not read. */
-  readonly read: number | undefined;
+  /**
+   * Entries that were read, whether that was broken off only because it takes long, and whether it began again (after a start, say);
+   * undefined when entries are not read.
+   */
+  readonly read: { readonly size: number; readonly broken: boolean; readonly again: boolean } | undefined;
+  /** The oldest head that was shown, is not larger than what was followed, and cannot be compared. */
+  readonly uncompared: KnownHead | undefined;
   readonly signedAt: number | undefined;
 }
 
@@ -44,23 +63,15 @@ export class HeadJudge {
     const { origin } = config;
     const { opened, newer, signedAt } = seen;
     const largest = store.head(origin, 'served');
-    const before = store.standing(origin, this.#now);
-    const size = opened?.head.size;
-    const standing: Standing =
-      size === undefined
-        ? before
-        : {
-            ...before,
-            smaller: points(before.smaller, largest !== undefined && size < largest.size),
-            hidden: points(before.hidden, newer !== undefined && size < newer.size),
-          };
+    const standing = this.#standing(seen, largest);
     const view = this.#view(seen, largest, standing);
     const served = opened?.head ?? largest ?? store.head(origin, 'followed');
-    const last = { served, newer, largest, standing, signedAt };
+    const last = { served, newer, largest, standing, signedAt, view, waiting: seen.uncompared };
     const rules: readonly (readonly [HeadRule, Pick<Finding, 'kind' | 'about'>, boolean])[] = [
       [rollback, { kind: 'rollback', about: '' }, standing.smaller > 0],
       [stale, { kind: 'stale', about: 'old' }, false],
       [withheld, { kind: 'stale', about: 'entries' }, false],
+      [uncompared, { kind: 'stale', about: 'compare' }, false],
       [hidden, { kind: 'stale', about: 'hidden' }, standing.hidden > 0],
       [unwitnessed, { kind: 'unwitnessed', about: '' }, false],
     ];
@@ -72,12 +83,35 @@ export class HeadJudge {
         // A log that cannot be read has not mended anything.
         else if (opened !== undefined && !lingers) alarms.clear(origin, kind, about);
       }
-      if (opened !== undefined && (largest === undefined || opened.head.size >= largest.size))
+      // A head that was neither compared nor kept is the only witness to its history.
+      if (opened !== undefined && (largest === undefined || (seen.succeeds && opened.head.size >= largest.size)))
         store.setHead(origin, 'served', opened.head);
     });
   }
 
-  #view({ opened, newer, read, signedAt }: Seen, largest: KnownHead | undefined, standing: Standing): HeadView {
+  /** How the log has behaved with this poll. */
+  #standing({ opened, newer, read, uncompared: waiting }: Seen, largest: KnownHead | undefined): Standing {
+    const now = this.#now;
+    const known = this.#parts.store.standing(this.#parts.config.origin, now);
+    const before = { ...known, uncompared: waiting === undefined ? null : (known.uncompared ?? now) };
+    if (opened === undefined) return before;
+    const { size } = opened.head;
+    const left = read === undefined ? 0 : Math.max(size, largest?.size ?? 0) - read.size;
+    const { broken = false, again = false } = read ?? {};
+    return {
+      ...before,
+      smaller: points(before.smaller, largest !== undefined && size < largest.size),
+      hidden: points(before.hidden, newer !== undefined && size < newer.size),
+      ...paced(before, { left, broken, again, passed: now - before.looked }),
+      looked: now,
+    };
+  }
+
+  #view(
+    { opened, newer, read, uncompared: waiting, signedAt }: Seen,
+    largest: KnownHead | undefined,
+    standing: Standing,
+  ): HeadView {
     const { config, heads } = this.#parts;
     const { policy, staleAfter } = config;
     const quorum =
@@ -95,7 +129,8 @@ export class HeadJudge {
       since: standing.since,
       hidden: newer,
       hiding: standing.hidden,
-      read: read === undefined ? undefined : { size: read, advanced: standing.advanced },
+      read: read === undefined ? undefined : { size: read.size, advanced: standing.advanced, lag: standing.lag },
+      uncompared: waiting === undefined ? undefined : { ...waiting, since: Math.max(waiting.seen, standing.uncompared ?? 0) },
       staleAfter,
     };
   }
@@ -108,12 +143,16 @@ export class HeadJudge {
       readonly largest: KnownHead | undefined;
       readonly standing: Standing;
       readonly signedAt: number | undefined;
+      readonly view: HeadView;
+      readonly waiting: KnownHead | undefined;
     },
   ): AlarmProof {
     const { origin, keys, policyText, staleAfter } = this.#parts.config;
     const log = { v: 1, log: { origin, vkeys: keys.map(formatVerifierKey) } } as const;
-    const { served, newer, largest, standing, signedAt } = last;
+    const { served, newer, largest, standing, signedAt, view, waiting } = last;
     const limit = staleAfter;
+    if (about === 'compare' && waiting !== undefined && view.uncompared !== undefined)
+      return { ...log, kind: 'stale', head: waiting.note, withheld: 0, since: view.uncompared.since, limit };
     if (served === undefined) return { ...log, kind: 'stale', since: standing.since, limit };
     const head = served.note;
     if (kind === 'unwitnessed') return { ...log, kind, head, policy: policyText ?? '' };
@@ -122,8 +161,9 @@ export class HeadJudge {
     if (about === 'hidden' && newer !== undefined)
       return { ...log, kind: 'stale', head, newer: newer.note, since: Math.min(newer.seen, this.#now - 1), limit: 0 };
     if (about === 'entries') {
-      const read = this.#parts.store.standing(origin, this.#now).judged;
-      return { ...log, kind: 'stale', head, withheld: Math.min(read, served.size - 1), since: standing.advanced, limit };
+      // From when on these were kept back: since something last came, or while only some of them did.
+      const since = Math.min(standing.advanced, this.#now - standing.lag);
+      return { ...log, kind: 'stale', head, withheld: Math.min(standing.judged, served.size - 1), since, limit };
     }
     return { ...log, kind: 'stale', head, since: signedAt ?? served.seen, limit };
   }

@@ -95,6 +95,12 @@ export const MONITOR_SCHEMA: Schema = {
     CREATE INDEX deliveries_in_turn ON deliveries (url, rank, id, due);
     CREATE INDEX deliveries_by_topic ON deliveries (topic, url, event, attempts) WHERE topic <> '';
     CREATE INDEX deliveries_by_alarm ON deliveries (alarm);
+    -- lag: seconds for which a log has kept its newest entries back since all were read. least: the fewest that were left meanwhile.
+    -- looked: when it was looked at last. uncompared: since when a head that is shown cannot be compared with what was followed.
+    ALTER TABLE standing ADD COLUMN lag INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE standing ADD COLUMN least INTEGER;
+    ALTER TABLE standing ADD COLUMN looked INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE standing ADD COLUMN uncompared INTEGER;
     `,
   ],
 };

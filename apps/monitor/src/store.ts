@@ -3,6 +3,7 @@ import { HASH_SIZE, MerkleInputError, type ReadTile, TILE_HEIGHT, TILE_WIDTH } f
 import { type OpenOptions, openDatabase } from '@treering/storage-sqlite';
 import { DeliveryQueue } from './delivery-queue.js';
 import { MONITOR_SCHEMA } from './schema.js';
+import { type Standing, Standings } from './standings.js';
 
 /** A head that a log signed. */
 export interface KnownHead {
@@ -27,19 +28,6 @@ export interface Progress {
   readonly state: Uint8Array;
   /** Deployments that were announced and not followed up, and reports on incidents that are due. */
   readonly intents: Uint8Array;
-}
-
-/** How a log has behaved so far. */
-export interface Standing {
-  /** Entries that were decided once. Those that are replayed after a restart raise nothing again. */
-  readonly judged: number;
-  /** Points for heads smaller than the largest one that it gave out, and for heads smaller than one that others show. */
-  readonly smaller: number;
-  readonly hidden: number;
-  /** When it was first looked at, in seconds since the epoch. */
-  readonly since: number;
-  /** When its entries were last read as far as its head, or further than before. */
-  readonly advanced: number;
 }
 
 /** Complete nodes of one level, as an append creates them. */
@@ -91,6 +79,7 @@ export class MonitorStore {
   readonly #release: () => void;
   readonly #sql;
   #queue: DeliveryQueue | undefined;
+  #standings: Standings | undefined;
 
   private constructor(path: string, options: OpenOptions) {
     const { db, lock } = openDatabase(path, options, MONITOR_SCHEMA);
@@ -120,14 +109,6 @@ export class MonitorStore {
       addHead: db.prepare(
         `INSERT INTO heads (origin, role, size, root, note, seen, source) VALUES (?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (origin, role, size, root) DO UPDATE SET note = excluded.note`,
-      ),
-      standing: db.prepare<[string], Standing>(
-        'SELECT judged, smaller, hidden, since, advanced FROM standing WHERE origin = ?',
-      ),
-      setStanding: db.prepare(
-        `INSERT INTO standing (origin, judged, smaller, hidden, since, advanced) VALUES (?, ?, ?, ?, ?, ?)
-         ON CONFLICT (origin) DO UPDATE SET judged = excluded.judged, smaller = excluded.smaller, hidden = excluded.hidden,
-           advanced = excluded.advanced`,
       ),
       countShown: db.prepare<[string], number>("SELECT count(*) FROM heads WHERE origin = ? AND role = 'shown'").pluck(),
       govern: db.prepare(
@@ -193,11 +174,17 @@ export class MonitorStore {
 
   /** How a log has behaved; one that was never looked at begins at `now`. */
   standing(origin: string, now: number): Standing {
-    return this.#sql.standing.get(origin) ?? { judged: 0, smaller: 0, hidden: 0, since: now, advanced: now };
+    return this.#ofLogs.get(origin, now);
   }
 
-  setStanding(origin: string, { judged, smaller, hidden, since, advanced }: Standing): void {
-    this.#sql.setStanding.run(origin, judged, smaller, hidden, since, advanced);
+  setStanding(origin: string, standing: Standing): void {
+    this.#ofLogs.set(origin, standing);
+  }
+
+  get #ofLogs(): Standings {
+    // As the queue of deliveries.
+    this.#standings ??= new Standings(this.#db);
+    return this.#standings;
   }
 
   /**

@@ -1,23 +1,19 @@
 import { createHash } from 'node:crypto';
 import { ClientError, EntryMismatch, type Fetch, HistoryMismatch, requireContained, TlogReader } from '@treering/client';
 import type { Means } from '@treering/governance';
-import {
-  equalBytes,
-  type Hasher,
-  type HashReader,
-  type Proof,
-  proveConsistency,
-  restoreRange,
-  tileHashReader,
-} from '@treering/merkle';
-import { type Ed25519, formatVerifierKey, NoteError } from '@treering/note';
+import { equalBytes, type Hasher } from '@treering/merkle';
+import { type Ed25519, NoteError } from '@treering/note';
 import type { AlarmBook, Finding } from './alarm-book.js';
 import { EntryAudit } from './entry-audit.js';
 import { EntryProofs, isFaultOfTheLog } from './entry-proofs.js';
+import { type Contained, FollowedTree, isSame } from './followed-tree.js';
+import { aboutLog, raiseFork } from './fork.js';
 import { HeadJudge } from './head-judge.js';
+import { KnownHeads, THE_LOG } from './known-heads.js';
 import type { WatchedLogConfig } from './log-config.js';
 import { mergeNotes, type Opened, SignedHeads } from './signed-heads.js';
 import type { KnownHead, MonitorStore } from './store.js';
+import { Turns } from './turns.js';
 
 /** What a watched log works with. */
 export interface WatchedLogParts {
@@ -34,25 +30,26 @@ export interface WatchedLogParts {
   readonly timeout?: number;
 }
 
-/** What came of a head that somebody showed. */
-export type Shown = 'known' | 'kept' | 'contradiction' | 'ignored';
+/**
+ * What came of a head that somebody showed. unsigned: the log did not sign it; ignored: it cannot be compared now, and there is no
+ * place to keep it; busy: too many wait to be compared.
+ */
+export type Shown = 'known' | 'kept' | 'contradiction' | 'unsigned' | 'ignored' | 'busy';
 
 /** What somebody else's tree contains at the size of ours. */
-export interface PeerProof {
+export interface PeerProof extends Contained {
   /** The signed note that it is proved for. */
   readonly checkpoint: Uint8Array;
-  readonly root: Uint8Array;
-  readonly proof: Proof;
 }
-
-/** As the source of a head: the log itself. */
-const THE_LOG = 'the log';
 
 /** The largest answer that is read of a log, in bytes: an entry bundle has at most 16 MiB. */
 const LARGEST = 17 * 1024 * 1024;
 
-/** Milliseconds in which one poll reads entries: heads are looked at in between, however far behind the audit is. */
+/** Milliseconds in which one poll reads entries or compares heads: others have their turn in between, however much there is. */
 const READING = 10_000;
+
+/** Heads of visitors that wait to be compared. */
+const MOST_WAITING = 64;
 
 /** Seconds by which a head may be dated ahead: a log cannot stay fresh with one that is dated further. */
 const AHEAD = 600;
@@ -68,14 +65,18 @@ export class WatchedLog {
   readonly #parts: WatchedLogParts;
   readonly #reader: TlogReader;
   readonly #heads: SignedHeads;
+  readonly #known: KnownHeads;
   readonly #judge: HeadJudge;
   readonly #audit: EntryAudit | undefined;
   readonly #proofs: EntryProofs;
+  readonly #tree: FollowedTree;
   /** Heads are compared one after the other. */
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #signedAt: number | undefined;
   #lastPoll: number | undefined;
   #trouble: string | undefined;
+  /** Entries that were read in the last poll. */
+  #lastRead = Number.POSITIVE_INFINITY;
 
   constructor(parts: WatchedLogParts) {
     const { config, store, hasher, fetch, timeout } = parts;
@@ -89,9 +90,11 @@ export class WatchedLog {
       ...(timeout === undefined ? {} : { timeout }),
     });
     this.#heads = new SignedHeads(config, parts.ed25519);
+    this.#known = new KnownHeads({ ...parts, heads: this.#heads });
     this.#judge = new HeadJudge({ ...parts, heads: this.#heads });
     this.#audit = config.audit ? new EntryAudit({ ...parts, log: this.#reader }) : undefined;
     this.#proofs = new EntryProofs({ ...parts, log: this.#reader });
+    this.#tree = new FollowedTree({ ...parts, log: this.#reader });
     const last = store.head(config.origin, 'served') ?? this.followed;
     this.#signedAt = last === undefined ? undefined : this.#dateOf(last);
   }
@@ -145,49 +148,64 @@ export class WatchedLog {
     const { store } = this.#parts;
     const { origin } = this.config;
     // What others had shown before this poll began.
-    const newer = this.#newestShown();
+    const newer = this.#known.newestShown();
     await attempt(ask);
-    await this.#inTurn(async () => {
+    await this.#turns.take(async () => {
       store.setStanding(origin, store.standing(origin, this.#now));
       let opened: Opened | undefined;
+      let [succeeds, broken] = [false, false];
+      let uncompared: KnownHead | undefined;
       await attempt(async () => {
         opened = await this.#fetchHead();
-        if (opened !== undefined) await this.#look(opened.head);
+        if (opened === undefined) return;
+        succeeds = await this.#compareWithServed(opened.head);
+        broken = await this.#look(opened.head);
       });
-      await attempt(() => this.#settle());
+      await attempt(async () => {
+        uncompared = await this.#settle();
+      });
       await attempt(() => this.#audit?.raiseByTime());
-      await attempt(() => this.#judge.judge({ opened, newer, read: this.#audit?.size, signedAt: this.#signedAt }));
+      const size = this.#audit?.size;
+      const read = size === undefined ? undefined : { size, broken, again: size < this.#lastRead };
+      this.#lastRead = size ?? 0;
+      await attempt(() => this.#judge.judge({ opened, succeeds, newer, read, uncompared, signedAt: this.#signedAt }));
       await attempt(() => this.#prove());
       this.#lastPoll = this.#now;
-    });
+    }, true);
     if (failures.length > 0) throw failures[0];
   }
 
-  /** Takes a head that somebody else shows, if the log signed it. */
-  async consider(note: Uint8Array, source: string): Promise<Shown> {
+  /**
+   * Takes a head that somebody else shows, if the log signed it.
+   * @param visitor whether anybody may show it: polls go first then, and only so many wait
+   */
+  async consider(note: Uint8Array, source: string, { visitor = false } = {}): Promise<Shown> {
     let opened: Opened;
     try {
       opened = this.#heads.open(note, source, this.#now);
     } catch (error) {
-      if (error instanceof NoteError) return 'ignored';
+      if (error instanceof NoteError) return 'unsigned';
       throw error;
     }
-    return this.#inTurn(async () => {
-      const shown = await this.#consider(opened.head);
+    const { head } = opened;
+    if (this.#tree.isKnown(head)) return 'known';
+    if (visitor && this.#turns.waiting >= MOST_WAITING) return 'busy';
+    return this.#turns.take(async () => {
+      const shown = await this.#consider(head);
       if (shown === 'contradiction') await this.#prove();
       return shown;
-    });
+    }, !visitor);
   }
 
   /** Takes the proof of what the tree of somebody else contains at the size of ours: two histories show at once. */
   async compare({ checkpoint, root, proof }: PeerProof, size: number, source: string): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#turns.take(async () => {
       const { head } = this.#heads.open(checkpoint, source, this.#now);
       const followed = this.followed;
       if (followed === undefined || followed.size !== size || head.size < size || equalBytes(root, followed.root)) return;
-      this.#raiseFork(followed, head, { root, proof });
+      raiseFork(this.#parts, followed, head, { root, proof });
       await this.#prove();
-    });
+    }, true);
   }
 
   /**
@@ -197,9 +215,7 @@ export class WatchedLog {
   async contained(size: number): Promise<PeerProof | undefined> {
     const followed = this.followed;
     if (followed === undefined || size < 1 || size > followed.size) return undefined;
-    const reader = this.#tree(followed);
-    const root = (await restoreRange(reader, size, this.#parts.hasher)).root();
-    return { checkpoint: followed.note, root, proof: await proveConsistency(reader, size, followed.size, this.#parts.hasher) };
+    return { checkpoint: followed.note, ...(await this.#tree.at(size, followed)) };
   }
 
   /** Keeps how far the audit has come. */
@@ -207,17 +223,11 @@ export class WatchedLog {
     this.#audit?.save();
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const next = this.#queue.then(work);
-    this.#queue = next.catch(() => undefined);
-    return next;
-  }
-
   async #fetchHead(): Promise<Opened | undefined> {
     try {
       const { head, checkpoint } = this.#heads.open(await this.#reader.checkpoint(), THE_LOG, this.#now);
       this.#trouble = undefined;
-      const opened = { head: { ...head, seen: this.#firstSeen(head) }, checkpoint };
+      const opened = { head: { ...head, seen: this.#known.firstSeen(head) }, checkpoint };
       this.#signedAt = this.#dateOf(opened.head);
       return opened;
     } catch (error) {
@@ -233,43 +243,61 @@ export class WatchedLog {
     return time === undefined || time > this.#now + AHEAD ? head.seen : time;
   }
 
-  #firstSeen(head: KnownHead): number {
-    return Math.min(
-      head.seen,
-      ...this.#known()
-        .filter((known) => isSame(known, head))
-        .map(({ seen }) => seen),
-    );
+  /**
+   * Compares a head that the log gives out with the largest one before, which may be far beyond what was followed.
+   * @returns whether that one may be forgotten: it is of the same history, the alarm has it, or it is kept until it can be compared
+   */
+  async #compareWithServed(head: KnownHead): Promise<boolean> {
+    const { store, config, hasher } = this.#parts;
+    const served = store.head(config.origin, 'served');
+    const { followed } = this;
+    // What was followed is compared when the head is.
+    if (served === undefined || (followed !== undefined && (isSame(served, followed) || head.size <= followed.size)))
+      return true;
+    // Two heads of one size prove themselves.
+    if (served.size === head.size) return true;
+    if (followed !== undefined && served.size < followed.size)
+      return (await this.#compareWithTree(served)) !== undefined || this.#known.keep(served);
+    const [smaller, larger] = served.size < head.size ? [served, head] : [head, served];
+    try {
+      await requireContained(this.#reader.tree(larger.size, larger.root), smaller.size, smaller.root, hasher);
+      return true;
+    } catch (error) {
+      if (!isFaultOfTheLog(error)) throw error;
+      this.#trouble = error.message;
+      if (!(error instanceof HistoryMismatch)) return this.#known.keep(smaller);
+      raiseFork(this.#parts, smaller, larger, error);
+      // What was judged of one history before a restart says nothing about the entries of the other.
+      this.#audit?.forget();
+      return true;
+    }
   }
 
-  /** Every head that is kept. */
-  #known(): KnownHead[] {
-    const { store } = this.#parts;
-    return (['followed', 'served', 'shown'] as const).flatMap((role) => store.heads(this.config.origin, role));
-  }
-
-  /** Follows the tree of a head that the log gives out. */
-  async #look(head: KnownHead): Promise<void> {
+  /** Follows the tree of a head that the log gives out. @returns whether reading was broken off only because it takes long */
+  async #look(head: KnownHead): Promise<boolean> {
     const { store, hasher } = this.#parts;
     const { origin } = this.config;
     // Two heads of one size prove themselves: no tile has to be read.
     this.#compareWithKnown(head);
     const followed = this.followed;
-    if (followed !== undefined && head.size === followed.size && !equalBytes(head.root, followed.root)) return;
+    if (followed !== undefined && head.size === followed.size && !equalBytes(head.root, followed.root)) return false;
     if (followed !== undefined && head.size < followed.size) {
       await this.#consider(head);
-      return;
+      return false;
     }
     try {
       const tree = this.#reader.tree(head.size, head.root);
       if (followed !== undefined) await requireContained(tree, followed.size, followed.root, hasher);
-      if (await this.#read(head, followed)) store.setHead(origin, 'followed', head);
+      const all = await this.#read(head, followed);
+      if (all) store.setHead(origin, 'followed', head);
+      return !all;
     } catch (error) {
       this.#explain(error, head, followed);
+      return false;
     }
   }
 
-  /** Reads the entries of a head. @returns whether all were read */
+  /** Reads the entries of a head. @returns whether all were read; when not, reading took too long */
   async #read(head: KnownHead, followed: KnownHead | undefined): Promise<boolean> {
     const { store } = this.#parts;
     const { origin } = this.config;
@@ -299,20 +327,20 @@ export class WatchedLog {
     const { store, alarms } = this.#parts;
     const { origin } = this.config;
     // Its tree was not followed to the end: it is compared when that is possible.
-    this.#keep(head);
+    this.#known.keep(head);
     this.#trouble = error.message;
     if (error instanceof HistoryMismatch && followed !== undefined && error.size === followed.size) {
-      this.#raiseFork(followed, head, { root: error.root, proof: error.proof });
+      raiseFork(this.#parts, followed, head, error);
     } else if (error instanceof HistoryMismatch) {
       // What was read after the followed head belongs to the tree of another head that the log gave out.
       const largest = store.head(origin, 'served');
-      if (largest !== undefined) this.#keep(largest);
+      if (largest !== undefined) this.#known.keep(largest);
       this.#audit?.reset(followed?.size ?? 0);
     } else if (error instanceof EntryMismatch) {
       const { index, served, leaf, inclusion } = error;
       const finding: Finding = { kind: 'bad-entry', about: String(index), message: error.message };
       const place = { head: head.note, index, inclusion: [...inclusion], leaf, ...(served === undefined ? {} : { served }) };
-      alarms.raise(origin, finding, { ready: { ...this.#about(), kind: 'bad-entry', ...place } });
+      alarms.raise(origin, finding, { ready: { ...aboutLog(this.config), kind: 'bad-entry', ...place } });
     }
   }
 
@@ -323,27 +351,9 @@ export class WatchedLog {
 
   /** Raises an alarm when a head contradicts another one of its size, whoever showed them. */
   #compareWithKnown(head: KnownHead): boolean {
-    const rival = this.#known().find(({ size, root }) => size === head.size && !equalBytes(root, head.root));
-    if (rival !== undefined) this.#raiseFork(rival, head, undefined);
+    const rival = this.#known.rivalOf(head);
+    if (rival !== undefined) raiseFork(this.#parts, rival, head);
     return rival !== undefined;
-  }
-
-  /**
-   * Keeps a head until it can be compared. Where there is no room, one with fewer cosignatures makes way, or a larger one: a log
-   * cannot fill all places with sizes that it never reaches. @returns false when there is no place for this one
-   */
-  #keep(head: KnownHead): boolean {
-    const { store } = this.#parts;
-    const { origin } = this.config;
-    const shown = store.heads(origin, 'shown');
-    if (!shown.some((known) => isSame(known, head)) && !store.hasRoomForShown(origin)) {
-      const weight = (known: KnownHead): number => this.#heads.cosigned(known);
-      const [last] = [head, ...shown].sort((a, b) => weight(a) - weight(b) || b.size - a.size);
-      if (last === head) return false;
-      store.removeShown(origin, last);
-    }
-    store.addShown(origin, head);
-    return true;
   }
 
   /** Compares a head with the tree that was followed, or keeps it until that has grown to its size. */
@@ -353,7 +363,7 @@ export class WatchedLog {
     const verdict = await this.#compareWithTree(head);
     if (verdict !== undefined) return verdict;
     const known = store.heads(this.config.origin, 'shown').find((other) => isSame(other, head));
-    if (known === undefined) return this.#keep(head) ? 'kept' : 'ignored';
+    if (known === undefined) return this.#known.keep(head) ? 'kept' : 'ignored';
     store.addShown(this.config.origin, { ...known, note: mergeNotes(known.note, head.note) });
     return 'known';
   }
@@ -362,13 +372,10 @@ export class WatchedLog {
   async #compareWithTree(head: KnownHead): Promise<Shown | undefined> {
     const followed = this.followed;
     if (followed === undefined || head.size > followed.size) return undefined;
-    if (head.size === 0) return 'known';
     try {
-      const reader = this.#tree(followed);
-      const root = (await restoreRange(reader, head.size, this.#parts.hasher)).root();
-      if (equalBytes(root, head.root)) return 'known';
-      const proof = await proveConsistency(reader, head.size, followed.size, this.#parts.hasher);
-      this.#raiseFork(head, followed, head.size === followed.size ? undefined : { root, proof });
+      const contained = await this.#tree.instead(head, followed);
+      if (contained === undefined) return 'known';
+      raiseFork(this.#parts, head, followed, head.size === followed.size ? undefined : contained);
       return 'contradiction';
     } catch (error) {
       if (!isFaultOfTheLog(error)) throw error;
@@ -377,51 +384,18 @@ export class WatchedLog {
     }
   }
 
-  /** Compares what was shown and has been reached by now. */
-  async #settle(): Promise<void> {
+  /** Compares what was shown and has been reached by now. @returns the oldest one that cannot be compared */
+  async #settle(): Promise<KnownHead | undefined> {
     const { store } = this.#parts;
     const { origin } = this.config;
     const size = this.followed?.size ?? 0;
+    const until = performance.now() + READING;
+    let oldest: KnownHead | undefined;
     for (const head of store.heads(origin, 'shown')) {
-      if (head.size > size) return;
-      if ((await this.#compareWithTree(head)) !== undefined) store.removeShown(origin, head);
+      if (head.size > size) break;
+      if (performance.now() < until && (await this.#compareWithTree(head)) !== undefined) store.removeShown(origin, head);
+      else if (oldest === undefined || head.seen < oldest.seen) oldest = head;
     }
+    return oldest;
   }
-
-  /** The largest head that others showed and that the log could give out: cosigned by the quorum of the policy. */
-  #newestShown(): KnownHead | undefined {
-    return this.#parts.store
-      .heads(this.config.origin, 'shown')
-      .filter((head) => head.source !== THE_LOG && this.#heads.isWitnessed(head))
-      .pop();
-  }
-
-  /** The tree of a head that was followed: from what was kept, or for a log that is not audited from its tiles. */
-  #tree(head: KnownHead): HashReader {
-    const { store, hasher } = this.#parts;
-    if (this.#audit === undefined) return this.#reader.tree(head.size, head.root);
-    return tileHashReader(head.size, store.tiles(this.config.origin), hasher);
-  }
-
-  #about() {
-    const { origin, keys } = this.config;
-    return { v: 1, log: { origin, vkeys: keys.map(formatVerifierKey) } } as const;
-  }
-
-  #raiseFork(a: KnownHead, b: KnownHead, contained: { root: Uint8Array; proof: Proof } | undefined): void {
-    const finding: Finding = {
-      kind: 'fork',
-      about: '',
-      message:
-        a.size === b.size
-          ? `the log signed two trees of ${a.size} entries; ${a.source} and ${b.source} show them`
-          : `the log signed trees of ${a.size} and ${b.size} entries that do not contain one another; ${a.source} and ${b.source} show them`,
-    };
-    const proof = { heads: [a.note, b.note] as [Uint8Array, Uint8Array], ...(contained === undefined ? {} : { contained }) };
-    this.#parts.alarms.raise(this.config.origin, finding, { ready: { ...this.#about(), kind: 'fork', ...proof } });
-  }
-}
-
-function isSame(a: KnownHead, b: KnownHead): boolean {
-  return a.size === b.size && equalBytes(a.root, b.root);
 }

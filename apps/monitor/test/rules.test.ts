@@ -2,7 +2,17 @@ import type { ChangeRecord } from '@treering/record';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { admission, dated } from '../src/rules/entry-rules.js';
-import { type HeadView, hidden, points, rollback, stale, unwitnessed, withheld } from '../src/rules/head-rules.js';
+import {
+  type HeadView,
+  hidden,
+  paced,
+  points,
+  rollback,
+  stale,
+  uncompared,
+  unwitnessed,
+  withheld,
+} from '../src/rules/head-rules.js';
 import { breakGlass, emptyMemory, followedUp, undeployed, verification } from '../src/rules/record-rules.js';
 import { afterRecord } from './fixture.js';
 
@@ -18,12 +28,13 @@ const WELL: HeadView = {
   since: 0,
   hidden: undefined,
   hiding: 0,
-  read: { size: 100, advanced: 0 },
+  read: { size: 100, advanced: 0, lag: 0 },
+  uncompared: undefined,
   staleAfter: 600,
 };
 
 test('heads that are as they should be are no reason for anything', () => {
-  for (const rule of [rollback, stale, withheld, hidden, unwitnessed]) assert.is(rule(WELL), undefined);
+  for (const rule of [rollback, stale, withheld, uncompared, hidden, unwitnessed]) assert.is(rule(WELL), undefined);
 });
 
 test('rollback: a smaller head counts when it is given out twice in a row or is signed later, and only while it is smaller', () => {
@@ -53,12 +64,93 @@ test('stale: the time since the newest signature decides, whether the log can be
 });
 
 test('withheld: entries that are promised have to come', () => {
-  const behind: HeadView = { ...WELL, read: { size: 99, advanced: 9_399 } };
+  const behind: HeadView = { ...WELL, read: { size: 99, advanced: 9_399, lag: 0 } };
   assert.is(withheld(behind)?.about, 'entries');
-  assert.is(withheld({ ...behind, read: { size: 99, advanced: 9_400 } }), undefined);
-  assert.is(withheld({ ...behind, read: { size: 100, advanced: 0 } }), undefined);
+  assert.is(withheld({ ...behind, read: { size: 99, advanced: 9_400, lag: 0 } }), undefined);
+  assert.is(withheld({ ...behind, read: { size: 100, advanced: 0, lag: 0 } }), undefined);
   assert.is(withheld({ ...behind, read: undefined }), undefined);
   assert.is(withheld({ ...behind, served: undefined }), undefined);
+});
+
+test('withheld: so do those that come too slowly', () => {
+  const slow: HeadView = { ...WELL, read: { size: 99, advanced: 10_000, lag: 2401 } };
+  assert.match(withheld(slow)?.message ?? '', 'for 2401 seconds');
+  assert.is(withheld({ ...slow, read: { size: 99, advanced: 10_000, lag: 2400 } }), undefined);
+  assert.is(withheld({ ...slow, read: { size: 100, advanced: 10_000, lag: 2401 } }), undefined);
+});
+
+test('paced: what a poll costs depends on who ended it, and on whether less is left than ever', () => {
+  const after = (polls: readonly (readonly [left: number, broken: boolean, again?: boolean])[]) =>
+    polls.reduce((pace, [left, broken, again = false]) => paced(pace, { left, broken, again, passed: 10 }), {
+      lag: 0,
+      least: null,
+    } as { lag: number; least: number | null });
+  assert.equal(
+    after([
+      [9000, true],
+      [6000, true],
+      [3000, true],
+    ]),
+    { lag: 0, least: 3000 },
+    'a large log',
+  );
+  assert.equal(
+    after([
+      [9000, false],
+      [6000, false],
+      [3000, false],
+    ]),
+    { lag: 20, least: 3000 },
+    'the log ends each poll',
+  );
+  assert.equal(
+    after([
+      [9000, true],
+      [8745, true],
+      [8744, true],
+    ]),
+    { lag: 20, least: 8744 },
+    'less than a bundle in each',
+  );
+  assert.equal(
+    after([
+      [9000, true],
+      [12_000, false],
+      [9000, true],
+    ]),
+    { lag: 20, least: 9000 },
+    'it grows meanwhile',
+  );
+  assert.equal(
+    after([
+      [9000, true],
+      [6000, false],
+      [0, false],
+    ]),
+    { lag: 0, least: null },
+    'all are read',
+  );
+  assert.equal(
+    after([
+      [9000, true],
+      [20_000, true, true],
+      [15_000, true],
+    ]),
+    { lag: 0, least: 15_000 },
+    'read once more',
+  );
+  assert.equal(
+    paced({ lag: 5, least: 9000 }, { left: 9000, broken: false, again: false, passed: -60 }).lag,
+    5,
+    'a clock goes back',
+  );
+});
+
+test('uncompared: a head that others show has to become comparable', () => {
+  const waiting: HeadView = { ...WELL, uncompared: { size: 50, source: 'a visitor', since: 9_399 } };
+  assert.is(uncompared(waiting)?.about, 'compare');
+  assert.is(uncompared({ ...waiting, served: undefined })?.about, 'compare');
+  assert.is(uncompared({ ...waiting, uncompared: { size: 50, source: 'a visitor', since: 9_400 } }), undefined);
 });
 
 test('hidden: a newer head that others show counts when the log gives out less twice in a row', () => {

@@ -215,7 +215,11 @@ class Examination {
     const at = `at ${timeText(observedAt)}, more than ${limit} seconds later`;
     if (withheld !== undefined) {
       const fits = BigInt(withheld) < size && newer === undefined && observedAt - since > limit;
-      this.#onItsWord('old', fits, `the log did not give out the ${size} entries of its head from entry ${withheld} on, ${at}`);
+      this.#onItsWord(
+        'old',
+        fits,
+        `the log did not give out what its head of ${size} entries contains from entry ${withheld} on, ${at}`,
+      );
       return required;
     }
     if (newer !== undefined) {
