@@ -96,8 +96,8 @@ const TABLE: readonly (readonly [error: Error, exit: number, code: string])[] = 
   [new WitnessError('witness/locked', 'why'), EXIT.failed, 'witness/locked'],
 ];
 
-/** Thrown and caught in a page, which no command runs. */
-const ELSEWHERE = ['Superseded'];
+/** Thrown and caught in a page, which no command runs, and between the parts of a log. */
+const ELSEWHERE = ['Superseded', 'OutdatedCheck'];
 
 for (const [error, exit, code] of TABLE)
   test(`${error.constructor.name} ${code}: exit code ${exit}`, () => {

@@ -32,6 +32,8 @@ export interface Basis {
 export interface CheckedCandidate extends Candidate {
   /** Only of a statement that is no record: whoever enrolled the key of a record, it is the same key. */
   readonly basis?: Basis;
+  /** It was found logged, so that nothing was asked of its signature: it can only be answered with its first index. */
+  readonly unchecked?: true;
 }
 
 /** Signatures have to be checked again: they were under rules that are not in force any more. */
@@ -42,6 +44,11 @@ export class OutdatedCheck extends Error {
 /** What the signatures of a statement are checked under in this state. */
 export function basisOf(state: GovernanceState, { statement }: Candidate): Basis {
   return { policy: state.policy, enrolled: state.identity(statement.kid) !== undefined };
+}
+
+/** The same policy is the same object: one that was taken back and another one in its place are two. */
+export function isSameBasis(a: Basis, b: Basis): boolean {
+  return a.policy === b.policy && a.enrolled === b.enrolled;
 }
 
 /** The governance of one log: its state, kept in step with what is committed. */
@@ -80,11 +87,8 @@ export class GovernedAdmission implements Admission<CheckedCandidate> {
 
   /** A replay checks signatures in the state before the entry: what was found in another one must not get in. */
   #requireSameBasis(candidate: CheckedCandidate): void {
-    const { basis } = candidate;
-    if (basis === undefined) return;
-    const now = basisOf(this.#state, candidate);
-    // The same object: a policy that was taken back and another one in its place are two.
-    if (basis.policy !== now.policy || basis.enrolled !== now.enrolled)
+    const { basis, unchecked } = candidate;
+    if (unchecked || (basis !== undefined && !isSameBasis(basis, basisOf(this.#state, candidate))))
       throw new OutdatedCheck('the rules have changed since the signatures of the statement were checked');
   }
 

@@ -4,8 +4,10 @@ import { type Sequencer, SequencerError, type Submission } from '@treering/seque
 import { Problem, RateLimit } from '@treering/server';
 import { parseStatement } from '@treering/statement';
 import type { Storage } from '@treering/storage';
-import { basisOf, type CheckedCandidate, type GovernedAdmission, requireAdmitted } from './admission.js';
+import { basisOf, type CheckedCandidate, type GovernedAdmission, isSameBasis, requireAdmitted } from './admission.js';
 
+/** The code of the refusal of an identity that submits too much. */
+const RATE = 'request/identity-rate';
 /** How often a statement is decided while what it was refused for is lost. */
 const MOST_DECISIONS = 3;
 
@@ -48,11 +50,12 @@ export class Door {
       try {
         return submission(await this.#check(unchecked, again || attempt > 1));
       } catch (error) {
+        if (error instanceof Problem && error.code === RATE) throw error;
         // What is logged already may be refused now: its key was revoked, or its time has passed. A copy of it may be in the commit under
         // way, and be the reason for the refusal: a key that revokes itself, say.
-        if (await this.#isLogged(leafHash)) return submission(unchecked);
+        if (await this.#isLogged(leafHash)) return submission({ ...unchecked, unchecked: true });
         await sequencer.afterBatch();
-        if (await this.#isLogged(leafHash)) return submission(unchecked);
+        if (await this.#isLogged(leafHash)) return submission({ ...unchecked, unchecked: true });
         const stands = sequencer.lost === lost && sequencer.trouble === undefined;
         if (stands || !(error instanceof Problem)) throw error;
         if (sequencer.trouble !== undefined || attempt === MOST_DECISIONS)
@@ -72,6 +75,9 @@ export class Door {
     const { state } = admission;
     const basis = basisOf(state, candidate);
     const authenticated = await authenticate(state, candidate, means);
+    // The rules changed meanwhile: what was found under those before is no reason to refuse it either.
+    if (candidate.record === undefined && !isSameBasis(basis, basisOf(admission.state, candidate)))
+      return this.#check(candidate, again);
     if (!authenticated.held) return requireAdmitted(authenticated.refusal) as never;
     requireAdmitted(checkClock(state, candidate, Math.floor(clock() / 1000)));
     if (!again) await this.#takeRate(candidate);
@@ -88,7 +94,6 @@ export class Door {
     if (!this.#identityRate.isOn || (await this.#isLogged(leaf))) return;
     const who = this.#parts.admission.state.identity(statement.kid)?.id ?? statement.iss;
     const retryAfter = this.#identityRate.take(who, 1, performance.now());
-    if (retryAfter > 0)
-      throw new Problem(429, 'request/identity-rate', 'this identity submits more than the log takes of one', { retryAfter });
+    if (retryAfter > 0) throw new Problem(429, RATE, 'this identity submits more than the log takes of one', { retryAfter });
   }
 }

@@ -280,7 +280,10 @@ export class Log {
     await this.sequencer.submit({ bytes: statement.entry, leafHash: candidate.leaf, topic: statement.sub, candidate });
   }
 
-  /** Logs statements in their order; each has its own outcome, and a bad one does not harm its neighbours. */
+  /**
+   * Logs statements in their order, but for those that have to be checked again because the rules change before their turn; each has its
+   * own outcome, and a bad one does not harm its neighbours.
+   */
   async submitBatch(statements: readonly Uint8Array[]): Promise<PromiseSettledResult<Accepted>[]> {
     const prepared = await Promise.allSettled(statements.map((bytes) => this.#turns.take(() => this.#door.prepare(bytes))));
     return Promise.allSettled(
@@ -303,7 +306,7 @@ export class Log {
             retryAfter: 1,
           });
       }
-      submission = await this.#door.prepare(bytes, true);
+      submission = await this.#turns.take(() => this.#door.prepare(bytes, true));
     }
   }
 

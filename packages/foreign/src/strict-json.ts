@@ -1,7 +1,10 @@
 import { decodeUtf8 } from '@treering/note';
 
+/** Objects and lists that may lie in one another: beyond it, whether something can be read depends on the stack of who reads it. */
+const DEPTH = 128;
+
 /**
- * Reads JSON in which no object has a member twice: of two members with one name, readers take the first, the last or none, so
+ * Reads JSON that is not nested deeply, and in which no object has a member twice: of two members with one name, readers take the first, the last or none, so
  * that one signature would vouch for several contents (RFC 8259 section 4).
  * @throws SyntaxError, or NoteError for bytes that are no UTF-8
  */
@@ -21,10 +24,12 @@ function requireDifferentNames(text: string): void {
     switch (text[at]) {
       case '{':
         open.push(new Set());
+        requireShallow(open.length);
         isName = true;
         break;
       case '[':
         open.push(undefined);
+        requireShallow(open.length);
         isName = false;
         break;
       case '}':
@@ -44,6 +49,10 @@ function requireDifferentNames(text: string): void {
       }
     }
   }
+}
+
+function requireShallow(depth: number): void {
+  if (depth > DEPTH) throw new SyntaxError(`more than ${DEPTH} objects and lists lie in one another`);
 }
 
 /** A name is compared as it reads, however it is escaped. */

@@ -63,6 +63,8 @@ test('everything in this form within a bundle is looked at', () => {
     [good, deep],
   ])
     refuses(() => requireShallowBundle(bundle(a, b)), 'foreign/malformed', 'a deep one', /too deeply/);
+  const padded = Array.from({ length: 50_000 }).reduce<unknown>((inner) => [inner], { rawBytes: deep });
+  refuses(() => requireShallowBundle(padded), 'foreign/malformed', 'within lists, whatever the stack', /too deeply/);
   for (const other of [null, 1, 'text', [], {}]) requireShallowBundle(other);
 });
 

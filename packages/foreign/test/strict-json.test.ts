@@ -47,9 +47,17 @@ test('a name put a second time anywhere is found', () => {
   );
 });
 
-test('depth and length do no harm', () => {
-  const deep = `${'['.repeat(5000)}${']'.repeat(5000)}`;
-  assert.ok(read(deep));
+test('length does no harm, and what is nested deeply is refused, however much stack there is', () => {
+  const deep = (depth: number, open = '[', close = ']') => `${open.repeat(depth)}1${close.repeat(depth)}`;
+  for (const [open, close] of [
+    ['[', ']'],
+    ['{"a":', '}'],
+  ]) {
+    assert.ok(read(deep(128, open, close)));
+    for (const depth of [129, 5000])
+      assert.throws(() => read(deep(depth, open, close)), /more than 128 objects and lists lie in one another/);
+  }
+  assert.ok(read(`[${'[1],'.repeat(5000)}1]`), 'side by side there may be many');
   const wide = `{${Array.from({ length: 50_000 }, (_, i) => `"n${i}":${i}`).join(',')}}`;
   assert.is(Object.keys(read(wide) as object).length, 50_000);
 });

@@ -166,6 +166,8 @@ async function attempt<T>(work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    // A stack or a memory that runs out says nothing about the statement: somebody else would find something else.
+    if (error instanceof RangeError) throw error;
     throw new NotVerified((error as Error).message, { cause: error });
   }
 }

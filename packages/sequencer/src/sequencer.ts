@@ -196,6 +196,7 @@ export class Sequencer<C> {
   async close(): Promise<void> {
     this.#closing = true;
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#gathering.close();
     await this.#running;
   }
@@ -404,21 +405,27 @@ export class Sequencer<C> {
   #doubt(cause: Error): void {
     this.#stale = cause;
     this.#lost++;
+    this.#recoverSoon();
+  }
+
+  #recoverSoon(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#running ??= this.#recover();
+      if (this.#stale === undefined || this.#dead !== undefined || this.#closing) return;
+      // What is under way reads it again by itself, and may fail to.
+      if (this.#running === undefined) this.#running = this.#recover();
+      else this.#recoverSoon();
     }, this.#options.retry).unref();
   }
 
   /** Reads the position again while nobody submits anything. */
   async #recover(): Promise<void> {
-    if (this.#stale !== undefined && this.#dead === undefined && !this.#closing) {
-      await this.#follow(
-        this.#reload().catch((again: Error) => {
-          if (this.#dead === undefined) this.#doubt(again);
-        }),
-      );
-    }
+    await this.#follow(
+      this.#reload().catch((again: Error) => {
+        this.#stale = again;
+        this.#recoverSoon();
+      }),
+    );
     await this.#run();
   }
 

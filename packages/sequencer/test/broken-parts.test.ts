@@ -305,6 +305,71 @@ test('the position is read again by itself, and entries that were stored are sho
   assert.is((await sequencer.submit(submission('b'))).index, 1);
 });
 
+for (const what of ['commit', 'anchor'] as const)
+  test(`after a failed ${what} that healed, and a pause, submissions are taken as before`, async () => {
+    const storage = createMemoryStorage();
+    const anchor = memoryAnchor();
+    let broken = true;
+    const passing = () => Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    const sequencer = await open(
+      {
+        ...storage,
+        async commit(batch, expected) {
+          if (broken && what === 'commit') throw full();
+          await storage.commit(batch, expected);
+        },
+      },
+      {
+        retry: 10,
+        anchor: {
+          read: anchor.read,
+          async write(note, durable) {
+            if (broken && what === 'anchor') throw passing();
+            await anchor.write(note, durable);
+          },
+        },
+      },
+    );
+    for (let round = 0; round < 3; round++) {
+      broken = true;
+      assert.is((await rejection(sequencer.submit(submission(`lost ${round}`)))).code, 'sequencer/unknown-outcome');
+      broken = false;
+      // Healed by a submission, by nobody, and by nobody again, before or after the timer.
+      if (round === 0) await sequencer.submit(submission('heals'));
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      assert.is(sequencer.trouble, undefined);
+      await sequencer.submit(submission(`after ${round}`));
+    }
+    await sequencer.close();
+  });
+
+test('a position that cannot be read while others submit is read again when they have gone', async () => {
+  const storage = createMemoryStorage();
+  const anchor = memoryAnchor();
+  let broken = true;
+  const sequencer = await open(storage, {
+    retry: 20,
+    anchor: {
+      read: anchor.read,
+      async write(note, durable) {
+        await new Promise((resolve) => setTimeout(resolve, 15));
+        if (broken) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+        await anchor.write(note, durable);
+      },
+    },
+  });
+  const all = [];
+  for (let i = 0; i < 6; i++) {
+    all.push(rejection(sequencer.submit(submission(`under way ${i}`))));
+    await new Promise((resolve) => setTimeout(resolve, 12));
+  }
+  await Promise.all(all);
+  assert.ok(sequencer.trouble !== undefined);
+  broken = false;
+  for (let i = 0; i < 200 && sequencer.trouble !== undefined; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.is(sequencer.trouble, undefined);
+});
+
 test('when the position cannot be read for a reason that does not pass, the log ends', async () => {
   for (const error of [
     new StorageError('storage/io', 'EIO'),

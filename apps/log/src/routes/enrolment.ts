@@ -3,6 +3,7 @@ import { type Env, hex, Problem, readBody } from '@treering/server';
 import { Hono } from 'hono';
 import type { Server } from './context.js';
 import { takeRate } from './entries.js';
+import { notReady } from './operation.js';
 
 /** Bytes of a request: a statement with a token in it. */
 const REQUEST_BYTES = 32 * 1024;
@@ -14,6 +15,7 @@ export function enrolmentRoutes(server: Server): Hono<Env> {
 
   app.get('/v1/enrolment', async (c) => {
     const { policy, policyIndex } = await log.sequencer.between(() => {
+      if (log.sequencer.trouble !== undefined) throw notReady();
       const { policy, policyIndex } = log.admission.state;
       return { policy, policyIndex };
     });

@@ -16,8 +16,17 @@ export function operationRoutes(server: Server): Hono<Env> {
   const { log, config, metrics } = server;
   const app = new Hono<Env>();
 
-  // Between batches: in one that is under way, rules may change that never come into force.
-  app.get('/v1/log', async (c) => c.json(await log.sequencer.between(() => describe())));
+  // Between batches: in one that is under way, rules may change that never come into force. While nobody knows whether the newest is stored,
+  // what was said before is said again.
+  let last: ReturnType<typeof describe> | undefined;
+  app.get('/v1/log', async (c) => {
+    const answer = await log.sequencer.between(() => {
+      if (log.sequencer.trouble === undefined) last = describe();
+      return last;
+    });
+    if (answer === undefined) throw notReady();
+    return c.json(answer);
+  });
 
   const describe = () => {
     const { head } = log.sequencer;
@@ -98,10 +107,7 @@ export function operationRoutes(server: Server): Hono<Env> {
   app.get('/readyz', async (c) => {
     const { trouble, head } = log.sequencer;
     const { published } = log.publisher;
-    if (trouble !== undefined)
-      throw new Problem(503, 'log/not-ready', 'the log takes no entries; its operator finds out why in its records', {
-        retryAfter: 5,
-      });
+    if (trouble !== undefined) throw notReady();
     const objection = log.witnesses?.objection;
     if (objection !== undefined) throw new Problem(503, 'log/contradicted', objection, { retryAfter: 60 });
     const silence = log.witnesses?.silence;
@@ -118,4 +124,11 @@ export function operationRoutes(server: Server): Hono<Env> {
     c.text(await metrics.registry.metrics(), 200, { 'Content-Type': metrics.registry.contentType }),
   );
   return app;
+}
+
+/** What is answered while nobody knows where the log stands. */
+export function notReady(): Problem {
+  return new Problem(503, 'log/not-ready', 'the log takes no entries; its operator finds out why in its records', {
+    retryAfter: 5,
+  });
 }

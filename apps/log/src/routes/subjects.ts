@@ -54,7 +54,7 @@ export function subjectRoutes({ log }: Server): Hono<Env> {
   const shownOf = async (stored: TopicInfo, size: number): Promise<TopicInfo | undefined> => {
     const { topic, count } = stored;
     let beyond = 0;
-    for (let before = Number.MAX_SAFE_INTEGER; ; ) {
+    for (let before = stored.latest.index + 1; ; ) {
       const infos = await log.storage.entriesOf(topic, before, PAGE);
       const latest = infos.find(({ index }) => index < size);
       if (latest !== undefined) return { topic, count: count - beyond - infos.indexOf(latest), latest };

@@ -77,9 +77,13 @@ export function requireShallowBundle(json: unknown): void {
 }
 
 function* derWithin(json: unknown): Generator<Uint8Array> {
-  if (typeof json !== 'object' || json === null) return;
-  for (const [name, member] of Object.entries(json)) {
-    if (typeof member === 'string' && DER_MEMBERS.includes(name)) yield Buffer.from(member, 'base64');
-    else yield* derWithin(member);
+  // Without recursion: how deeply it may go must not depend on the stack.
+  const open = [json];
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (typeof value !== 'object' || value === null) continue;
+    for (const [name, member] of Object.entries(value)) {
+      if (typeof member === 'string' && DER_MEMBERS.includes(name)) yield Buffer.from(member, 'base64');
+      else if (typeof member === 'object' && member !== null) open.push(member);
+    }
   }
 }
