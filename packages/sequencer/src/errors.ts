@@ -34,12 +34,15 @@ export function isFatal(error: unknown): boolean {
   return error instanceof StorageError ? FATAL.includes(code) : FATAL_ERRNO.includes(code);
 }
 
-/** The same for what a full or busy disk says, and a busy machine. */
-const PASSING_ERRNO: readonly string[] = ['ENOSPC', 'EDQUOT', 'EAGAIN', 'EBUSY', 'EINTR', 'EMFILE', 'ENFILE', 'ENOMEM'];
+/** What a full or busy disk says, and a machine that is short of descriptors or memory. */
+const PASSING: readonly string[] = [
+  ...['ENOSPC', 'EDQUOT', 'EAGAIN', 'EBUSY', 'EINTR', 'EMFILE', 'ENFILE', 'ENOMEM'],
+  ...['SQLITE_CANTOPEN', 'SQLITE_NOMEM'],
+];
 
-/** Whether an error at the reading of the position may be over soon: a disk that is full or busy, or a clock that is behind. */
+/** Whether an error at the reading of the position may be over soon. Nothing is signed before it can be read. */
 export function mayPass(error: unknown): boolean {
-  const { code = '' } = error as { readonly code?: string };
-  if (error instanceof StorageError) return !FATAL.includes(code);
-  return code === 'sequencer/clock-behind' || PASSING_ERRNO.includes(code);
+  const { code = '', cause } = error as { readonly code?: string; readonly cause?: { readonly code?: string } };
+  if (code === 'sequencer/clock-behind' || PASSING.includes(code)) return true;
+  return error instanceof StorageError && (!FATAL.includes(code) || PASSING.includes(cause?.code ?? ''));
 }

@@ -394,6 +394,31 @@ test('when the position cannot be read for a reason that does not pass, the log 
   }
 });
 
+test('a machine that is short of descriptors for a moment does not end the log', async () => {
+  for (const cause of ['EMFILE', 'SQLITE_CANTOPEN']) {
+    const storage = createMemoryStorage();
+    const plan: Parameters<typeof failing>[1] = {
+      async commit() {
+        throw full();
+      },
+      head() {
+        throw new StorageError('storage/io', 'it cannot be opened', {
+          cause: Object.assign(new Error(cause), { code: cause }),
+        });
+      },
+    };
+    const short: Parameters<typeof failing>[1] = {};
+    const sequencer = await open(failing(storage, short), { retry: 5 });
+    Object.assign(short, plan);
+    assert.is((await rejection(sequencer.submit(submission('a')))).code, 'sequencer/unknown-outcome');
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    assert.is(sequencer.ended, undefined);
+    delete short.commit;
+    delete short.head;
+    assert.is((await sequencer.submit(submission('a'))).index, 0);
+  }
+});
+
 test('what is read between batches is read at once when there is none, and else at the end of it', async () => {
   const storage = createMemoryStorage();
   const commit = gate();

@@ -16,34 +16,10 @@ export function operationRoutes(server: Server): Hono<Env> {
   const { log, config, metrics } = server;
   const app = new Hono<Env>();
 
-  // Between batches: in one that is under way, rules may change that never come into force. While nobody knows whether the newest is stored,
-  // what was said before is said again.
-  let last: ReturnType<typeof describe> | undefined;
-  app.get('/v1/log', async (c) => {
-    const answer = await log.sequencer.between(() => {
-      if (log.sequencer.trouble === undefined) last = describe();
-      return last;
-    });
-    if (answer === undefined) throw notReady();
-    return c.json(answer);
-  });
-
-  const describe = () => {
-    const { head } = log.sequencer;
-    const { published } = log.publisher;
+  const describeRules = () => {
     const { state } = log.admission;
     const { policy, policyIndex } = state;
     return {
-      origin: log.origin,
-      url: server.url(),
-      vkeys: [log.signer, log.publicationSigner].map((signer) => formatVerifierKey(signer.key)),
-      receipt_key: base64(encodeCoseKey(log.receiptKey)),
-      committed:
-        head === null ? null : { size: head.size, root: hex(head.root), time: head.time, checkpoint: decodeUtf8(head.note) },
-      published:
-        published === null
-          ? null
-          : { size: published.size, root: hex(published.root), time: published.time, checkpoint: decodeUtf8(published.note) },
       policy:
         policy === undefined
           ? null
@@ -54,12 +30,38 @@ export function operationRoutes(server: Server): Hono<Env> {
         const { record, index, leaf } = proposal;
         return { subject: record.subject, index, leaf: hex(leaf), agreeing: state.agreeing(proposal) };
       }),
+      clock_skew_seconds: clockSkew(state),
+    };
+  };
+  let rules = describeRules();
+  app.get('/v1/log', async (c) => {
+    // Between batches: in one that is under way, rules may change that never come into force. While nobody knows whether the newest is
+    // stored, those of before are said again.
+    rules = await log.sequencer.between(() => (log.sequencer.trouble === undefined ? describeRules() : rules));
+    const { head } = log.sequencer;
+    const { published } = log.publisher;
+    const { policy, administrators, threshold, proposals, clock_skew_seconds } = rules;
+    return c.json({
+      origin: log.origin,
+      url: server.url(),
+      vkeys: [log.signer, log.publicationSigner].map((signer) => formatVerifierKey(signer.key)),
+      receipt_key: base64(encodeCoseKey(log.receiptKey)),
+      committed:
+        head === null ? null : { size: head.size, root: hex(head.root), time: head.time, checkpoint: decodeUtf8(head.note) },
+      published:
+        published === null
+          ? null
+          : { size: published.size, root: hex(published.root), time: published.time, checkpoint: decodeUtf8(published.note) },
+      policy,
+      administrators,
+      threshold,
+      proposals,
       limits: {
         statement_bytes: MAX_STATEMENT_SIZE,
         attachment_bytes: config.attachment_bytes,
         batch_statements: 4096,
         batch_bytes: 16 * 1024 * 1024,
-        clock_skew_seconds: clockSkew(state),
+        clock_skew_seconds,
       },
       witnesses: (log.witnesses?.status() ?? []).map((status) => ({
         ...status,
@@ -69,8 +71,8 @@ export function operationRoutes(server: Server): Hono<Env> {
       enrolment: server.registrar !== undefined,
       read_only: config.read_only,
       implementation: { hasher: nodeHasher.name, ed25519: nodeEd25519.name, storage: log.storage.name },
-    };
-  };
+    });
+  });
 
   let description: Record<string, unknown> | undefined;
   app.get('/v1/openapi.json', (c) => {
