@@ -165,7 +165,7 @@ export class Sequencer<C> {
     return this.#gathering.announce();
   }
 
-  /** Calls back while no batch is under way: what the admission says then is committed. */
+  /** Calls back while no batch is under way: what the admission says then is committed, unless there is `trouble`. */
   between<T>(read: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const call = (): void => {

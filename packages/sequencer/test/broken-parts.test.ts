@@ -3,6 +3,7 @@ import { createMemoryStorage, HeadConflictError, type Storage, StorageError } fr
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkLog } from '../../../test/check-log.js';
+import type { HeadAnchor } from '../src/index.js';
 import { memoryAnchor, open, recordingAdmission, rejection, signer, submission, trust } from './fixture.js';
 
 /** A store that fails when asked to; everything else reaches the one below. */
@@ -22,6 +23,17 @@ function failing(
 }
 
 const full = () => new StorageError('storage/full', 'no space');
+
+/** An anchor whose disk is full as long as the test says. */
+function fullDisk(anchor: HeadAnchor, isFull: () => boolean): HeadAnchor {
+  return {
+    read: anchor.read,
+    async write(note, durable) {
+      if (isFull()) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+      await anchor.write(note, durable);
+    },
+  };
+}
 
 test('a commit that failed before storing: nothing is logged, and the retry is', async () => {
   const storage = createMemoryStorage();
@@ -262,13 +274,7 @@ test('while the anchor cannot be written nobody is told anything, and nothing is
   const anchor = memoryAnchor();
   let broken = true;
   const sequencer = await open(storage, {
-    anchor: {
-      read: anchor.read,
-      async write(note, durable) {
-        if (broken) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
-        await anchor.write(note, durable);
-      },
-    },
+    anchor: fullDisk(anchor, () => broken),
   });
   // It is stored, but an older copy of the store without it could be brought back and go unnoticed.
   assert.is((await rejection(sequencer.submit(submission('a')))).code, 'sequencer/unknown-outcome');
@@ -288,13 +294,7 @@ test('the position is read again by itself, and entries that were stored are sho
   let broken = true;
   const sequencer = await open(storage, {
     retry: 5,
-    anchor: {
-      read: anchor.read,
-      async write(note, durable) {
-        if (broken) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
-        await anchor.write(note, durable);
-      },
-    },
+    anchor: fullDisk(anchor, () => broken),
   });
   assert.is((await rejection(sequencer.submit(submission('a')))).code, 'sequencer/unknown-outcome');
   await new Promise((resolve) => setTimeout(resolve, 30));
@@ -310,7 +310,6 @@ for (const what of ['commit', 'anchor'] as const)
     const storage = createMemoryStorage();
     const anchor = memoryAnchor();
     let broken = true;
-    const passing = () => Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
     const sequencer = await open(
       {
         ...storage,
@@ -321,13 +320,7 @@ for (const what of ['commit', 'anchor'] as const)
       },
       {
         retry: 10,
-        anchor: {
-          read: anchor.read,
-          async write(note, durable) {
-            if (broken && what === 'anchor') throw passing();
-            await anchor.write(note, durable);
-          },
-        },
+        anchor: fullDisk(anchor, () => broken && what === 'anchor'),
       },
     );
     for (let round = 0; round < 3; round++) {
